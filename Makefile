@@ -21,7 +21,7 @@ help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build-local ## Bring the whole of Paragon up on this machine and show it at work for a minute
+run: build-local ## Start a stage on this machine and send it a demonstration load for a minute
 	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --demo $(ARGS)
 
 .PHONY: test
@@ -62,7 +62,7 @@ pictures: prereqs deps browser ## Make the pictures of the page that docs/page.m
 	PAGE_PICTURES=$(CURDIR)/docs go test -count=1 -run '^TestInABrowser$$' ./shared/page
 
 .PHONY: crowd
-crowd: build ## Play an hour with a tenfold crowd, with and without functions, and hold it to what is promised (15 minutes)
+crowd: build ## Send an hour of load with a tenfold crowd, with and without functions, and check the promises of the docs (15 minutes)
 	go test -count=1 -timeout 40m -tags crowd -run TestTheCrowdIsServed -v ./cmd/paragon/e2e
 
 .PHONY: mends
@@ -74,7 +74,7 @@ mends: prereqs deps venv emulator ## Take out one mend for AWS after another, sh
 	go test -count=1 -timeout 60m -parallel 2 -tags mends -run TestEveryScenarioIsRedWithoutItsMend -v ./shared/mends
 
 .PHONY: chaos
-chaos: build ## Kill, freeze and starve a stage under load for ten minutes, hold it to what is promised, and write docs/lab/chaos.md
+chaos: build ## Kill, freeze and starve a stage under load for ten minutes, check the promises of the docs, and write docs/lab/chaos.md
 	bin/paragon-lab chaos --markdown docs/lab/chaos.md $(ARGS)
 
 # As long as every fault needs to come once. The objective leaves room for a machine that others use, too.
@@ -91,18 +91,18 @@ bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, 
 TRACES ?= traces
 
 .PHONY: sensitivity
-sensitivity: build ## Play on what the paper's findings depend and write docs/lab/sensitivity.md (half a minute)
+sensitivity: build ## Simulate on what the paper's findings depend and write docs/lab/sensitivity.md (half a minute)
 	bin/paragon-lab sensitivity --markdown docs/lab/sensitivity.md
 
 .PHONY: evaluation
-evaluation: build ## Play every scheme on every trace of TRACES and write docs/lab/evaluation*.md (some ten minutes)
+evaluation: build ## Simulate every scheme on every trace of TRACES and write docs/lab/evaluation*.md (some ten minutes)
 	bin/paragon-lab sensitivity --traces $(TRACES) --markdown docs/lab/sensitivity-recorded.md
 	bin/paragon-lab figures 4 5 6 8 --traces $(TRACES) --out docs/lab/figures >/dev/null && rm docs/lab/figures/figure-[4568].png
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --scheme reactive,util_aware,exascale,mixed,mixed_predictive,paragon,hedged --keep data/evaluation --window 1h --from 1h --markdown docs/lab/evaluation-hours.md --json >/dev/null
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --scheme reactive,util_aware,exascale,mixed,mixed_predictive,paragon,hedged --keep data/evaluation --markdown docs/lab/evaluation.md --json >/dev/null
 
 .PHONY: bills
-bills: build ## Play every scheme and rival as deployed on HOURS of every trace of TRACES under SEEDS and write docs/lab/bills.md (with 6 and 5 hours of computing)
+bills: build ## Simulate every scheme and rival as deployed on HOURS of every trace of TRACES under SEEDS and write docs/lab/bills.md (with 6 and 5 hours of computing)
 	bin/paragon-lab compare --traces $(TRACES) --hours $(or $(HOURS),6) --seeds $(or $(SEEDS),5) --bills docs/lab/bills.md
 
 .PHONY: spot
@@ -110,7 +110,7 @@ spot: build ## Buy spot instances by the recorded availability in TRACES/spot an
 	bin/paragon-lab spot $(TRACES)/twitter_may25.csv $(TRACES)/wits.csv=0.5 --windows 6 --window 1h --availability $(TRACES)/spot/aws1.csv,$(TRACES)/spot/aws2.csv --markdown docs/lab/spot.md
 
 .PHONY: workload2
-workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/lab/workload-2.md (some two minutes)
+workload2: build ## Simulate queries of varied constraints on an hour of every trace of TRACES and write docs/lab/workload-2.md (some two minutes)
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null
 
 .PHONY: burst
@@ -122,7 +122,7 @@ fairness: build ## Measure what one caller's load costs another one on a stage h
 	bin/paragon-lab fairness --rounds $(or $(ROUNDS),5) --markdown docs/lab/fairness.md
 
 .PHONY: proteus
-proteus: build ## Play accuracy scaling on Proteus's trace and profiles, fetched by digest or from the folder PROTEUS, and write docs/lab/proteus.md (a minute)
+proteus: build ## Simulate accuracy scaling on Proteus's trace and profiles, fetched by digest or from the folder PROTEUS, and write docs/lab/proteus.md (a minute)
 	bin/paragon-lab proteus $(if $(PROTEUS),--from $(PROTEUS)) --markdown docs/lab/proteus.md
 
 .PHONY: lint
@@ -169,7 +169,7 @@ $(FETCHED_RUNTIME)/.made: infra/cxx-runtime.txt infra/cxx-runtime.sh
 	@touch $@
 
 .PHONY: dist
-dist: prereqs deps $(if $(filter $(FETCHED_RUNTIME),$(CXX_RUNTIME)),$(FETCHED_RUNTIME)/.made) ## Build what deploys, for arm64 and x86-64, and hold it to Lambda's limits
+dist: prereqs deps $(if $(filter $(FETCHED_RUNTIME),$(CXX_RUNTIME)),$(FETCHED_RUNTIME)/.made) ## Build what deploys, for arm64 and x86-64, and check Lambda's limits
 	@$(call dist-arch,arm64,arm64,arm64)
 	@$(call dist-arch,x86_64,amd64,x64)
 	@go run ./infra/libraries $(DIST)/*/inference/lib $(DIST)/*/worker/lib
@@ -238,7 +238,7 @@ site: .venv-site/.made ## Make a site of the pages into site/; a link or an anch
 	@touch $@
 
 .PHONY: dist-again
-dist-again: dist ## Build what deploys once more, from a copy elsewhere, and hold it to the same bytes
+dist-again: dist ## Build what deploys once more, from a copy elsewhere, and check that the bytes are the same
 	@twin=$$(mktemp -d); trap 'rm -rf $$twin' EXIT; \
 	git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t $$twin; ln -s $(CURDIR)/node_modules $(CURDIR)/$(FETCHED_RUNTIME) $$twin/; \
 	$(MAKE) --no-print-directory -C $$twin dist DIST=$$twin/dist -o node_modules/.package-lock.json -o $(FETCHED_RUNTIME)/.made; \
@@ -252,7 +252,7 @@ synth: prereqs deps ## Make the template of a stage into cdk.out: make synth STA
 	$(CDK) synth --quiet -c stage=$(STAGE)
 
 .PHONY: lint-template
-lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and to the same bytes when it is made again
+lint-template: synth venv ## Check the templates of both fronts with cfn-lint, and that making them again gives the same bytes
 	@again=$$(mktemp -d); trap 'rm -rf $$again' EXIT; \
 	for front in workers lambda; do \
 		for turn in first second; do $(CDK) synth --quiet -c stage=$(STAGE) -c front=$$front --build true --output $$again/$$front-$$turn; done; \
@@ -265,7 +265,7 @@ lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and t
 WARM_POOLS := {"general":{"instance_types":["c5.large","m5.large"],"on_demand_base":1,"max":10,"warm":1}}
 REHEARSED = -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)' -c otlp_endpoint=https://collector.example.com
 .PHONY: rehearse
-rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
+rehearse: prereqs deps venv emulator ## Create the synthesized stack on a test server of AWS APIs, and check that the deployed binaries answer queries there
 	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; built=; \
 	for front in workers lambda; do \
 		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front $(REHEARSED) --output $$out/$$front; built='--build true'; \

@@ -160,6 +160,9 @@ func missing(r decision.Record) map[string]float64 {
 // workers counted; nothing where none ended.
 func (c *Controller) measureEnds(ctx context.Context) {
 	traffic, err := c.summaries.Get(ctx)
+	if err != nil && ctx.Err() != nil {
+		return // the controller stops
+	}
 	if err != nil {
 		c.Log.Warn("could not sum up the traffic", "error", err)
 		return

@@ -307,7 +307,7 @@ test("the keyboard is enough", async () => {
 });
 
 test("charts show hours, of a model and of a class", async () => {
-  await page.locator("#charts figure").nth(8).waitFor();
+  await page.locator("#charts [role=img][aria-label]").nth(8).waitFor(); // each is drawn when its rows are there
   const label = (i) => page.locator("#charts [role=img]").nth(i).getAttribute("aria-label");
   assert.match(await label(0), /^Answers per second: strict [\d.]+\/s, highest [\d.]+\/s; relaxed/);
   assert.match(await label(1), /^Latency: p50 \d+ ms, highest .*p95.*p99/);

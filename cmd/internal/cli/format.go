@@ -14,6 +14,10 @@ import (
 func Milliseconds(ms float64) string {
 	const second, minute, hour = 1000, 60_000, 3_600_000
 	switch {
+	case ms > 0 && ms < 0.001:
+		return "less than 0.001 ms"
+	case ms > 0 && ms < 0.01:
+		return fmt.Sprintf("%.3f ms", ms)
 	case ms < 10:
 		return fmt.Sprintf("%.2f ms", ms)
 	case ms < 100:

@@ -93,29 +93,29 @@ func (m *Mistake) Unwrap() error { return m.Err }
 func (c Config) check() error {
 	switch {
 	case c.Workers < 0 || c.Workers > maxWorkers:
-		return fmt.Errorf("workers is %d, not within 0 to %d", c.Workers, maxWorkers)
+		return fmt.Errorf("--workers is %d, not within 0 to %d", c.Workers, maxWorkers)
 	case c.Boot < 0 || c.Boot > time.Hour:
-		return fmt.Errorf("boot-seconds is %v, not within 0 s to 1 h", c.Boot)
+		return fmt.Errorf("--boot-seconds is %v, not within 0 s to 1 h", c.Boot)
 	case c.MaxFunctions < 0 || c.MaxFunctions > 1000:
-		return fmt.Errorf("max-functions is %d, not within 0 to 1000", c.MaxFunctions)
+		return fmt.Errorf("--max-functions is %d, not within 0 to 1000", c.MaxFunctions)
 	case c.KeepAlive <= 0:
-		return fmt.Errorf("keep-alive is %v, not above 0 s", c.KeepAlive)
+		return fmt.Errorf("--keep-alive is %v, not above 0 s", c.KeepAlive)
 	case c.DataDir == "":
-		return errors.New("data is empty: name a folder")
+		return errors.New("--data is empty: name a folder")
 	}
 	if c.GroupMax < 0 || c.GroupMax > maxWorkers {
-		return fmt.Errorf("group-max is %d, not within 0 to %d", c.GroupMax, maxWorkers)
+		return fmt.Errorf("--group-max is %d, not within 0 to %d", c.GroupMax, maxWorkers)
 	}
 	if _, err := settings.Parse(c.first()); err != nil {
-		return fmt.Errorf("set: %w", err)
+		return fmt.Errorf("--set: %w", err)
 	}
 	if c.GRPCAddr != "" {
 		if err := loopback.CheckAddr(c.GRPCAddr); err != nil {
-			return fmt.Errorf("grpc-addr %w", err)
+			return fmt.Errorf("--grpc-addr %w", err)
 		}
 	}
 	if err := loopback.CheckAddr(c.Addr); err != nil {
-		return fmt.Errorf("addr %w; other machines reach the API by --listen, with tokens", err)
+		return fmt.Errorf("--addr %w; other machines reach the API by --listen, with tokens", err)
 	}
 	return c.Remote.Check()
 }

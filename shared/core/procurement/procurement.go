@@ -106,13 +106,22 @@ func (s Snapshot) PriceRatio() float64 {
 // Prices describes what a worker and a query cost. A query that overflows pays for
 // its run on the function and, if the backend charges for it, for the path there.
 func (s Snapshot) Prices() string {
-	text := fmt.Sprintf("a worker costs %s per hour; the run of a query costs %s on a function, %.1f times as much as on a busy worker",
-		pricing.Dollars(s.WorkerUSDPerHour), pricing.Dollars(s.FunctionUSD), s.PriceRatio())
+	text := fmt.Sprintf("a worker costs %s per hour; the run of a query costs %s on a function, %s times as much as on a busy worker",
+		pricing.Dollars(s.WorkerUSDPerHour), pricing.Dollars(s.FunctionUSD), ratio(s.PriceRatio()))
 	if s.OverflowUSD <= 0 || s.FunctionUSD <= 0 {
 		return text
 	}
 	all := s.FunctionUSD + s.OverflowUSD
-	return text + fmt.Sprintf("; with the queues and records on its path to the function, the query costs %s, %.1f times as much", pricing.Dollars(all), s.PriceRatio()*all/s.FunctionUSD)
+	return text + fmt.Sprintf("; with the queues and records on its path to the function, the query costs %s, %s times as much", pricing.Dollars(all), ratio(s.PriceRatio()*all/s.FunctionUSD))
+}
+
+// ratio writes how many times as much something is, by a digit after the point only where
+// it matters.
+func ratio(x float64) string {
+	if x < 100 {
+		return fmt.Sprintf("%.1f", x)
+	}
+	return fmt.Sprintf("%.0f", x)
 }
 
 // Overflow says when queries of a class may go to inference functions.

@@ -44,16 +44,16 @@ func (c Config) Check() error {
 		return nil
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return fmt.Errorf("listen %q is not HOST:PORT: %w", c.Listen, err)
+		return fmt.Errorf("--listen %q is not HOST:PORT: %w", c.Listen, err)
 	}
 	if c.Tokens == "" {
-		return errors.New("listen needs --tokens: a file with owner, role (caller or operator) and token of one caller on each line")
+		return errors.New("--listen needs --tokens: a file with owner, role (caller or operator) and token of one caller on each line")
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
-		return errors.New("tls-cert and tls-key must be given together")
+		return errors.New("--tls-cert and --tls-key must be given together")
 	}
 	if c.CertFile == "" && len(c.Proxies) == 0 {
-		return errors.New("listen needs --tls-cert and --tls-key, or --proxies with the networks of the proxies that terminate TLS in front of it: tokens must not be sent unencrypted")
+		return errors.New("--listen needs --tls-cert and --tls-key, or --proxies with the networks of the proxies that terminate TLS in front of it: tokens must not be sent unencrypted")
 	}
 	_, err := c.networks()
 	return err
@@ -61,7 +61,7 @@ func (c Config) Check() error {
 
 // withoutListen is the error of a flag that means nothing without --listen.
 func withoutListen(flag string) error {
-	return fmt.Errorf("%s needs --listen, the address at which other machines reach this one", flag)
+	return fmt.Errorf("--%s needs --listen, the address at which other machines reach this one", flag)
 }
 
 // networks are those of the proxies.
@@ -70,7 +70,7 @@ func (c Config) networks() ([]netip.Prefix, error) {
 	for _, text := range c.Proxies {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("proxies: %q is not a network such as 10.0.0.0/8 or 192.0.2.7/32: %w", text, err)
+			return nil, fmt.Errorf("--proxies: %q is not a network such as 10.0.0.0/8 or 192.0.2.7/32: %w", text, err)
 		}
 		out = append(out, p.Masked())
 	}

@@ -188,14 +188,14 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		change func(*Config)
 		says   string
 	}{
-		{"no tokens", func(c *Config) { c.Tokens = "" }, "listen needs --tokens"},
-		{"neither TLS nor proxies", func(c *Config) { c.CertFile, c.KeyFile = "", "" }, "listen needs --tls-cert and --tls-key, or --proxies"},
-		{"a certificate without its key", func(c *Config) { c.KeyFile = "" }, "tls-cert and tls-key must be given together"},
+		{"no tokens", func(c *Config) { c.Tokens = "" }, "--listen needs --tokens"},
+		{"neither TLS nor proxies", func(c *Config) { c.CertFile, c.KeyFile = "", "" }, "--listen needs --tls-cert and --tls-key, or --proxies"},
+		{"a certificate without its key", func(c *Config) { c.KeyFile = "" }, "--tls-cert and --tls-key must be given together"},
 		{"a key of another certificate", func(c *Config) { c.CertFile = otherCert }, "does not match"},
 		{"a certificate that is not there", func(c *Config) { c.CertFile = "nowhere" }, "no such file"},
-		{"tokens without an address", func(c *Config) { *c = Config{Tokens: c.Tokens} }, "tokens needs --listen"},
-		{"an address without a port", func(c *Config) { c.Listen = "0.0.0.0" }, `listen "0.0.0.0" is not HOST:PORT`},
-		{"no network", func(c *Config) { c.Proxies = []string{"10.0.0.1"} }, `proxies: "10.0.0.1" is not a network`},
+		{"tokens without an address", func(c *Config) { *c = Config{Tokens: c.Tokens} }, "--tokens needs --listen"},
+		{"an address without a port", func(c *Config) { c.Listen = "0.0.0.0" }, `--listen "0.0.0.0" is not HOST:PORT`},
+		{"no network", func(c *Config) { c.Proxies = []string{"10.0.0.1"} }, `--proxies: "10.0.0.1" is not a network`},
 		{"others may read the tokens", func(c *Config) { c.Tokens = readable }, "other users may read it (mode 0644): run chmod 600"},
 		{"tokens that are not there", func(c *Config) { c.Tokens = "nowhere" }, "tokens nowhere: "},
 		{"no line", tokens("# nobody\n"), "has 0 tokens, not within 1 to"},
