@@ -10,15 +10,11 @@ import (
 
 // mixed procures as reactive, and any query that cannot start within its own
 // bound overflows.
-type mixed struct{}
+type mixed struct{ reactive }
 
 func (mixed) Name() string { return "mixed" }
 
 func (mixed) Overflow() (strict, relaxed Overflow) { return AtBound, AtBound }
-
-func (mixed) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	return reactive{}.Decide(now, s, set, st)
-}
 
 // mixedPredictive is Spock's second policy: a straight line through the last
 // arrivals, extended by the time that a worker takes to boot. An arrival is
@@ -31,7 +27,7 @@ func (mixedPredictive) Overflow() (strict, relaxed Overflow) { return AtBound, A
 
 func (mixedPredictive) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	if float64(len(st.History)) < set.RegressionSeconds {
-		return mixed{}.Decide(now, s, set, st) // a line through next to nothing points anywhere
+		return reactive{}.Decide(now, s, set, st) // a line through next to nothing points anywhere
 	}
 	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting}
 	if st.PredictedAt.IsZero() || now.Sub(st.PredictedAt).Seconds() >= set.RegressionSeconds {
