@@ -26,6 +26,10 @@ import (
 // queries that it was given: longer than any may wait.
 const keepRemoved = 4 * time.Hour
 
+// keepDrafts is how long a draft stays whose command may still be at work: longer than any
+// check, upload and question take.
+const keepDrafts = 24 * time.Hour
+
 // openModels opens the models of a stage in an account over its catalogue.
 func openModels(ctx context.Context, stage string) (s stageModels, err error) {
 	if s.stage, err = discovery.Open(ctx, stage); err != nil {
@@ -125,6 +129,9 @@ func putIntoStage(ctx context.Context, term *cli.Terminal, store stageModels, o 
 	}
 	checker, err := machine.NewChecker(store.Store)
 	if err != nil {
+		return added, err
+	}
+	if err := store.DropDrafts(time.Now().Add(-keepDrafts)); err != nil {
 		return added, err
 	}
 	draft, err := store.Receive(bytes.NewReader(onnx))

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -23,6 +24,9 @@ var (
 	ErrVersion  = errors.New("is a version")
 	ErrTooLarge = errors.New("the file is larger than the limit")
 )
+
+// draftName is the pattern of the names of drafts.
+const draftName = "draft-*"
 
 // Draft is a model's file on its way into the folder.
 type Draft struct {
@@ -46,7 +50,7 @@ func (s *Store) Receive(from io.Reader) (d Draft, err error) {
 	if err != nil {
 		return d, err
 	}
-	f, err := os.CreateTemp(dir, "draft-*.onnx")
+	f, err := os.CreateTemp(dir, draftName+".onnx")
 	if err != nil {
 		return d, fmt.Errorf("write a draft: %w", err)
 	}
@@ -66,6 +70,26 @@ func (s *Store) Receive(from io.Reader) (d Draft, err error) {
 	}
 	d.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	return d, nil
+}
+
+// DropDrafts removes drafts that were last written before a time: their processes were
+// killed.
+func (s *Store) DropDrafts(before time.Time) error {
+	dir, err := s.place.Drafts()
+	if err != nil {
+		return err
+	}
+	drafts, err := filepath.Glob(filepath.Join(dir, draftName))
+	if err != nil {
+		return fmt.Errorf("list the drafts: %w", err)
+	}
+	var errs []error
+	for _, path := range drafts {
+		if info, err := os.Stat(path); err == nil && info.ModTime().Before(before) {
+			errs = append(errs, Draft{Path: path}.Discard())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Addition is a model with what belongs to it.

@@ -71,7 +71,7 @@ func (f *directory) Delete(name string) error { return Draft{Path: f.file(name)}
 // Put implements Place: a file is written whole or not at all.
 func (f *directory) Put(name string, content []byte) error {
 	path := f.file(name)
-	next, err := os.CreateTemp(f.dir, "draft-*")
+	next, err := os.CreateTemp(f.dir, draftName)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

@@ -39,7 +39,7 @@ type Place interface {
 	Read(last any) (raw []byte, version any, err error)
 	// Write puts a catalogue over a version. ErrConflict when another is there.
 	Write(raw []byte, over any) error
-	// Drafts is a folder for files on their way.
+	// Drafts is a folder for files on their way, which holds no drafts of others.
 	Drafts() (string, error)
 	// Keep has a draft be there under a name, and Put a small file.
 	Keep(d Draft, name string) error

@@ -207,6 +207,19 @@ func TestAModelWithASampleOutlivesARestart(t *testing.T) {
 	}
 }
 
+// What a killed process left of a model that was on its way is removed by the next start.
+func TestAStartRemovesDrafts(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, "models", "draft-1.onnx")
+	if err := errors.Join(os.Mkdir(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("half of a model"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	up(t, dir, "--workers=0")
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is there, error %v", left, err)
+	}
+}
+
 // What cannot be served is refused with a sentence that names file, node or field,
 // and nothing has changed.
 func TestModelsThatCannotBeServed(t *testing.T) {

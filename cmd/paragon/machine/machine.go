@@ -244,6 +244,9 @@ func (m *Machine) openBackend(ctx context.Context, invoker platform.Invoker) (*s
 			m.log.Error("close the data file", "error", err)
 		}
 	})
+	if err := m.store.DropDrafts(time.Now()); err != nil { // no other process writes this folder now
+		m.log.Error("remove files that an earlier process left in the folder of models", "error", err)
+	}
 	if err := m.openKeys(); err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func Folder(ctx context.Context, where string, want func(name string) bool) (str
 	if err != nil {
 		return "", err
 	}
-	cache, err := cacheFolder("prefixes")
+	cache, err := CacheFolder("prefixes")
 	if err != nil {
 		return "", err
 	}
@@ -91,9 +91,9 @@ func connect(ctx context.Context) (*s3.Client, error) {
 	}), nil
 }
 
-// cacheFolder is in the user's cache, and where there is none, as in a
+// CacheFolder is a folder of a name in the user's cache, and where there is none, as in a
 // function, in a new temporary folder.
-func cacheFolder(name string) (string, error) {
+func CacheFolder(name string) (string, error) {
 	dir, err := os.UserCacheDir()
 	if err == nil {
 		dir = filepath.Join(dir, "paragon", name)

@@ -136,6 +136,6 @@ func NewFetcher(ctx context.Context, where string) (Fetcher, error) {
 	if err != nil {
 		return Fetcher{}, err
 	}
-	cache, err := cacheFolder("networks")
+	cache, err := CacheFolder("networks")
 	return Fetcher{Client: client, Where: where, Cache: cache}, err
 }

@@ -55,7 +55,7 @@ func NewEditor(ctx context.Context, where string) (*Editor, error) {
 	if err != nil {
 		return nil, err
 	}
-	cache, err := cacheFolder("networks")
+	cache, err := CacheFolder("networks")
 	if err != nil {
 		return nil, err
 	}

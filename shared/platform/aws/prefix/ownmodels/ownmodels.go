@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -73,7 +72,7 @@ func (b bucket) Write(raw []byte, over any) error {
 }
 
 // Drafts implements Place.
-func (b bucket) Drafts() (string, error) { return os.TempDir(), nil }
+func (b bucket) Drafts() (string, error) { return prefix.CacheFolder("drafts") }
 
 // Keep implements Place. The draft stays until it is discarded.
 func (b bucket) Keep(d modelstore.Draft, name string) error { return b.files.Send(name, d.Path) }

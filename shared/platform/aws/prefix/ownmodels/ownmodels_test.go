@@ -2,7 +2,11 @@ package ownmodels
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,7 +85,7 @@ func TestOperatorsAtOnceLoseNoModel(t *testing.T) {
 		all.Go(func() {
 			d, err := s.Receive(strings.NewReader(fmt.Sprint("net ", i)))
 			if err == nil {
-				err = s.Add(d, addition(t, fmt.Sprint("m", i)))
+				err = errors.Join(s.Add(d, addition(t, fmt.Sprint("m", i))), d.Discard())
 			}
 			if err != nil {
 				t.Error(err)
@@ -228,9 +232,40 @@ func add(t *testing.T, s *modelstore.Store, name, content string) {
 	t.Helper()
 	d, err := s.Receive(strings.NewReader(content))
 	if err == nil {
-		err = s.Add(d, addition(t, name))
+		err = errors.Join(s.Add(d, addition(t, name)), d.Discard())
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Drafts lie in a folder of their own, from which those of killed processes are removed.
+func TestDraftsOfKilledCommandsAreRemoved(t *testing.T) {
+	standIn(t)
+	s := writer(t)
+	old, err := s.Receive(strings.NewReader("its command was killed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if temp, err := filepath.Abs(os.TempDir()); err != nil || filepath.Dir(old.Path) == temp {
+		t.Errorf("the draft is %s, beside the files of others; error %v", old.Path, err)
+	}
+	yesterday := time.Now().Add(-25 * time.Hour)
+	if err := os.Chtimes(old.Path, yesterday, yesterday); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := s.Receive(strings.NewReader("its command is at work"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DropDrafts(time.Now().Add(-24 * time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(old.Path), "*"))
+	if err != nil || !slices.Equal(left, []string{fresh.Path}) {
+		t.Errorf("%v are left, error %v; want %s", left, err, fresh.Path)
+	}
+	if err := fresh.Discard(); err != nil {
+		t.Error(err)
 	}
 }
