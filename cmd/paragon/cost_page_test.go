@@ -41,7 +41,8 @@ func TestThePagesOnCostsAreWhatTheCommandSays(t *testing.T) {
 	}
 }
 
-// The README's sentence on a stage with one worker up is of what the command says too.
+// The README's sentence on a stage with one worker up is of what the command says too:
+// both parts, as printed, add up to the whole.
 func TestTheREADMESaysWhatOneWorkerTakes(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -54,7 +55,14 @@ func TestTheREADMESaysWhatOneWorkerTakes(t *testing.T) {
 			instead += l.USD
 		}
 	}
-	for _, amount := range []float64{all, instead, all - instead} {
+	printed := func(amount float64) float64 {
+		x, err := strconv.ParseFloat(usd(amount), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	for _, amount := range []float64{all, instead, printed(all) - printed(instead)} {
 		if want := fmt.Sprintf("$%.2f", amount); !strings.Contains(string(text), want) {
 			t.Errorf("it has no %s", want)
 		}

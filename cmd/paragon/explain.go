@@ -76,7 +76,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 	}
 	printStory(term, e.Query)
 	term.Printf("\nRequested: %s%s.\n", requested(e.Asked), byDefault(e.Query, e.Asked))
-	term.Printf("Chosen: %s. Predicted: %s.\n", cli.OneLine(e.Choice), cli.Milliseconds(e.PredictedMS))
+	term.Printf("Chosen: %s. %s.\n", cli.OneLine(e.Choice), predicted(e))
 	if len(e.Candidates) == 0 {
 		term.Printf("No candidate would meet the bounds now.\n")
 		return nil
@@ -93,6 +93,14 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 		term.Printf("$ PER MILLION is the price of the time that a query takes. On a worker that runs anyway a query adds no cost: in WHY its cost is 0.\n")
 	}
 	return nil
+}
+
+// predicted is the latency that was predicted when the query was sent where it went.
+func predicted(e api.Explanation) string {
+	if e.PredictedMS > 0 {
+		return "Predicted latency: " + cli.Milliseconds(e.PredictedMS)
+	}
+	return "No latency was predicted, because no worker was ready"
 }
 
 // byDefault says which latency bound a query has whose caller stated none.

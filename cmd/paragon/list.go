@@ -45,7 +45,7 @@ prints the whole reason.`,
 			if state != "" || late {
 				read = mostListed
 			}
-			return runList(c.Context(), term, read, limit, func(q api.Query) bool {
+			return runList(c.Context(), term, read, limit, noneListed(state, late), func(q api.Query) bool {
 				return (state == "" || string(q.State) == state) && (!late || q.Missed())
 			})
 		},
@@ -61,8 +61,22 @@ prints the whole reason.`,
 // endStates are the states in which a query is listed.
 var endStates = []string{string(query.Succeeded), string(query.Failed), string(query.Expired), string(query.Cancelled)}
 
-// runList lists the newest queries that are wanted, limit at most of those that are read.
-func runList(ctx context.Context, term *cli.Terminal, read, limit int, wanted func(api.Query) bool) error {
+// noneListed says that no query is listed.
+func noneListed(state string, late bool) string {
+	switch {
+	case state == "" && !late:
+		return "No query is stored"
+	case state == "":
+		return fmt.Sprintf("None of the newest %d stored queries missed its latency bound", mostListed)
+	case !late:
+		return fmt.Sprintf("None of the newest %d stored queries is in state %s", mostListed, state)
+	}
+	return fmt.Sprintf("None of the newest %d stored queries is in state %s and missed its latency bound", mostListed, state)
+}
+
+// runList lists the newest queries that are wanted, limit at most of those that are read,
+// or says that there is none.
+func runList(ctx context.Context, term *cli.Terminal, read, limit int, none string, wanted func(api.Query) bool) error {
 	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
@@ -77,6 +91,10 @@ func runList(ctx context.Context, term *cli.Terminal, read, limit int, wanted fu
 		for _, q := range all {
 			term.PrintJSON(q)
 		}
+		return nil
+	}
+	if len(all) == 0 {
+		term.Printf("%s; `paragon history` counts all queries, also those that a worker answered in the response to the request and that are not stored\n", none)
 		return nil
 	}
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)

@@ -37,9 +37,9 @@ QUEUED is the number of queries that wait in the workers. OVERFLOWED counts stri
 that found no free slot on a worker in time and went to functions.
 
 Table of classes: IN BOUND is the share of the last hour's queries that kept their latency
-bound; LAST HOUR is the number of these queries. BURN 5M and BURN 1H are burn rates of the last
-5 minutes and the last hour: the share of missed bounds, divided by the share that the objective
-allows. At a burn rate of 1 the objective is just met.`,
+bound; QUERIES 1H is the number of all queries of the last hour. BURN 5M and BURN 1H are burn
+rates of the last 5 minutes and the last hour: the share of missed bounds, divided by the share
+that the objective allows. At a burn rate of 1 the objective is just met.`,
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,
@@ -168,18 +168,22 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 		term.Printf("savings   unknown: %s; %s\n", cli.OneLine(s.Why), cli.OneLine(s.Next))
 		return
 	}
-	for _, o := range s.Others {
-		term.Printf("compared  %s\n", comparedWith(o, s.CostUSD))
+	if len(s.Others) == 0 {
+		return
 	}
-	term.Printf("margin    the costs above are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
+	term.Printf("compared  with other schemes on the arrivals until %s, by when this stage had cost %s:\n", s.To.Local().Format(time.TimeOnly), pricing.Dollars(s.CostUSD))
+	for _, o := range s.Others {
+		term.Printf("          %s\n", comparedWith(o, s.CostUSD))
+	}
+	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 }
 
 // comparedWith compares another scheme's cost with what the stage cost.
 func comparedWith(o api.SchemeCost, costUSD float64) string {
 	if !o.Simulated {
-		return fmt.Sprintf("a plain function (Lambda without Paragon) would have cost %s for compute time; this stage cost %s in that time%s", pricing.Dollars(o.LowUSD), pricing.Dollars(costUSD), cheaper(o, costUSD))
+		return fmt.Sprintf("a plain function (Lambda without Paragon) would have cost %s for compute time%s", pricing.Dollars(o.LowUSD), cheaper(o, costUSD))
 	}
-	return fmt.Sprintf("scheme %s would have cost %s to %s; this stage cost %s in that time%s", o.Scheme, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), pricing.Dollars(costUSD), cheaper(o, costUSD))
+	return fmt.Sprintf("scheme %s would have cost %s to %s%s", o.Scheme, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), cheaper(o, costUSD))
 }
 
 // timesFromPercent is from when on a difference in percent is said as a factor.
@@ -192,13 +196,13 @@ func cheaper(o api.SchemeCost, costUSD float64) string {
 	case !(o.LowUSD > 0):
 		return ""
 	case low > 0:
-		return fmt.Sprintf(", %s less", interval(low, high))
+		return fmt.Sprintf("; this stage cost %s less", interval(low, high))
 	case high < -timesFromPercent:
-		return fmt.Sprintf(", at least %.0f times as much", math.Floor(costUSD/o.HighUSD))
+		return fmt.Sprintf("; this stage cost at least %.0f times as much", math.Floor(costUSD/o.HighUSD))
 	case high < 0:
-		return fmt.Sprintf(", %s more", interval(-high, -low))
+		return fmt.Sprintf("; this stage cost %s more", interval(-high, -low))
 	}
-	return ", a difference smaller than the error of the simulation"
+	return "; the difference is smaller than the error of the simulation"
 }
 
 func interval(low, high float64) string {
@@ -278,7 +282,7 @@ func burnRate(rate *float64) string {
 }
 
 func printClasses(w io.Writer, s api.Status) {
-	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tLAST HOUR\tBURN 5M\tBURN 1H\tP50\tP95\tP99")
+	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tQUERIES 1H\tBURN 5M\tBURN 1H\tP50\tP95\tP99")
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
 		c, met := s.Classes[class], "-"
 		if c.Attainment != nil {

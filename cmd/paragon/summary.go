@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,11 +55,14 @@ func answer(r *query.Result) string {
 	case len(r.Outputs) > 0 && r.Label == "" && len(r.Top) == 0:
 		return outputs(r.Outputs)
 	}
-	label := cmp.Or(r.Label, fmt.Sprintf("class %d", r.Index))
+	label, between := cmp.Or(r.Label, strconv.Itoa(r.Index)), " "
+	if _, err := strconv.ParseFloat(label, 64); err == nil { // a label that is a number would read as the score
+		label, between = "class "+label, ": "
+	}
 	if len(r.Top) == 0 {
 		return label
 	}
-	return fmt.Sprintf("%s %.1f %%", label, 100*r.Best())
+	return fmt.Sprintf("%s%s%.1f %%", label, between, 100*r.Best())
 }
 
 const (

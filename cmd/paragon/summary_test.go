@@ -63,6 +63,7 @@ func TestAResultIsWhatTheModelGives(t *testing.T) {
 	for want, r := range map[string]query.Result{
 		"boot":                    {Label: "boot"},
 		"class 3":                 {Index: 3},
+		"class 0: 90.0 %":         {Label: "0", Top: []query.Score{{Label: "0", Score: 0.9}}},
 		"variable [166.5]":        {Outputs: []tensors.Tensor{tensors.FromFloats("variable", []int64{1, 1}, []float32{166.5})}},
 		"boot 90.0 %":             {Label: "boot", Top: []query.Score{{Score: 0.9}}, Outputs: []tensors.Tensor{{Name: "x"}}},
 		"a vector of 384 numbers": {Embedding: make([]float32, 384)},

@@ -27,7 +27,10 @@ func (s *Service) place(ctx context.Context, q *submission) (Answer, error) {
 		return Answer{}, err
 	}
 	q.m.Placement = string(platform.WorkQueue(q.pool.Name, q.class))
-	q.m.PredictedMS = to.PredictedMS + q.set.PathMS
+	q.m.PredictedMS = 0 // when a worker will be ready is not known
+	if to.PredictedMS > 0 {
+		q.m.PredictedMS = to.PredictedMS + q.set.PathMS
+	}
 	if to.Route == placement.ToOverflow {
 		q.m.Placement, q.m.PredictedMS = string(platform.Overflow), q.chosen.LatencyMS
 	}

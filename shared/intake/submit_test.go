@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -78,6 +79,20 @@ func BenchmarkTakeAsynchronously(b *testing.B) {
 	for b.Loop() {
 		if _, err := d.Take(b.Context(), "me", r, Terms{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// The latency of a query is predicted only where a worker is ready.
+func TestAPredictionNeedsAReadyWorker(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pool      placement.Pool
+		predicted bool
+	}{"booting": {placement.Pool{Booting: 1}, false}, "ready": {placement.Pool{Workers: 1, Runners: 2}, true}} {
+		d := newTestService(t, nil)
+		d.publishPool(t, tc.pool)
+		if r := d.submit(t, request(10000)); (r.PredictedMS > 0) != tc.predicted {
+			t.Errorf("the worker is %s: %v ms are predicted", name, r.PredictedMS)
 		}
 	}
 }

@@ -119,6 +119,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"group leave":       {cli.ExitUsage, "did you mean `tool group leaf`?"},
 		"group other":       {cli.ExitUsage, "`tool group --help` lists the"},
 		"group leaf --no":   {cli.ExitUsage, "`tool group leaf --help` lists the"},
+		"group leaf -n 5":   {cli.ExitUsage, "there is no flag -n; `tool group leaf --help`"},
+		"other --flag 3":    {cli.ExitUsage, `there is no command "other"`},
 		"group leaf --hlep": {cli.ExitUsage, "did you mean --help?"},
 
 		"group leaf more":         {cli.ExitUsage, "the command takes no arguments, and was given more; `tool group leaf --help` shows an example"},

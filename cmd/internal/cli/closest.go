@@ -163,6 +163,9 @@ func operands(c *cobra.Command) (values []string) {
 // wrongFlag says what is wrong with the flags of a command, and which may have
 // been meant.
 func wrongFlag(c *cobra.Command, err error) error {
+	if before := c.Flags().Args(); c.HasSubCommands() && len(before) > 0 {
+		return KnownCommand(c, before) // its flags are unknown because the command is
+	}
 	var invalid *pflag.InvalidValueError
 	if number := new(strconv.NumError); errors.As(err, &invalid) && errors.As(err, &number) {
 		return Usagef("--%s is %q, and must be %s", invalid.GetFlag().Name, invalid.GetValue(), numberOf(invalid.GetFlag(), number))
@@ -171,6 +174,9 @@ func wrongFlag(c *cobra.Command, err error) error {
 		return Usagef("--%s: %v", invalid.GetFlag().Name, errors.Unwrap(invalid))
 	}
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if short := new(pflag.NotExistError); !unknown && errors.As(err, &short) {
+		return Usagef("there is no flag -%s; `%s --help` lists the flags", short.GetSpecifiedName(), c.CommandPath())
+	}
 	if !unknown {
 		return Usagef("%v; `%s --help` lists the flags", err, c.CommandPath())
 	}

@@ -147,6 +147,8 @@ func (t *Terminal) hint(err error) string {
 		return "`paragon list` lists the ids of stored queries, and `paragon decisions` those of decisions"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":
 		return "`paragon models` lists the models and tasks"
+	case p.Kind() == "unsatisfiable":
+		return "`paragon models` lists the accuracy and the latency of each model; `paragon model add --test` measures the accuracy of your own model"
 	case p.Kind() == "unsupported-input":
 		return "`paragon models` with --json prints what each model takes; `paragon submit --help` describes the files"
 	case p.Kind() == "answered-directly":

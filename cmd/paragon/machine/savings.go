@@ -27,6 +27,9 @@ const (
 	savingsRest  = 20
 	// savingsBack is how far back arrivals are kept.
 	savingsBack = 23 * time.Hour
+	// savingsFrom is for how long a stage runs before its cost is compared: in less,
+	// the boot of one worker decides.
+	savingsFrom = 30 * time.Second
 )
 
 // compared are the schemes with which the cost so far is compared.
@@ -68,6 +71,10 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir)}
 	out.Why, out.Next = query.WithoutFolders(out.Why), query.WithoutFolders(out.Next) // callers read them
 	if !out.Quoted {
+		return out
+	}
+	if now.Sub(m.meter.since) < savingsFrom {
+		out.Verdict = calibration.Verdict{Why: fmt.Sprintf("the server has run for less than %.0f s", savingsFrom.Seconds()), Next: "the comparison with other schemes begins then"}
 		return out
 	}
 	if now.Sub(m.meter.since) > savingsBack {

@@ -52,6 +52,17 @@ func store(t *testing.T, dir string, percent float64) {
 	}
 }
 
+// In the first seconds one boot decides what a stage costs: nothing is compared.
+func TestTheFirstSecondsAreNotCompared(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for up, quoted := range map[time.Duration]bool{13 * time.Second: false, 40 * time.Second: true} {
+		m := weighing(t, now, up)
+		if got := m.weigh(t.Context(), now); got.Quoted != quoted || len(got.Others) > 0 != quoted || got.Why == "" {
+			t.Errorf("after %v: %+v", up, got)
+		}
+	}
+}
+
 func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, 10*time.Minute)

@@ -82,14 +82,15 @@ type Ask struct {
 type Choice struct {
 	Route       Route
 	Reason      Reason
-	PredictedMS float64 // wait and service on the pool, when it has runners
+	PredictedMS float64 // wait and service on the pool; 0 if it has no runner
 }
 
 // Place chooses the route of a query over a pool whose strict work ahead of it
 // is aheadMS, in milliseconds of one runner.
 func Place(a Ask, runners int, aheadMS float64) Choice {
 	if a.Class == query.Relaxed {
-		if ms := predicted(a, runners, aheadMS+a.RelaxedAheadMS); a.RelaxedOverflow && a.OverflowAllowed {
+		ms := predicted(a, runners, aheadMS+a.RelaxedAheadMS)
+		if a.RelaxedOverflow && a.OverflowAllowed {
 			if runners <= 0 {
 				return overflow(a, NoWorkers, 0)
 			}
@@ -97,7 +98,7 @@ func Place(a Ask, runners int, aheadMS float64) Choice {
 				return overflow(a, NoSlotInTime, ms)
 			}
 		}
-		return Choice{Route: ToWork, Reason: RelaxedWaits, PredictedMS: predicted(a, runners, aheadMS)}
+		return Choice{Route: ToWork, Reason: RelaxedWaits, PredictedMS: ms}
 	}
 	if runners > 0 {
 		ms := predicted(a, runners, aheadMS)

@@ -29,7 +29,7 @@ func TestPlace(t *testing.T) {
 		{"relaxed waits", relaxed, 4, 1e6, Choice{ToWork, RelaxedWaits, 250100}},
 		{"relaxed at its bound", bound, 4, 0, Choice{ToOverflow, NoSlotInTime, strict.BudgetMS + strict.ServiceMS}},
 		{"relaxed that may overflow, without workers", bound, 0, 0, Choice{ToOverflow, NoWorkers, 0}},
-		{"relaxed that may overflow, in time", bound, 400, 0, Choice{ToWork, RelaxedWaits, strict.ServiceMS}},
+		{"relaxed that may overflow, in time", bound, 400, 0, Choice{ToWork, RelaxedWaits, strict.ServiceMS + 4*strict.BudgetMS/400}},
 		{"relaxed without workers", relaxed, 0, 0, Choice{ToWork, RelaxedWaits, 0}},
 	} {
 		if got := Place(tc.ask, tc.runners, tc.aheadMS); got != tc.want {

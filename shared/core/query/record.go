@@ -96,11 +96,11 @@ type Record struct {
 	AcceptedAt  time.Time `json:"accepted_at"`
 	DeadlineAt  time.Time `json:"deadline_at"`
 	ExpiresAt   time.Time `json:"expires_at"`
-	ForgetAt    time.Time `json:"forget_at"` // the record and its key may be deleted after this
-	Placement   string    `json:"placement"` // the queue it was sent to first
-	PredictedMS float64   `json:"predicted_ms,omitempty"`
-	Choice      string    `json:"choice,omitempty"`   // why this model and resource, in a sentence
-	RetryOf     string    `json:"retry_of,omitempty"` // the query that this one asks again
+	ForgetAt    time.Time `json:"forget_at"`              // the record and its key may be deleted after this
+	Placement   string    `json:"placement"`              // the queue it was sent to first
+	PredictedMS float64   `json:"predicted_ms,omitempty"` // latency predicted when it was placed; 0 if no worker was ready
+	Choice      string    `json:"choice,omitempty"`       // why this model and resource, in a sentence
+	RetryOf     string    `json:"retry_of,omitempty"`     // the query that this one asks again
 	Outcome     *Outcome  `json:"outcome,omitempty"`
 	Trail       Trail     `json:"trail,omitempty"`
 	Callback    string    `json:"callback,omitempty"` // the address that is called with its end

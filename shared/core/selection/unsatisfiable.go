@@ -28,17 +28,17 @@ func (u *Unsatisfiable) Error() string {
 	var misses []string
 	want, can := u.Need.Constraints, u.Possible
 	if can.LatencyMS != want.LatencyMS {
-		misses = append(misses, fmt.Sprintf("%.4g ms (requested: %.4g)", can.LatencyMS, want.LatencyMS))
+		misses = append(misses, fmt.Sprintf("%.4g ms (requested: %.4g ms)", can.LatencyMS, want.LatencyMS))
 	}
 	switch {
 	case can.Accuracy == want.Accuracy:
 	case can.Accuracy == 0:
-		misses = append(misses, fmt.Sprintf("an accuracy that was never measured (requested: %.2f %%)", want.Accuracy))
+		misses = append(misses, fmt.Sprintf("an accuracy that was never measured (requested: %.4g %%)", want.Accuracy))
 	default:
-		misses = append(misses, fmt.Sprintf("%.2f %% accuracy (requested: %.2f)", can.Accuracy, want.Accuracy))
+		misses = append(misses, fmt.Sprintf("%.2f %% accuracy (requested: %.4g %%)", can.Accuracy, want.Accuracy))
 	}
 	if can.CostUSDPerMillion != want.CostUSDPerMillion {
-		misses = append(misses, fmt.Sprintf("$%.4g per million queries (requested: %.4g)", can.CostUSDPerMillion, want.CostUSDPerMillion))
+		misses = append(misses, fmt.Sprintf("$%.4g per million queries (requested: $%.4g)", can.CostUSDPerMillion, want.CostUSDPerMillion))
 	}
 	text := fmt.Sprintf("no model meets these bounds; the nearest is %s on %s with %s",
 		u.Nearest.Model, u.Nearest.Resource, strings.Join(misses, ", "))

@@ -49,7 +49,7 @@ func (s Spec) fit(t Tensor) *Misfit {
 			Reason: fmt.Sprintf("is %.32q, but the model takes %s: data types are not converted", t.Datatype, s.Datatype)}
 	}
 	if !s.allows(t.Shape) {
-		return &Misfit{Name: s.Name, Part: "shape", Reason: fmt.Sprintf("is %v, but the model takes %s", t.Shape, shapeText(s.Shape))}
+		return &Misfit{Name: s.Name, Part: "shape", Reason: fmt.Sprintf("is %s, but the model takes %s", shapeText(t.Shape), shapeText(s.Shape))}
 	}
 	if err := t.Check(); err != nil {
 		return &Misfit{Name: s.Name, Part: "data", Reason: err.Error()}
