@@ -11,22 +11,28 @@ import (
 
 // The p99 of a caller whose own queries overlap, as they come at random, moves by at most
 // 10 % for what another sends: the runner that is kept for it is often taken by itself. On
-// a single runner none can be kept. Time is the queue's own.
+// a single runner none can be kept: there it holds for half of a caller's share, as a caller
+// nearer to it has a backlog now and then, and takes its turn with that. Time is the queue's own.
 func TestACallerIsNotKeptToOneRunner(t *testing.T) {
-	for _, runners := range []int{1, 2, 4} {
+	for _, tc := range []struct {
+		runners int
+		apartMS float64 // on average
+	}{{1, 600}, {2, 200}, {4, 100}} {
 		for _, greedyMS := range []float64{5, 100, 1200} {
-			t.Run(fmt.Sprintf("%d runners, queries of %g ms", runners, greedyMS), func(t *testing.T) {
-				random := rand.New(rand.NewPCG(1, uint64(runners)))
-				var at, ms []float64
-				now, apart := 3000.0, 400/float64(runners)
-				for range 3000 {
-					now += random.ExpFloat64() * apart
-					at, ms = append(at, now), append(ms, 100)
-				}
-				alone := p99((&shared{q: NewQueue[int](runners)}).waits(at, ms), ms)
-				crowded := &shared{q: NewQueue[int](runners), crowd: 20, greedy: func() float64 { return greedyMS }}
-				if got := p99(crowded.waits(at, ms), ms); got > alone+alone/10 {
-					t.Errorf("p99 %v, alone %v", got, alone)
+			t.Run(fmt.Sprintf("%d runners, queries of %g ms", tc.runners, greedyMS), func(t *testing.T) {
+				for seed := range uint64(3) {
+					random := rand.New(rand.NewPCG(seed, uint64(tc.runners)))
+					var at, ms []float64
+					now := 3000.0
+					for range 3000 {
+						now += random.ExpFloat64() * tc.apartMS
+						at, ms = append(at, now), append(ms, 100)
+					}
+					alone := p99((&shared{q: NewQueue[int](tc.runners)}).waits(at, ms), ms)
+					crowded := &shared{q: NewQueue[int](tc.runners), crowd: 20, greedy: func() float64 { return greedyMS }}
+					if got := p99(crowded.waits(at, ms), ms); got > alone+alone/10 {
+						t.Errorf("seed %d: p99 %v, alone %v", seed, got, alone)
+					}
 				}
 			})
 		}
