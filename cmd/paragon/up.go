@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +62,8 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 			if !(bootSeconds >= 0 && bootSeconds <= 3600) {
 				return cli.Usagef("--boot-seconds must be within 0 to 3600")
 			}
-			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, term.Logger(verbose || cfg.DebugAddr != "")
+			cfg.Boot, cfg.BootGiven = seconds(bootSeconds), c.Flags().Changed("boot-seconds")
+			cfg.Paced, cfg.Log = !unpaced, term.Logger(verbose || cfg.DebugAddr != "")
 			stop, err := debugging.Serve(cfg.DebugAddr, cfg.Log)
 			if err != nil {
 				return cli.Usagef("--debug-addr: %v", err)
@@ -87,7 +90,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays --workers, unless the setting fleet of the data folder is moving)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU of the type")
-	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120)")
+	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120); where a scheme changes the number of workers, the setting vm_boot_seconds becomes the same")
 	f.BoolVar(&unpaced, "unpaced", false, "answer at full speed: runners do not wait until the service time in the profile has passed")
 	cli.ProfilesFlag(f, &cfg.ProfilesDir, cli.AndNetworks)
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "catalogue whose models are served")
@@ -122,6 +125,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 		return err
 	}
 	defer m.Close()
+	printReplaced(term, m.Replaced(), cfg.DataDir, m.Settings())
 	if demo {
 		if err := awaitWorkers(ctx, term, m.URL()); err != nil {
 			return stopped(ctx, err)
@@ -144,10 +148,21 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 	}
 	if set := m.Settings(); cfg.Scheme == "" && set.Fleet == settings.FleetMoving {
 		fmt.Fprintf(term.Err, "The scheme %s changes the number of workers, by the settings in this data folder; `paragon tune set fleet fixed` stops that.\n", set.Scheme)
+		if boot := min(900, cfg.Boot.Seconds()); boot != set.VMBootSeconds && cfg.Set["vm_boot_seconds"] == "" {
+			fmt.Fprintf(term.Err, "It plans with the setting vm_boot_seconds, %g s, but workers boot for %g s; --boot-seconds changes both.\n", set.VMBootSeconds, boot)
+		}
 	}
 	<-ctx.Done()
 	fmt.Fprintln(term.Err, "Stopping: workers finish their queries or return them to the queues.")
 	return nil
+}
+
+// printReplaced prints the settings of a data folder that a start changed, as flags say.
+func printReplaced(term *cli.Terminal, old map[string]string, folder string, now settings.Settings) {
+	values := now.Values()
+	for _, name := range slices.Sorted(maps.Keys(old)) {
+		fmt.Fprintf(term.Err, "The flags of this start changed the setting %s of %s from %s to %s\n", name, folder, old[name], values[name])
+	}
 }
 
 // stopped is an error that counts only while nobody has asked for an end.

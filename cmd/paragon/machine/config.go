@@ -38,6 +38,9 @@ type Config struct {
 	InstanceType string // what a worker stands for: its vCPUs are its runners
 	// Boot is how long a worker takes to appear. A real VM takes 60 to 120 s.
 	Boot time.Duration
+	// BootGiven says that the caller chose Boot: then the scheme of a data folder that
+	// was used before plans with it, too.
+	BootGiven bool
 	// Paced holds every runner to the service time of the profile it stands
 	// for, so that a small machine shows a full fleet.
 	Paced       bool
@@ -106,7 +109,7 @@ func (c Config) check() error {
 	if c.GroupMax < 0 || c.GroupMax > maxWorkers {
 		return fmt.Errorf("--group-max is %d, not within 0 to %d", c.GroupMax, maxWorkers)
 	}
-	if _, err := settings.Parse(c.first()); err != nil {
+	if _, err := settings.Parse(c.first(nil)); err != nil {
 		return fmt.Errorf("--set: %w", err)
 	}
 	if c.GRPCAddr != "" {
@@ -123,14 +126,18 @@ func (c Config) check() error {
 // fleetSetting is the setting that says whether the number of workers changes.
 const fleetSetting = "fleet"
 
-// first are the settings to store before anything starts: what the scheme
-// makes of them, unless they are named.
-func (c Config) first() map[string]string {
-	out := map[string]string{fleetSetting: settings.FleetFixed}
-	if c.Scheme != "" {
-		out = map[string]string{
-			fleetSetting: settings.FleetMoving, "scheme": c.Scheme, "vm_boot_seconds": strconv.FormatFloat(min(900, c.Boot.Seconds()), 'g', -1, 64),
-		}
+// first are the settings to store before anything starts, in a data folder that has
+// these: what the scheme makes of them, unless they are named.
+func (c Config) first(have map[string]string) map[string]string {
+	out := map[string]string{}
+	switch {
+	case c.Scheme != "":
+		out[fleetSetting], out["scheme"] = settings.FleetMoving, c.Scheme
+	case have[fleetSetting] == "": // a folder that was used before keeps what an operator made of its fleet
+		out[fleetSetting] = settings.FleetFixed
+	}
+	if c.Scheme != "" || c.BootGiven && cmp.Or(c.Set[fleetSetting], have[fleetSetting]) == settings.FleetMoving {
+		out["vm_boot_seconds"] = strconv.FormatFloat(min(900, c.Boot.Seconds()), 'g', -1, 64)
 	}
 	maps.Copy(out, c.Set)
 	return out

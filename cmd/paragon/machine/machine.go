@@ -70,6 +70,7 @@ type Machine struct {
 	counts         *tally.Book // of the queries that this process ended
 	metrics        *tallied
 	recorder       *recorder
+	replaced       map[string]string
 	boots          bootTimes
 	savings        savings
 	faults         *faultHandler
@@ -154,6 +155,10 @@ func (m *Machine) GRPCAddr() string {
 
 // Settings are the settings in force.
 func (m *Machine) Settings() settings.Settings { return m.settings.Current() }
+
+// Replaced are the values that settings of the data folder had before this start set
+// them to others.
+func (m *Machine) Replaced() map[string]string { return m.replaced }
 
 // Samples holds the sample pictures of the catalogue.
 func (m *Machine) Samples() fs.FS { return m.set.Samples(m.catalogue.Name) }
@@ -273,14 +278,17 @@ func (m *Machine) storeSettings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, value := range m.cfg.first() {
+	m.replaced = map[string]string{}
+	for name, value := range m.cfg.first(have) {
 		old, ok := have[name]
-		// A folder that was used before keeps what an operator made of its fleet.
-		if ok && (old == value || name == fleetSetting && m.cfg.Scheme == "" && m.cfg.Set[name] == "") {
+		if ok && old == value {
 			continue
 		}
 		if err := m.backend.Settings.Set(ctx, name, value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
+		}
+		if ok {
+			m.replaced[name] = old
 		}
 	}
 	return nil
