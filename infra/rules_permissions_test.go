@@ -2,8 +2,10 @@ package infra
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -30,6 +32,18 @@ func permissionRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.allow(a.roleOf("api"), "dynamodb:Scan", "*") }},
+		{"nothing may create, change or delete functions, or pass roles", func(a assembly) (bad []string) {
+			for _, id := range keys(a.t.Resources) {
+				for _, s := range a.t.statements(id) {
+					if action := deploys(s); action != "" {
+						bad = append(bad, id+": "+action)
+					}
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.allow(a.roleOf("controller"), "lambda:UpdateFunctionCode", "arn:aws:lambda:us-east-1:1:function:x")
+		}},
 		{"roles have inline policies only", func(a assembly) []string {
 			return slices.Concat(a.t.of("IAM::Policy"), a.t.of("IAM::RolePolicy"), managed(a))
 		}, func(a assembly) {
@@ -49,6 +63,56 @@ func permissionRules() []rule {
 				delete(s, "Condition")
 			}
 		}},
+	}
+}
+
+// deploying are the actions by which a role gets code of its own to run, or permissions of
+// others: only a deployment takes them, which runs with the permissions of who deploys. An
+// alias leads to versions that a deployment published, and CodeDeploy moves it.
+var deploying = []string{
+	"lambda:createfunction", "lambda:updatefunctioncode", "lambda:updatefunctionconfiguration", "lambda:deletefunction", "lambda:publishversion",
+	"lambda:addpermission", "lambda:publishlayerversion",
+	"lambda:createeventsourcemapping", "lambda:updateeventsourcemapping", "lambda:createfunctionurlconfig", "lambda:updatefunctionurlconfig",
+	"iam:passrole", "iam:createrole", "iam:putrolepolicy", "iam:attachrolepolicy", "iam:updateassumerolepolicy", "iam:createpolicyversion",
+}
+
+// deploys returns an action or a pattern of actions of a statement that allows one of
+// deploying; empty if none does. IAM compares actions without regard to case, and * and ?
+// stand for any characters and for any one.
+func deploys(statement map[string]any) string {
+	if statement["Effect"] != "Allow" {
+		return ""
+	}
+	if statement["NotAction"] != nil {
+		return "NotAction"
+	}
+	for _, action := range words(statement["Action"]) {
+		for _, d := range deploying {
+			if ok, err := path.Match(strings.ToLower(action), d); ok || err != nil {
+				return action
+			}
+		}
+	}
+	return ""
+}
+
+// Wildcards that contain one of the actions are found, and others are not.
+func TestWildcardsThatDeployAreFound(t *testing.T) {
+	for action, found := range map[string]bool{
+		"*": true, "lambda:*": true, "lambda:Update*": true, "Lambda:updatefunctioncode": true, "lambda:CreateFunctio?": true, "iam:*Role": true, "iam:PassRole": true,
+		"lambda:InvokeFunction": false, "lambda:Get*": false, "iam:GetRole": false, "dynamodb:UpdateItem": false,
+	} {
+		for _, form := range []any{action, []any{"logs:PutLogEvents", action}} {
+			if got := deploys(map[string]any{"Effect": "Allow", "Action": form, "Resource": "*"}); (got != "") != found {
+				t.Errorf("%v: found %q", form, got)
+			}
+		}
+		if got := deploys(map[string]any{"Effect": "Deny", "Action": action, "Resource": "*"}); got != "" {
+			t.Errorf("denied, and found %q", got)
+		}
+	}
+	if deploys(map[string]any{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}) == "" {
+		t.Error("all actions but some are not found")
 	}
 }
 
