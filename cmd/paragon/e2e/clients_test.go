@@ -27,19 +27,35 @@ func clientsPython(t *testing.T) string {
 // HTTP and gRPC, alone and side by side, and KServe's over both.
 func TestForeignClientsWork(t *testing.T) {
 	t.Parallel()
-	runPython(t, "clients.py", "clients_grpc.py")
+	runPython(t, "", "clients.py", "clients_grpc.py")
 }
 
-// Paragon's own Python client submits, waits, votes and cancels, alone and side by side,
-// and tries again under the same key.
+// Paragon's own Python client, as pip installs it from the repository, submits, waits,
+// votes and cancels, alone and side by side, and tries again under the same key. Its types
+// are strict, and programs that use it can be checked against them.
 func TestThePythonClientWorks(t *testing.T) {
 	t.Parallel()
-	runPython(t, "python_client.py")
+	python, installed := clientsPython(t), t.TempDir()
+	for _, args := range [][]string{
+		// What builds it is in the environment, in the versions that it names: nothing is fetched.
+		{"pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-compile", "--no-index", "--no-deps", "--no-build-isolation",
+			"--check-build-dependencies", "--target", installed, filepath.Join(root, "shared", "client", "python")},
+		{"mypy", "--strict", "--cache-dir", t.TempDir(), filepath.Join(installed, "paragon_client")},
+	} {
+		if out, err := exec.CommandContext(t.Context(), python, append([]string{"-m"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v:\n%s", args[0], err, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(installed, "paragon_client", "py.typed")); err != nil {
+		t.Errorf("the types are not installed: %v", err)
+	}
+	runPython(t, installed, "python_client.py")
 }
 
-// runPython runs scripts of testdata, in the environment of the clients, against a
-// stage with one worker. Their arguments are its address, that of gRPC and a picture.
-func runPython(t *testing.T, scripts ...string) {
+// runPython runs scripts of testdata, in the environment of the clients and with the packages
+// in a folder, if one is named, against a stage with one worker. Their arguments are its
+// address, that of gRPC and a picture.
+func runPython(t *testing.T, packages string, scripts ...string) {
 	t.Helper()
 	python := clientsPython(t)
 	path := filepath.Join(t.TempDir(), "picture.png")
@@ -59,7 +75,7 @@ func runPython(t *testing.T, scripts ...string) {
 	defer cancel()
 	for _, script := range scripts {
 		c := exec.CommandContext(ctx, python, filepath.Join("testdata", script), s.URL, grpcAddr, path)
-		c.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(root, "shared", "client", "python", "src"), "PYTHONDONTWRITEBYTECODE=1")
+		c.Env = append(os.Environ(), "PYTHONPATH="+packages, "PYTHONDONTWRITEBYTECODE=1")
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v:\n%s", script, err, out)
 		}

@@ -114,7 +114,7 @@ async def use_async(endpoint, shoe):
         check(all(q.result.label == "ankle-boot" for q in finished), "answers side by side")
 
 
-def retries(shoe):
+def retries(shoe, submit):
     """What is not decisive is tried again, as the same query; what is, is not."""
     seen = []
 
@@ -124,24 +124,58 @@ def retries(shoe):
             raise httpx.ConnectError("nobody")
         if len(seen) == 2:
             return httpx.Response(503, json={"type": "urn:paragon:problem:busy"})
+        if len(seen) == 3:
+            return httpx.Response(429, json={"type": "urn:paragon:problem:over-owner-limit"})
         return httpx.Response(202, json={"id": "q1", "state": "accepted"})
 
-    with Client(http=httpx.Client(base_url="http://test", transport=httpx.MockTransport(server))) as c:
-        check(c.submit(shoe, task="t").id == "q1" and len(seen) == 3 and seen[0] and len(set(seen)) == 1, f"keys {seen}")
+    check(submit(server, shoe).id == "q1" and len(seen) == 4 and seen[0] and len(set(seen)) == 1, f"keys {seen}")
+
+    def busy(request):
+        seen.append(None)
+        return httpx.Response(503, json={"type": "urn:paragon:problem:busy"})
+
+    seen.clear()
+    check(problem_of(lambda: submit(busy, shoe, attempts=2)).status == 503 and len(seen) == 2, f"{len(seen)} attempts of 2")
 
     def refuses(request):
         seen.append(None)
         return httpx.Response(422, json={"type": "urn:paragon:problem:unknown-task", "field": "task"})
 
     seen.clear()
-    with Client(http=httpx.Client(base_url="http://test", transport=httpx.MockTransport(refuses))) as c:
-        check(problem_of(lambda: c.submit(shoe, task="t")).kind == "unknown-task" and len(seen) == 1, "a refusal")
-    with Client("http://127.0.0.1:1", attempts=1) as c:
-        try:
+    check(problem_of(lambda: submit(refuses, shoe)).kind == "unknown-task" and len(seen) == 1, "a refusal")
+
+
+def submit_waiting(server, shoe, attempts=5):
+    http = httpx.Client(base_url="http://test", transport=httpx.MockTransport(server))
+    with Client(http=http, attempts=attempts) as c:
+        return c.submit(shoe, task="t")
+
+
+def submit_async(server, shoe, attempts=5):
+    async def run():
+        http = httpx.AsyncClient(base_url="http://test", transport=httpx.MockTransport(server))
+        async with AsyncClient(http=http, attempts=attempts) as c:
+            return await c.submit(shoe, task="t")
+
+    return asyncio.run(run())
+
+
+def unreachable():
+    """Nothing answers at an address: both clients say so."""
+    async def aside():
+        async with AsyncClient("http://127.0.0.1:1", attempts=1) as c:
+            await c.models()
+
+    def waiting():
+        with Client("http://127.0.0.1:1", attempts=1) as c:
             c.models()
-            check(False, "nobody answered")
+
+    for call in (waiting, lambda: asyncio.run(aside())):
+        try:
+            call()
         except Unreachable:
-            pass
+            continue
+        check(False, "nobody answered")
 
 
 if __name__ == "__main__":
@@ -151,4 +185,6 @@ if __name__ == "__main__":
     use_client(url, picture(path))
     use_uploads(url, large(path))
     asyncio.run(use_async(url, picture(path)))
-    retries(picture(path))
+    for submit in (submit_waiting, submit_async):
+        retries(picture(path), submit)
+    unreachable()
