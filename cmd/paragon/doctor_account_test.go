@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
@@ -66,9 +68,14 @@ type oracle struct {
 	err   error
 	at    *time.Time
 	asked []client.Submission
+	have  []api.Model // nil means a task of pictures
+	fails string      // the task whose queries fail
 }
 
 func (o *oracle) Models(context.Context) ([]api.Model, error) {
+	if o.have != nil {
+		return o.have, nil
+	}
 	return []api.Model{{Name: "figures", Task: "other"}, {Name: "cnn", Task: "fashion", Takes: profile.Picture, Input: &profile.Input{Width: 28, Height: 28, Channels: 1}}}, nil
 }
 
@@ -76,6 +83,9 @@ func (o *oracle) Submit(_ context.Context, s client.Submission, _ client.Options
 	o.asked = append(o.asked, s)
 	if o.err != nil {
 		return api.Query{}, o.err
+	}
+	if s.Task == o.fails && s.Task != "" {
+		return api.Query{ID: "1", State: query.Failed, Failure: &query.Failure{Code: query.BadInput, Detail: "cannot answer zeros"}}, nil
 	}
 	ms, compute, first := 60.0, 10.0, len(o.asked) == 1
 	if first {
@@ -140,6 +150,52 @@ func TestPathsAreTimed(t *testing.T) {
 	found, err := asker{&oracle{err: errors.New("no library"), at: &at}, func() time.Time { return at }, true}.checkPaths(t.Context(), set)
 	if err != nil || !slices.Equal(levels(found), []checkup.Level{checkup.Fault}) {
 		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// Every task is asked a query that its model can answer: of tensors in the shape and the type
+// of its signature. That one which takes no zeros fails is no fault of the stage.
+func TestEveryTaskIsAsked(t *testing.T) {
+	iris := api.Model{Name: "forest", Task: "iris", Takes: profile.TensorsIn, Signature: &profile.Signature{Inputs: []tensors.Spec{{Name: "x", Datatype: tensors.FP32, Shape: []int64{-1, 4}}}}}
+	mail := api.Model{Name: "bert", Task: "mail", Takes: profile.TextIn}
+	for name, tc := range map[string]struct {
+		have  []api.Model
+		fails string
+		asked map[string]int
+		worst checkup.Level
+	}{
+		"tensors alone":           {[]api.Model{iris}, "", map[string]int{"iris": 2*strictAsked + 1}, checkup.OK},
+		"texts alone":             {[]api.Model{mail}, "", map[string]int{"mail": 2*strictAsked + 1}, checkup.OK},
+		"both":                    {[]api.Model{iris, mail, {Name: "bert-2", Task: "mail", Takes: profile.TextIn}}, "", map[string]int{"mail": 2*strictAsked + 1, "iris": 1}, checkup.OK},
+		"tensors that fail":       {[]api.Model{mail, iris}, "iris", map[string]int{"mail": 2*strictAsked + 1, "iris": 1}, checkup.Warning},
+		"only tensors, that fail": {[]api.Model{iris}, "iris", map[string]int{"iris": 1}, checkup.Warning},
+		"texts that fail":         {[]api.Model{mail, iris}, "mail", map[string]int{"mail": 1}, checkup.Fault},
+	} {
+		at := time.Unix(1e9, 0)
+		o := &oracle{kinds: []query.RunnerKind{query.OnFunction}, at: &at, have: tc.have, fails: tc.fails}
+		found, err := asker{o, func() time.Time { return at }, true}.checkPaths(t.Context(), tuned{values: map[string]float64{"path_ms": 900, "overflow_path_ms": 900}})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		asked := map[string]int{}
+		for _, s := range o.asked {
+			asked[s.Task]++
+			if s.Task == "iris" {
+				if in, err := tensors.Unpack(s.Input.Data); err != nil || s.Input.ContentType != tensors.ContentType || len(in) != 1 || !slices.Equal(in[0].Shape, []int64{1, 4}) || len(in[0].Data) != 16 {
+					t.Errorf("%s: %+v, %v", name, in, err)
+				}
+			}
+		}
+		found = slices.DeleteFunc(found, func(f finding) bool { return strings.HasPrefix(f.Found, "no query was answered by a worker") })
+		worst := checkup.OK
+		for _, f := range found {
+			if f.Level == checkup.Fault || f.Level == checkup.Warning && worst != checkup.Fault {
+				worst = f.Level
+			}
+		}
+		if !maps.Equal(asked, tc.asked) || worst != tc.worst {
+			t.Errorf("%s: asked %v; %+v", name, asked, found)
+		}
 	}
 }
 

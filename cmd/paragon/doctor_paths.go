@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
-	"image"
-	"image/png"
 	"slices"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
@@ -37,16 +36,18 @@ const (
 	askedWait = 25 * time.Second
 )
 
-// checkPaths sends queries by each path that there is now, and compares how long a path
-// takes, without the model's own time, with the setting that selection subtracts.
+// checkPaths sends queries of one task by each path that there is now, and compares how long
+// a path takes, without the model's own time, with the setting that selection subtracts. Of
+// each other task it sends one.
 func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, error) {
 	if !a.ask {
 		return []finding{warning("", "run doctor without --queries=false", "no query was sent, so the times of the paths are unknown")}, nil
 	}
-	s, err := a.submission(ctx)
+	firsts, err := a.firsts(ctx)
 	if err != nil {
 		return nil, err
 	}
+	s := firsts[0].Submission
 	var out []finding
 	took := map[way][]float64{}
 	s.Class, s.Constraints.LatencyMS = query.Strict, askedBoundMS
@@ -54,7 +55,7 @@ func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, e
 		waits := i%2 == 0
 		q, ms, err := a.time(ctx, s, waits)
 		if err != nil {
-			return append(out, fault("", "`paragon logs` prints the logs of the api function and the workers", "a strict query: %v", err)), nil
+			return append(out, firsts[0].unanswered(err)), nil
 		}
 		if q.ServedBy.Cold {
 			out = append(out, ok("", "a cold start on %s took %.0f ms, query included", q.ServedBy.Name, ms))
@@ -75,7 +76,7 @@ func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, e
 	} {
 		out = append(out, pathFinding(ctx, ops, p.path, p.setting, took[p.by]))
 	}
-	return out, nil
+	return append(out, a.others(ctx, firsts[1:])...), nil
 }
 
 // way is who answers a query, and whether its caller waits within the request: without
@@ -154,24 +155,64 @@ func pathFinding(ctx context.Context, ops settingsReader, path, setting string, 
 
 const timesText = "answered by %s: median %.0f ms and at most %.0f ms from this machine (%d queries); the setting %s assumes %.0f ms"
 
-// submission asks the first model of the stage that takes a picture or a text, with
-// an empty one.
-func (a asker) submission(ctx context.Context) (client.Submission, error) {
+// firsts are a query for each task of the stage: of its first model, with the sample input
+// that other commands make up, too. A picture or a text comes first, which any model can
+// answer; not every one of tensors can answer zeros.
+func (a asker) firsts(ctx context.Context) ([]first, error) {
 	models, err := a.queries.Models(ctx)
 	if err != nil {
-		return client.Submission{}, err
+		return nil, err
 	}
+	var out []first
 	for _, m := range models {
-		switch {
-		case m.Takes == profile.Picture && m.Input != nil:
-			var b bytes.Buffer
-			if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, m.Input.Width, m.Input.Height))); err != nil {
-				return client.Submission{}, err
-			}
-			return client.Submission{Task: m.Task, Input: query.Input{ContentType: "image/png", Data: b.Bytes()}}, nil
-		case m.Takes == profile.TextIn:
-			return client.Submission{Task: m.Task, Input: query.Input{ContentType: "text/plain", Data: []byte("doctor")}}, nil
+		made := m.Takes == profile.TextIn || m.Takes == profile.Picture && m.Input != nil || m.Takes == profile.TensorsIn && m.Signature != nil
+		if !made || slices.ContainsFunc(out, func(f first) bool { return f.Task == m.Task }) {
+			continue
 		}
+		in, err := modelcheck.Sample(m.Takes, m.Input, m.Signature)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, first{client.Submission{Task: m.Task, Input: in}, m.Takes})
 	}
-	return client.Submission{}, fmt.Errorf("none of the stage's %d models takes a picture or a text, so doctor has no input for it: submit a query yourself", len(models))
+	if len(out) == 0 {
+		return nil, fmt.Errorf("none of the stage's %d models says what it takes, so doctor has no input for it: submit a query yourself", len(models))
+	}
+	slices.SortStableFunc(out, func(a, b first) int { return cmp.Compare(rank(a.takes), rank(b.takes)) })
+	return out, nil
+}
+
+// first is the first query of a task.
+type first struct {
+	client.Submission
+	takes profile.InputKind
+}
+
+func rank(takes profile.InputKind) int {
+	if takes == profile.TensorsIn {
+		return 1
+	}
+	return 0
+}
+
+// unanswered is the finding of a strict query that has no answer.
+func (f first) unanswered(err error) finding {
+	if f.takes == profile.TensorsIn {
+		return warning("", "doctor sends inputs of zeros, which this model may be unable to answer: submit a query of your own; `paragon logs` prints the logs of the api function and the workers", "a strict query of task %s: %v", f.Task, err)
+	}
+	return fault("", "`paragon logs` prints the logs of the api function and the workers", "a strict query of task %s: %v", f.Task, err)
+}
+
+// others asks a query of each other task.
+func (a asker) others(ctx context.Context, firsts []first) (out []finding) {
+	for _, f := range firsts {
+		f.Class, f.Constraints.LatencyMS = query.Strict, askedBoundMS
+		q, ms, err := a.time(ctx, f.Submission, true)
+		if err != nil {
+			out = append(out, f.unanswered(err))
+			continue
+		}
+		out = append(out, ok("", "a strict query of task %s was answered by model %s on %s in %.0f ms", f.Task, q.Model, q.ServedBy.Name, ms))
+	}
+	return out
 }
