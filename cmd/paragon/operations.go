@@ -66,6 +66,11 @@ func serviceOf(ctx context.Context, term *cli.Terminal, stage string) (*admin.Se
 	if err != nil {
 		return nil, err
 	}
+	return serviceIn(ctx, term, s)
+}
+
+// serviceIn is the admin service of a stage that was found.
+func serviceIn(ctx context.Context, term *cli.Terminal, s *discovery.Stage) (*admin.Service, error) {
 	h, err := s.Backend(ctx, term.Now)
 	if err != nil {
 		return nil, err

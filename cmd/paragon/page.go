@@ -18,6 +18,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/intake/httpapi"
 	"github.com/paragon-serving/paragon/shared/page"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 )
 
 // pagePort is where the page of a stage is served unless it is said.
@@ -79,7 +80,11 @@ func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token) 
 	if stage == "" {
 		return nil, cli.Usagef("name a stage in an account with --stage; `paragon up` on one machine serves its page itself, at the address that it prints")
 	}
-	service, err := serviceOf(ctx, term, stage)
+	found, err := discovery.Open(ctx, stage)
+	if err != nil {
+		return nil, err
+	}
+	service, err := serviceIn(ctx, term, found)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +101,7 @@ func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token) 
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", page.Handler(set.Samples("fashion")))
+	mux.Handle("/", page.Handler(set.Samples(found.Catalogue)))
 	mux.Handle("/v1/", console)
 	mux.HandleFunc("GET /v1/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")

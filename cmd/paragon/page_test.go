@@ -77,6 +77,19 @@ func TestThePageOfAStageAsksItsAPISigned(t *testing.T) {
 	}
 }
 
+// The sample pictures are those of the stage's catalogue: none where it has none.
+func TestThePageOfAStageHasTheSamplesOfItsCatalogue(t *testing.T) {
+	a := newAccount(t)
+	a.parameter.Catalogue = "imagenet"
+	s := pageOf(t, a)
+	if status, text := ask(t, s, "GET", "/samples/", "", ""); status != 200 || text != "[]\n" {
+		t.Errorf("%d %s", status, text)
+	}
+	if status, _ := ask(t, s, "GET", "/samples/0000-ankle-boot.png", "", ""); status != http.StatusNotFound {
+		t.Errorf("a sample of another catalogue: %d", status)
+	}
+}
+
 // A caller's key goes with what the page asks, and the browser never has it.
 func TestThePageOfAStageShowsTheUsersKey(t *testing.T) {
 	a := newAccount(t)

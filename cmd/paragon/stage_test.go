@@ -35,7 +35,7 @@ func newAccount(t *testing.T) *account {
 	gateway := httptest.NewServer(guarded(t, &clienttest.API{}))
 	t.Cleanup(gateway.Close)
 	a.gateway = gateway.URL
-	a.parameter = names.StageParameter{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"}
+	a.parameter = names.StageParameter{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p", Catalogue: "fashion"}
 	ssm := httptest.NewServer(http.HandlerFunc(a.ssm))
 	t.Cleanup(ssm.Close)
 	for _, v := range testserver.Env(ssm.URL) {
