@@ -29,6 +29,9 @@ calibrate in the data folder (--data), or from the runs that ship with Paragon. 
 The simulated controller applies the settings given by --set. Unless --set gives max_workers,
 the number of workers has no upper limit.
 
+No scheme that answers all queries costs less than the lower bound. A scheme whose X LOWER BOUND
+is below 1 left queries unanswered, and the output says how many.
+
 Models, instance types and prices are those of --catalogue. The costs are what these arrivals
 would cost with that catalogue, not what this machine cost.`
 

@@ -3,6 +3,7 @@ package comparison
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
@@ -31,7 +32,10 @@ func Text(w io.Writer, rows []Ran) error {
 	if _, err := io.WriteString(w, columnsText); err != nil {
 		return err
 	}
-	return gapText(w, rows)
+	if err := gapText(w, rows); err != nil {
+		return err
+	}
+	return belowText(w, rows)
 }
 
 // columnsText says what the columns are that have no unit of their own.
@@ -56,6 +60,22 @@ func gapText(w io.Writer, rows []Ran) error {
 		}
 	}
 	return nil
+}
+
+// belowText explains ratios to the lower bound that are below 1.
+func belowText(w io.Writer, rows []Ran) error {
+	var left []string
+	for _, r := range rows {
+		row := r.Row
+		if without := row.UnansweredQueries + row.RejectedQueries; row.RatioToBound > 0 && row.RatioToBound < 1 && without > 0 {
+			left = append(left, fmt.Sprintf("%s %d of %d", row.Scheme, without, row.Queries))
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "\nX LOWER BOUND is below 1 where queries have no answer, as they expired, were refused or still waited at the end: they\ncost nothing, and the lower bound answers all queries. Queries without an answer: %s.\n", strings.Join(left, ", "))
+	return err
 }
 
 // OfRules says in a page of results by which version of the rules the schemes decided.

@@ -29,3 +29,24 @@ func TestTheColumnsAreExplained(t *testing.T) {
 		}
 	}
 }
+
+// A cost below the lower bound is explained by the queries that have no answer.
+func TestARatioBelowTheLowerBoundIsExplained(t *testing.T) {
+	for name, tc := range map[string]struct {
+		row  comparison.Row
+		said string
+	}{
+		"some unanswered": {comparison.Row{Scheme: "s", Queries: 300, RatioToBound: 0.9, UnansweredQueries: 12}, "s 12 of 300"},
+		"some refused":    {comparison.Row{Scheme: "s", Queries: 300, RatioToBound: 0.9, RejectedQueries: 7}, "s 7 of 300"},
+		"above the bound": {comparison.Row{Scheme: "s", Queries: 300, RatioToBound: 1.1, UnansweredQueries: 12}, ""},
+		"no bound":        {comparison.Row{Scheme: "s", Queries: 300, UnansweredQueries: 12}, ""},
+	} {
+		var b strings.Builder
+		if err := comparison.Text(&b, []comparison.Ran{{Row: tc.row}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "below 1"); got != (tc.said != "") || !strings.Contains(b.String(), tc.said) {
+			t.Errorf("%s:\n%s", name, b.String())
+		}
+	}
+}
