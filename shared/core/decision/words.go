@@ -2,6 +2,7 @@ package decision
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,15 +20,41 @@ func (r Record) String() string {
 // Summary reports what is done and why, without when and by whom.
 func (r Record) Summary() string {
 	var b strings.Builder
-	b.WriteString(r.Action.String())
+	b.WriteString(r.Action.String() + r.coming())
 	if r.Case.Settings.Fleet == settings.FleetFixed {
 		fmt.Fprintf(&b, " (the fleet is fixed; wanted %d)", r.Wanted)
 	}
-	b.WriteString(": " + r.Reason)
+	b.WriteString(": ")
+	if r.quiet() {
+		b.WriteString("no query has arrived lately; ")
+	}
+	b.WriteString(r.Reason)
 	for _, c := range r.Clamps {
 		b.WriteString("; " + c.String())
 	}
 	return b.String()
+}
+
+// coming reports the workers that do not serve yet where their number is to stay: those that
+// boot, and those that were asked for before and are not launched yet.
+func (r Record) coming() (text string) {
+	if r.Action.To != r.Action.From || len(r.Action.Replace) > 0 {
+		return ""
+	}
+	if n := r.Case.Snapshot.Pool.Booting; n > 0 {
+		text = fmt.Sprintf(", of which %d boot", n)
+	}
+	if n := r.Case.Group.Desired - r.Case.Have(); n > 0 && !r.Action.Set && r.Case.Group.LaunchFault == "" {
+		text += fmt.Sprintf(", while %d more start", n)
+	}
+	return text
+}
+
+// quiet reports whether the scheme decided by arrivals of which there are none.
+func (r Record) quiet() bool {
+	past, now := r.Case.Before.Scheme.History, r.Case.Snapshot.Arrivals
+	return r.Outcome == procurement.Decided && len(past)+len(now) > 0 &&
+		!slices.ContainsFunc(past, func(n float64) bool { return n > 0 }) && !slices.ContainsFunc(now, func(s procurement.Second) bool { return s.All() > 0 })
 }
 
 // String reports what is done to the fleet.
