@@ -122,7 +122,7 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 func (s *stack) controllerMay() []permission {
 	may := append(append(s.readSettings(), s.readFigures()...),
 		allow(s.queueARNs(s.allWork()...), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"),
-		allow(s.queueARNs(platform.Overflow), "sqs:SendMessage"),
+		allow(s.queueARNs(platform.Overflow, platform.CallbackQueue), "sqs:SendMessage"),
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),

@@ -28,7 +28,7 @@ func (s *stack) makeDashboard(alarms []interfacesawscloudwatch.IAlarmRef) {
 			formula("expired", "expired", "100 * $m", s.own(telemetry.ExpiredShare, "", "Average"))),
 	)
 	var depths, ages, workers, money []awscloudwatch.IMetric
-	for _, q := range append(s.allWork(), platform.Overflow, platform.DeadLetters) {
+	for _, q := range append(s.allWork(), platform.Overflow, platform.DeadLetters, platform.CallbackQueue) {
 		depths, ages = append(depths, s.waiting(q)), append(ages, s.age(q))
 	}
 	for _, g := range s.groups {

@@ -164,7 +164,7 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 	may := append(append(append(s.readSettings(), s.readProfiles(everything)...), s.useModels(everything, "s3:GetObject")...),
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
-		allow(s.queueARNs(platform.Overflow, platform.DeadLetters), "sqs:SendMessage"),
+		allow(s.queueARNs(platform.Overflow, platform.DeadLetters, platform.CallbackQueue), "sqs:SendMessage"),
 		s.changeGroup(p.name, "autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"),
 		putMetrics(), s.writeLog(s.workerLog),
 	)
@@ -196,7 +196,7 @@ func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 		if s.Network == public { // a private one has no endpoint by which to deregister
 			env[names.TargetGroup] = s.front.workers.Ref()
 		}
-		env = s.addOwners(s.addKey(env))
+		env = s.addCallbacks(s.addOwners(s.addKey(env)))
 	}
 	type pair struct{ Name, Value string }
 	var list []pair

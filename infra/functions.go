@@ -218,7 +218,7 @@ func (s *stack) resourceNames() map[string]*string {
 func (s *stack) makeFunctions() (f functions) {
 	f.api = s.serve(made{
 		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: pricing.APIMB, seconds: 29,
-		env: s.addKey(s.addOwners(s.environment())), may: s.apiMay(),
+		env: s.addCallbacks(s.addKey(s.addOwners(s.environment()))), may: s.apiMay(),
 	})
 	f.dispatcher = s.serve(made{
 		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: pricing.DispatcherMB, seconds: dispatcherSeconds,
@@ -245,7 +245,7 @@ func (s *stack) makeFunctions() (f functions) {
 // what overflows without a queue. It may itself be invoked by the gateway or
 // the load balancer alone: anything else that could, could name any owner.
 func (s *stack) apiMay() []permission {
-	all := append(s.allWork(), platform.Overflow)
+	all := append(s.allWork(), platform.Overflow, platform.CallbackQueue)
 	return append(append(s.readSettings(), s.readFigures()...),
 		append(s.takeQueries(s.allWork()), allow(s.queueARNs(all...), "sqs:SendMessage"), putMetrics())...)
 }
@@ -269,7 +269,7 @@ func (s *stack) takeQueries(work []platform.QueueName) []permission {
 func (s *stack) dispatcherMay() []permission {
 	return append(append(s.readSettings(), s.readFigures()...),
 		allow(s.queueARNs(platform.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
-		allow(s.queueARNs(append(s.allWork(), platform.DeadLetters)...), "sqs:SendMessage"),
+		allow(s.queueARNs(append(s.allWork(), platform.DeadLetters, platform.CallbackQueue)...), "sqs:SendMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"), putMetrics(),

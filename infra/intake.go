@@ -41,7 +41,8 @@ func (s *stack) allWork() (list []platform.QueueName) {
 	return list
 }
 
-// makeQueues makes two work queues a pool, the overflow queue and the dead letters.
+// makeQueues makes two work queues a pool, the overflow queue, the dead letters and the
+// queue of callbacks.
 func (s *stack) makeQueues() queues {
 	q := queues{by: map[platform.QueueName]awssqs.Queue{}, work: map[string][]platform.QueueName{}}
 	dead := s.queue("DeadLetters", platform.DeadLetters, 30, nil)
@@ -49,6 +50,7 @@ func (s *stack) makeQueues() queues {
 	// Six times the consumer's timeout, or a batch could come twice.
 	q.by[platform.Overflow] = s.queue("Overflow", platform.Overflow, 6*dispatcherSeconds,
 		&awssqs.DeadLetterQueue{Queue: dead, MaxReceiveCount: jsii.Number(overflowReceives)})
+	q.by[platform.CallbackQueue] = s.makeCallbackQueue()
 	for _, p := range s.pools {
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			name := platform.WorkQueue(p.name, class)
@@ -61,7 +63,7 @@ func (s *stack) makeQueues() queues {
 }
 
 // queue is encrypted, takes TLS alone, and keeps what nobody took for a day;
-// the dead letters, which have no queue behind them, for two weeks.
+// one that has no queue behind it, for two weeks.
 func (s *stack) queue(id string, name platform.QueueName, visible float64, behind *awssqs.DeadLetterQueue) awssqs.Queue {
 	keep := days(1)
 	if behind == nil {

@@ -45,7 +45,7 @@ func fakeDist(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for _, arch := range []string{"arm64", "x86_64"} {
-		for _, name := range []string{"api", "authorizer", "controller", "dispatcher", "inference", "worker"} {
+		for _, name := range []string{"api", "authorizer", "callbacks", "controller", "dispatcher", "inference", "worker"} {
 			dir := filepath.Join(root, arch, name)
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/paragon-serving/paragon/shared/callbacks"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -58,16 +59,17 @@ func intakeRules() []rule {
 
 func answerRules() []rule {
 	return []rule{
-		{"the dispatcher receives batches of at most ten, reports failures per message, and has a concurrency limit", func(a assembly) (bad []string) {
+		{"the dispatcher and the callbacks function receive batches of at most ten, report failures per message, and have a concurrency limit", func(a assembly) (bad []string) {
+			most := map[*resource]float64{a.function("dispatcher"): float64(a.cfg.OverflowConcurrency), a.function("callbacks"): callbacks.MostBatches}
 			for _, id := range a.t.of("Lambda::EventSourceMapping") {
 				m := a.t.Resources[id]
 				if n := number(m.prop("BatchSize")); n < 1 || n > 10 || at(m.Properties, "FunctionResponseTypes", 0) != "ReportBatchItemFailures" ||
-					number(m.prop("ScalingConfig", "MaximumConcurrency")) != float64(a.cfg.OverflowConcurrency) || m.prop("Enabled") == false {
+					number(m.prop("ScalingConfig", "MaximumConcurrency")) != most[a.behind(m.prop("FunctionName"))] || m.prop("Enabled") == false {
 					bad = append(bad, id)
 				}
 			}
-			if len(a.t.of("Lambda::EventSourceMapping")) != 1 {
-				bad = append(bad, "there is one source")
+			if len(a.t.of("Lambda::EventSourceMapping")) != len(most) {
+				bad = append(bad, "each has one source")
 			}
 			return bad
 		}, func(a assembly) {

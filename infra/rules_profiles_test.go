@@ -95,7 +95,7 @@ func (a assembly) readsOf(role string) string {
 	for _, id := range a.t.of("Lambda::Function") {
 		f := a.t.Resources[id]
 		switch {
-		case refers(f.prop("Role")) != role, f == a.function("authorizer"):
+		case refers(f.prop("Role")) != role, f == a.function("authorizer"), f == a.function("callbacks"):
 		case a.isGeneric(f), a.isAdded(f):
 			return figuresOnly
 		case a.isInference(f):

@@ -11,7 +11,7 @@ import (
 func queueRules() []rule {
 	return []rule{
 		{"the stage has all its queues and no other", func(a assembly) (bad []string) {
-			want := []platform.QueueName{platform.Overflow, platform.DeadLetters}
+			want := []platform.QueueName{platform.Overflow, platform.DeadLetters, platform.CallbackQueue}
 			for _, p := range a.plan.pools {
 				want = append(want, platform.WorkQueue(p.name, "strict"), platform.WorkQueue(p.name, "relaxed"))
 			}
@@ -25,11 +25,12 @@ func queueRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.queue(platform.Overflow).Properties["QueueName"] = "paragon-dev-overflows" }},
-		{"every queue except the dead-letter queue has the dead-letter queue", func(a assembly) (bad []string) {
+		{"every queue has the dead-letter queue, except that queue itself and the queue of callbacks", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SQS::Queue") {
 				q := a.t.Resources[id]
 				dead := a.t.Resources[refers(q.prop("RedrivePolicy", "deadLetterTargetArn"))]
-				last := q.prop("QueueName") == names.Queue(a.cfg.Stage, platform.DeadLetters)
+				name := q.prop("QueueName")
+				last := name == names.Queue(a.cfg.Stage, platform.DeadLetters) || name == names.Queue(a.cfg.Stage, platform.CallbackQueue)
 				if last != (dead == nil) || !last && dead.prop("QueueName") != names.Queue(a.cfg.Stage, platform.DeadLetters) {
 					bad = append(bad, id)
 				}

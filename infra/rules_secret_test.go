@@ -25,7 +25,7 @@ func secretRules() []rule {
 		}, func(a assembly) {
 			a.t.only("SecretsManager::Secret").prop("GenerateSecretString").(map[string]any)["ExcludePunctuation"] = false
 		}},
-		{"only the intake may read the signing key, and no other secret", func(a assembly) (bad []string) {
+		{"only the intake and the callbacks function may read the signing key, and no other secret", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				may := false
 				for _, s := range a.t.statements(id) {
@@ -37,7 +37,7 @@ func secretRules() []rule {
 					}
 				}
 				worker := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service") == "ec2.amazonaws.com"
-				if want := id == a.roleOf("api") || worker && a.cfg.onWorkers(); may != want {
+				if want := id == a.roleOf("api") || id == a.roleOf("callbacks") || worker && a.cfg.onWorkers(); may != want {
 					bad = append(bad, fmt.Sprintf("%s reads it: %v", id, may))
 				}
 			}
@@ -45,10 +45,10 @@ func secretRules() []rule {
 		}, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "secretsmanager:GetSecretValue", map[string]any{"Ref": a.t.of("SecretsManager::Secret")[0]})
 		}},
-		{"the api function has the name of the signing key's secret, and no other function has", func(a assembly) []string {
+		{"the api and the callbacks function have the name of the signing key's secret, and no other function has", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				known := a.t.Resources[refers(variables(f)[names.SigningSecret])] != nil
-				return known == (f == a.function("api"))
+				return known == (f == a.function("api") || f == a.function("callbacks"))
 			})
 		}, func(a assembly) { delete(variables(a.function("api")), names.SigningSecret) }},
 	}

@@ -57,6 +57,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	s.inference = s.makeInference()
 	s.secret = s.makeSecret()
 	s.functions = s.makeFunctions()
+	s.makeCallbacks()
 	s.front = s.makeFront()
 	s.groups = s.makeFleet()
 	s.makeIntake()

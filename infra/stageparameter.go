@@ -59,7 +59,8 @@ func (s *stack) operatorMay() []permission {
 		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
 		s.readKey(),
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
-		allow(s.queueARNs(append(s.allWork(), platform.Overflow)...), "sqs:SendMessage"),
+		allow(s.queueARNs(append(s.allWork(), platform.Overflow, platform.CallbackQueue)...), "sqs:SendMessage"),
+		allow(s.queueARNs(platform.CallbackQueue), "sqs:GetQueueAttributes"),
 		readMetrics(),
 	)
 	may = append(append(may, s.readProfiles(figuresOnly)...), s.useModels(everything, "s3:GetObject", "s3:PutObject", "s3:DeleteObject")...)

@@ -136,7 +136,7 @@ func bodyOf(s ast.Stmt) ast.Decl {
 var read = map[constant]string{
 	{"shared/simulate", "PerModel"}:                "by the flag --layout",
 	{"shared/platform/sqlite", "SurvivesPowerCut"}: "by those who open a store for a benchmark",
-	{"shared/core/callback", "Nowhere"}:            "as the zero value, of a stage in an account",
+	{"shared/core/callback", "Nowhere"}:            "as the zero value, of a stage that was deployed before there were callbacks in accounts",
 }
 
 // Every value of an enumeration (a state, a failure code, a reason) is produced

@@ -40,6 +40,9 @@ func (d *Service) resubmit(ctx context.Context, l *letter, keys signed.Keys, kee
 	if err != nil {
 		return err
 	}
+	if err := platform.OweCallback(ctx, d.Backend.Callbacks, m); err != nil {
+		return err
+	}
 	return d.Backend.Queues.Move(ctx, l.Delivery, platform.QueueName(l.DeadLetter.Queue), m)
 }
 

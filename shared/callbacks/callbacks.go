@@ -5,18 +5,14 @@ package callbacks
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/callback"
 	"github.com/paragon-serving/paragon/shared/core/query"
-	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
@@ -35,16 +31,9 @@ type Records interface {
 
 // Options are what a Sender works with; all are required.
 type Options struct {
-	Store    Store
-	Records  Records
-	Settings func() settings.Settings
-	Key      callback.Key
-	Reach    callback.Reach
-	HTTP     *http.Client             // made by NewHTTP
-	Query    func(r query.Record) any // a query as its caller sees it
-	Now      func() time.Time
-	Draw     func() float64 // from 0 to 1, spreads the tries
-	Log      *slog.Logger
+	Caller
+	Store   Store
+	Records Records
 }
 
 const (
@@ -156,9 +145,6 @@ func (s *Sender) begin(ctx context.Context, calls *sync.WaitGroup, due []platfor
 	return begun
 }
 
-// errFinal says that no other try mends it.
-var errFinal = errors.New("the callback is not sent again")
-
 // send makes one try, and notes what came of it. One whose note fails is due again.
 func (s *Sender) send(ctx context.Context, c platform.Callback) {
 	r, err := s.Records.GetRecord(ctx, c.ID)
@@ -171,50 +157,21 @@ func (s *Sender) send(ctx context.Context, c platform.Callback) {
 	if ctx.Err() != nil { // it stays due
 		return
 	}
-	if err == nil {
+	next, became := s.after(c, err)
+	if became == again {
+		s.note(c, s.Store.RetryCallback(ctx, next))
+		return
+	}
+	if became == arrived {
 		s.arrived.Add(1)
-		s.note(c, s.Store.EndCallback(ctx, c.ID))
-		return
-	}
-	c.Tries++
-	c.Fault = err.Error()
-	c.DueAt = s.Now().Add(callback.Wait(c.Tries, s.Draw()))
-	limit := c.EndedAt.Add(query.Duration(s.Settings().CallbackHours * 3600 * 1000))
-	if errors.Is(err, errFinal) || c.DueAt.After(limit) {
+	} else {
 		s.givenUp.Add(1)
-		s.Log.Warn("gave up a callback", "query", c.ID, "host", callback.HostOf(c.URL), "tries", c.Tries, "error", err)
-		s.note(c, s.Store.EndCallback(ctx, c.ID))
-		return
 	}
-	s.Log.Info("a callback failed and will be sent again", "query", c.ID, "host", callback.HostOf(c.URL), "tries", c.Tries, "at", c.DueAt, "error", err)
-	s.note(c, s.Store.RetryCallback(ctx, c))
+	s.note(c, s.Store.EndCallback(ctx, c.ID))
 }
 
 func (s *Sender) note(c platform.Callback, err error) {
 	if err != nil {
 		s.Log.Warn("could not store the result of a callback; the callback will be sent again", "query", c.ID, "error", err)
 	}
-}
-
-// event is the body of a call.
-type event struct {
-	Type      string    `json:"type"`
-	Timestamp time.Time `json:"timestamp"` // of the query's end
-	Data      any       `json:"data"`
-}
-
-// Finished is the type of the one event that there is.
-const Finished = "query.finished"
-
-// call sends one callback. The host's list is read anew: a host that was taken off it
-// gets nothing more.
-func (s *Sender) call(ctx context.Context, c platform.Callback, r query.Record) error {
-	if err := callback.Check(c.URL, s.Settings().Callbacks(), s.Reach); err != nil {
-		return fmt.Errorf("the address %w: %w", err, errFinal)
-	}
-	body, err := json.Marshal(event{Finished, c.EndedAt.UTC(), s.Query(r)})
-	if err != nil {
-		return fmt.Errorf("encode the query: %w: %w", err, errFinal)
-	}
-	return s.post(ctx, c, body)
 }

@@ -99,15 +99,20 @@ var key = callback.Key("root")
 func sender(m *memory, hosts string, f receiver) *Sender {
 	client := NewHTTP(callback.Public)
 	client.Transport = f
-	return New(Options{
-		Store: m, Records: m, Key: key, Reach: callback.Public, HTTP: client, Now: time.Now, Draw: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
+	return New(Options{Store: m, Records: m, Caller: caller(hosts, client)})
+}
+
+// caller makes calls to hosts that a list allows.
+func caller(hosts string, client *http.Client) Caller {
+	return Caller{
+		Keys: callback.Keys{key}, Reach: callback.Public, HTTP: client, Now: time.Now, Draw: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
 		Settings: func() settings.Settings {
 			s := settings.Defaults()
 			s.CallbackHosts = hosts
 			return s
 		},
 		Query: func(r query.Record) any { return map[string]string{"id": r.ID, "state": string(r.State)} },
-	})
+	}
 }
 
 func owed(id, url string) platform.Callback {
@@ -135,7 +140,7 @@ func TestACallbackIsSigned(t *testing.T) {
 			if err := json.Unmarshal(body, &got); err != nil || got.Type != Finished || got.Data.ID != "q1" || got.Data.State != "succeeded" {
 				t.Errorf("%s, %v", body, err)
 			}
-			want := callback.Sign(key.Secret("a.example.com"), "q1", time.Now(), body)
+			want := callback.Sign(callback.Keys{key}.Secrets("a.example.com"), "q1", time.Now(), body)
 			for name, value := range want {
 				if r.Header.Get(name) != value {
 					t.Errorf("%s is %q, want %q", name, r.Header.Get(name), value)

@@ -46,17 +46,17 @@ func NewHTTP(reach callback.Reach) *http.Client {
 }
 
 // post sends a body, signed, and wants an answer of 2xx.
-func (s *Sender) post(ctx context.Context, c platform.Callback, body []byte) error {
+func (o *Caller) post(ctx context.Context, c platform.Callback, body []byte) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make the request: %w: %w", err, errFinal)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Paragon-Callback")
-	for name, value := range callback.Sign(s.Key.Secret(req.URL.Hostname()), c.ID, s.Now(), body) {
+	for name, value := range callback.Sign(o.Keys.Secrets(req.URL.Hostname()), c.ID, o.Now(), body) {
 		req.Header.Set(name, value)
 	}
-	resp, err := s.HTTP.Do(req)
+	resp, err := o.HTTP.Do(req)
 	if err != nil {
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // without the address, which may hold the receiver's secrets

@@ -17,6 +17,6 @@ const (
 	WorkerID     = "PARAGON_WORKER_ID"       // a worker's id; on EC2 empty means its instance's
 	Paced        = "PARAGON_PACED"           // 1 when a worker's runs take its profile's service times; 0 or empty when they do not
 	ModelSHA256  = "PARAGON_MODEL_SHA256"    // digest of the model of an inference function on one machine
-	Callbacks    = "PARAGON_CALLBACKS"       // where a worker's stage may send callbacks: a callback.Reach
+	Callbacks    = "PARAGON_CALLBACKS"       // where the stage may send callbacks: a callback.Reach
 	Listen       = "PARAGON_LISTEN"          // address at which a worker accepts queries; "unix:" and a path on one machine
 )

@@ -19,6 +19,9 @@ func (s *Service) deadly(ctx context.Context, q *submission) (Answer, error) {
 	}
 	q.m.Placement = placedDirect
 	f := settle.Deadly(q.m.Deaths)
+	if err := platform.OweCallback(ctx, s.CallbackQueue, q.m); err != nil {
+		return Answer{}, err
+	}
 	held, won, err := s.Records.PutRecord(ctx, q.m.Ended(query.Outcome{
 		State: query.Failed, FinishedAt: s.Now(), Failure: &f, Attempts: q.m.Attempts,
 	}))

@@ -168,10 +168,13 @@ type Config struct {
 	Status func(context.Context) api.BackendStatus
 	// Callbacks is where the stage may send callbacks; by default nowhere.
 	Callbacks callback.Reach
-	Traces    *tracing.Tracer  // nil traces nothing
-	Now       func() time.Time // defaults to time.Now
-	Random    io.Reader        // defaults to crypto/rand
-	Log       *slog.Logger     // defaults to slog.Default
+	// CallbackQueue takes the messages by which callbacks are made; nil where the queues
+	// and records do that in their own writes.
+	CallbackQueue platform.CallbackSender
+	Traces        *tracing.Tracer  // nil traces nothing
+	Now           func() time.Time // defaults to time.Now
+	Random        io.Reader        // defaults to crypto/rand
+	Log           *slog.Logger     // defaults to slog.Default
 }
 
 // Service is the intake of one backend. Create it with New. It is safe for

@@ -240,6 +240,9 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 	if err != nil {
 		return err
 	}
+	if err := platform.OweCallback(ctx, s.CallbackQueue, m); err != nil {
+		return err
+	}
 	if err := s.Queues.Send(ctx, platform.QueueName(m.Placement), m); err != nil {
 		return fmt.Errorf("send query %s: %w", m.ID, err)
 	}

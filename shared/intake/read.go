@@ -75,10 +75,7 @@ func (s *Service) end(ctx context.Context, r query.Record, o query.Outcome) (que
 
 // expire settles a query that expired.
 func (s *Service) expire(ctx context.Context, r query.Record) (query.Record, error) {
-	return s.end(ctx, r, query.Outcome{
-		State: query.Expired, FinishedAt: s.Now(), Failure: &query.Failure{Code: query.TimedOut,
-			Detail: fmt.Sprintf("not answered within %.0f s", r.ExpiresAt.Sub(r.AcceptedAt).Seconds())},
-	})
+	return s.end(ctx, r, query.Unanswered(r.AcceptedAt, r.ExpiresAt, s.Now()))
 }
 
 // Recent returns an owner's newest finished stored queries, newest first.

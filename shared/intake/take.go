@@ -324,6 +324,9 @@ const placedDirect = "direct"
 // a callback, is stored first: the first record under the id is the answer.
 func (s *Service) direct(ctx context.Context, q *submission, r query.Record) (Answer, error) {
 	if q.m.Stored() {
+		if err := platform.OweCallback(ctx, s.CallbackQueue, q.m); err != nil {
+			return Answer{}, err
+		}
 		held, won, err := s.Records.PutRecord(ctx, r)
 		if err != nil {
 			return Answer{}, fmt.Errorf("store the answer of query %s: %w", r.ID, err)

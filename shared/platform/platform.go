@@ -272,6 +272,9 @@ type Backend struct {
 	Records     Records
 	Attempts    Attempts
 	Shared      Shared
+	// Callbacks makes callbacks known by messages; nil where the queues and the records
+	// do that in their own writes, as on one machine.
+	Callbacks Callbacks
 	// Owners reads what was counted by owner; nil where the fleet's reports are not
 	// where that is kept, as on one machine, whose server keeps it by the hour.
 	Owners Owners

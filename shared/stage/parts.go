@@ -59,7 +59,7 @@ func (p Parts) Intake(own intake.Config) (*intake.Service, error) {
 	h := p.Platform
 	c.Records, c.Attempts, c.Shared, c.Fleet, c.Queues = h.Records, h.Attempts, h.Shared, h.Fleet, h.Queues
 	c.Metrics, c.Blobs, c.Votes = h.Metrics, h.Blobs, h.Votes
-	c.Inputs, c.BodyBytes = h.Inputs, h.BodyBytes
+	c.Inputs, c.BodyBytes, c.CallbackQueue = h.Inputs, h.BodyBytes, h.Callbacks
 	c.Catalogue, c.Settings, c.Arch, c.Pools = p.Catalogue, p.Settings, p.Arch, p.Pools
 	c.Traces, c.Log, c.Callbacks = p.Traces, p.Log, p.Callbacks
 	return intake.New(c)
@@ -104,7 +104,7 @@ func (p Parts) RefreshByViews(ctx context.Context) func(context.Context, platfor
 // its errors explain. The settings are read once: to keep them current is for the
 // function. The source of traces is to be flushed at the end of each invocation.
 func OpenFunction(ctx context.Context, env func(string) string, name string) (Parts, *tracing.Source, error) {
-	p := Parts{Arch: Arch(env)}
+	p := Parts{Arch: Arch(env), Callbacks: callback.Reach(env(environment.Callbacks))}
 	var err error
 	if p.Platform, err = ConnectFunction(ctx, env, os.Stdout); err != nil {
 		return p, nil, err

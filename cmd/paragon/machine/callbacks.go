@@ -45,9 +45,11 @@ func (m *Machine) newCallbacks(owner *sqlite.Backend) (*callbacks.Sender, error)
 		return nil, fmt.Errorf("the key that signs callbacks: %w", err)
 	}
 	return callbacks.New(callbacks.Options{
-		Store: owner, Records: m.backend.Records, Settings: m.settings.Current, Key: key, Reach: m.reach(),
-		HTTP: callbacks.NewHTTP(m.reach()), Query: func(r query.Record) any { return httpapi.Ended(r) },
-		Now: time.Now, Draw: mathrand.Float64, Log: m.log,
+		Store: owner, Records: m.backend.Records, Caller: callbacks.Caller{
+			Settings: m.settings.Current, Keys: callback.Keys{key}, Reach: m.reach(),
+			HTTP: callbacks.NewHTTP(m.reach()), Query: func(r query.Record) any { return httpapi.Ended(r) },
+			Now: time.Now, Draw: mathrand.Float64, Log: m.log,
+		},
 	}), nil
 }
 
@@ -87,7 +89,7 @@ func (m *Machine) callbacksAt(owner *sqlite.Backend, sender *callbacks.Sender) h
 			names = []string{host}
 		}
 		for _, name := range names {
-			out.Receivers = append(out.Receivers, api.Receiver{Host: name, Secret: callback.SecretText(sender.Key.Secret(name))})
+			out.Receivers = append(out.Receivers, api.Receiver{Host: name, Secret: callback.SecretText(sender.Keys[0].Secret(name))})
 		}
 		writeJSON(w, http.StatusOK, "application/json", out)
 	})

@@ -133,7 +133,7 @@ func Check(address string, hs Hosts, reach Reach) error {
 	case err != nil:
 		return err
 	case reach == Nowhere:
-		return fmt.Errorf("is supported only on one machine: on AWS, read the answer with GET /v1/queries/ID")
+		return fmt.Errorf("is not supported by this stage: deploy the stage again, or read the answer with GET /v1/queries/ID")
 	case len(hs) == 0:
 		return fmt.Errorf("is not allowed: the setting callback_hosts lists no host, and the operator must add this one")
 	case u.Scheme != "https" && !(u.Scheme == "http" && reach == Loopback):

@@ -43,7 +43,7 @@ func TestOnlyListedHostsAreCalled(t *testing.T) {
 		{"https:hooks.example.com", Public, "not a URL"},
 		{"https://", Public, "not a URL"},
 		{"https://hooks.example.com/" + strings.Repeat("x", 2048), Public, "maximum is 2048"},
-		{"https://hooks.example.com/", Nowhere, "one machine"},
+		{"https://hooks.example.com/", Nowhere, "not supported by this stage"},
 	} {
 		err := Check(tc.url, hs, tc.reach)
 		if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
@@ -98,7 +98,7 @@ func TestSignaturesAreTheStandards(t *testing.T) {
 	for i := range 32 {
 		secret = append(secret, byte(i))
 	}
-	h := Sign(secret, "q1", time.Unix(1_700_000_000, 0), []byte(`{"type":"query.finished"}`))
+	h := Sign([][]byte{secret}, "q1", time.Unix(1_700_000_000, 0), []byte(`{"type":"query.finished"}`))
 	if h[SignatureHeader] != "v1,ckEjcCYrpsc/WVLLh6El+GAvAl4D4ef71zwA9Ymf+AM=" || h[TimeHeader] != "1700000000" || h[IDHeader] != "q1" {
 		t.Errorf("%v", h)
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	IDHeader        = "Webhook-Id"        // the query's id: the same in each try
 	TimeHeader      = "Webhook-Timestamp" // of this try, Unix seconds
-	SignatureHeader = "Webhook-Signature" // "v1," and base64 of the HMAC
+	SignatureHeader = "Webhook-Signature" // "v1," and base64 of the HMAC, with a space between several
 )
 
 // secretPrefix begins a secret as the libraries take it.
@@ -35,13 +35,35 @@ func SecretText(secret []byte) string {
 	return secretPrefix + base64.StdEncoding.EncodeToString(secret)
 }
 
-// Sign returns the headers of a call.
-func Sign(secret []byte, id string, at time.Time, body []byte) map[string]string {
-	stamp := strconv.FormatInt(at.Unix(), 10)
-	mac := hmac.New(sha256.New, secret)
-	fmt.Fprintf(mac, "%s.%s.", id, stamp)
-	mac.Write(body)
-	return map[string]string{
-		IDHeader: id, TimeHeader: stamp, SignatureHeader: "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)),
+// Keys are those of a stage: the current one first, and then earlier ones that receivers
+// may still have secrets of.
+type Keys []Key
+
+// KeysOf are keys from their bytes.
+func KeysOf(list [][]byte) (ks Keys) {
+	for _, k := range list {
+		ks = append(ks, k)
 	}
+	return ks
+}
+
+// Secrets are those of one host, the current one first.
+func (ks Keys) Secrets(host string) (secrets [][]byte) {
+	for _, k := range ks {
+		secrets = append(secrets, k.Secret(host))
+	}
+	return secrets
+}
+
+// Sign returns the headers of a call, with a signature by each secret.
+func Sign(secrets [][]byte, id string, at time.Time, body []byte) map[string]string {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	var signatures []string
+	for _, secret := range secrets {
+		mac := hmac.New(sha256.New, secret)
+		fmt.Fprintf(mac, "%s.%s.", id, stamp)
+		mac.Write(body)
+		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	return map[string]string{IDHeader: id, TimeHeader: stamp, SignatureHeader: strings.Join(signatures, " ")}
 }

@@ -31,6 +31,7 @@ func Count(p profile.Prices, t Traffic) []Line {
 	c.overflowQueue()
 	c.bucket()
 	c.store()
+	c.callbacks()
 	c.leases()
 	c.reports()
 	c.network()
@@ -145,7 +146,7 @@ func (c *counter) store() {
 	read := func(name string, units float64) { c.add(name, units, "read units", c.p.DynamoDBPerRead) }
 	units, once := math.Ceil(c.recordKB()), math.Ceil(c.recordKB()/4)
 	direct := 1 - c.stored()
-	write("records of ended queries, writes", units*(c.stored()+c.KeyedShare*direct))
+	write("records of ended queries, writes", units*(c.stored()+c.recordedDirect()*direct))
 	write("idempotency keys, writes", keyUnits*c.KeyedShare)
 	write("records of sampled direct answers, writes", math.Ceil(c.recordKB()+explainKB)*c.KeepShare*direct)
 	read("records of ended queries, reads by callers", once*c.gets())
@@ -153,6 +154,20 @@ func (c *counter) store() {
 		read("records of ended queries, reads by waiting requests", once*(c.queued()*awaitReads(c.viaQueueMS()+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
 	}
 	read("records of ended queries, reads before a query with a key runs", once*c.KeyedShare*(c.queued()+c.dispatched()))
+}
+
+// callbacks counts the two messages of a query with a callback, a batch each: one that is
+// sent before the query is accepted, and finds that the call is made, and one that is
+// sent with the record, and makes it.
+func (c *counter) callbacks() {
+	share, units := c.CallbackShare, math.Ceil(c.recordKB())
+	c.add("callbacks, sends of messages", callbackMessages*share, "SQS calls", c.p.SQSPerRequest)
+	c.add("callbacks, receives and deletes of messages", 2*callbackMessages*share, "SQS calls", c.p.SQSPerRequest)
+	c.add("callbacks function's invocations", callbackMessages*share, "Lambda requests", c.p.LambdaPerRequest)
+	c.add("callbacks function's run time", share*gbSeconds(CallbacksMB, callbackMS+(callbackMessages-1)*apiMS), "GB-seconds", c.p.LambdaGBSecondARM)
+	c.add("callbacks, claims and results on the records, writes", (callbackMessages+1)*units*share, "write units", c.p.DynamoDBPerWrite)
+	c.add("callbacks function's reads of settings", callbackMessages*share, "read units", c.p.DynamoDBPerRead)
+	c.add("callbacks, transfer", share*(c.ResultKB+callbackKB)/kbOfGB, "GB", c.p.TransferPerGB)
 }
 
 // leases counts calls to what is one for all processes. Of the counter of the

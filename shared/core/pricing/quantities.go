@@ -18,6 +18,10 @@ const (
 	getMS       = 10  // [E] of its get
 	keyUnits    = 1   // write units of an idempotency key
 
+	callbackMessages = 2   // of a query with a callback
+	callbackMS       = 200 // [E] of one call, most of it the receiver's
+	callbackKB       = 2   // of one call beside its result, with headers and TLS
+
 	receives     = 1.47 // of the work queue a message: measured, with those that find nothing
 	ackSeconds   = 0.1  // that a worker collects acknowledgements for
 	ackMost      = 10   // and how many
@@ -84,4 +88,5 @@ const (
 	APIMB            = 128 // its peak is 55 MB, with bodies of 890 KB: measured
 	DispatcherMB     = 512
 	ControllerMB     = 256
+	CallbacksMB      = 128
 )

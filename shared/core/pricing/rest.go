@@ -77,7 +77,7 @@ const (
 	askedOfTask = 2
 
 	queuesOfPool     = 2
-	polledByFunction = 2 // overflow and dead letters
+	polledByFunction = 3 // overflow, dead letters and callbacks
 	pollersOfQueue   = 5 // that Lambda keeps
 	pollsPerMinute   = 3 // of a poller on an empty queue
 

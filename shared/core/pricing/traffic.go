@@ -63,8 +63,10 @@ type Traffic struct {
 	ResultKB   float64 // of a query
 	KeyedShare float64 // of queries with an Idempotency-Key
 	KeepShare  float64 // of direct answers that are kept as a sample
-	Reads      float64 // GETs of a query's result, if it was answered by a 202
-	Receives   float64 // of the work queue a message, those that find nothing included; 1 or more
+	// CallbackShare is of queries with a callback, which arrives at the first try.
+	CallbackShare float64
+	Reads         float64 // GETs of a query's result, if it was answered by a 202
+	Receives      float64 // of the work queue a message, those that find nothing included; 1 or more
 
 	ServiceMS  float64 // on a worker
 	FunctionMS float64 // billed of the inference function
@@ -136,6 +138,10 @@ func (t Traffic) stored() float64 {
 	}
 	return t.queued() + t.dispatched()
 }
+
+// recordedDirect is the share of direct answers that get a terminal record all the same: those
+// with a key or a callback, which are taken for different ones.
+func (t Traffic) recordedDirect() float64 { return min(1, t.KeyedShare+t.CallbackShare) }
 
 // overflowWaitMS is from handing a query over until its answer.
 func (t Traffic) overflowWaitMS() float64 {

@@ -1,6 +1,9 @@
 package query
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // State is where a query stands.
 type State string
@@ -114,6 +117,13 @@ func (r Record) Message(in Input) Message {
 		AcceptedAt: r.AcceptedAt, DeadlineAt: r.DeadlineAt, ExpiresAt: r.ExpiresAt,
 		Input: in, Trail: r.Trail,
 	}
+}
+
+// Unanswered is the outcome of a query that expired at one time without an answer, which
+// is seen at another.
+func Unanswered(acceptedAt, expiresAt, now time.Time) Outcome {
+	return Outcome{State: Expired, FinishedAt: now, Failure: &Failure{Code: TimedOut,
+		Detail: fmt.Sprintf("not answered within %.0f s", expiresAt.Sub(acceptedAt).Seconds())}}
 }
 
 // Met reports whether a finished query kept its bound: it succeeded no later

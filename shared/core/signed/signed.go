@@ -135,7 +135,21 @@ const (
 	forID      = "id"
 	forReceipt = "receipt"
 	forOffer   = "offer"
+	// forCallbacks is of keys, not of a signature.
+	forCallbacks = "callbacks"
 )
+
+// ForCallbacks returns keys of their own for callbacks: the current one's first, and then
+// those of earlier ones.
+func (k Keys) ForCallbacks() (keys [][]byte) {
+	for _, key := range append([][]byte{k.current}, k.earlier...) {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(forCallbacks))
+		h.Write([]byte{0})
+		keys = append(keys, h.Sum(nil))
+	}
+	return keys
+}
 
 // SignID returns an id as text: one word of letters and digits. Ids sort by
 // their time of acceptance.

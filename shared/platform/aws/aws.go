@@ -97,6 +97,7 @@ func connect(c Config, with clients) *Backend {
 	f.owners = &owners{table: f.table}
 	ended := table{with.tables, c.RecordsTable}
 	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), deployed: c.Settings, table: f.table, now: c.Now}
+	calls := &callbacks{queues: q, table: ended, now: c.Now}
 	return &Backend{
 		queues: q, fleet: f,
 		Backend: platform.Backend{
@@ -113,9 +114,10 @@ func connect(c Config, with clients) *Backend {
 			Timeline:    &pastRows{table: f.table},
 			History:     st,
 			Votes:       &votes{table: f.table, now: c.Now},
-			Records:     &records{table: ended, metrics: m, now: c.Now, log: c.Log},
+			Records:     &records{table: ended, callbacks: calls, metrics: m, now: c.Now, log: c.Log},
 			Attempts:    &attempts{table: ended, now: c.Now},
 			Shared:      &shared{table: f.table},
+			Callbacks:   calls,
 		},
 	}
 }

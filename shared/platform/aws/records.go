@@ -40,10 +40,11 @@ const (
 // under the hour of their acceptance, all owners together: at a keep_share of
 // 0.01 one partition holds those of 100,000 queries a second.
 type records struct {
-	table   table
-	metrics platform.Metrics
-	now     func() time.Time
-	log     *slog.Logger
+	table     table
+	callbacks *callbacks
+	metrics   platform.Metrics
+	now       func() time.Time
+	log       *slog.Logger
 }
 
 // recordKey is where the record of an id lies.
@@ -113,6 +114,7 @@ func (r *records) PutRecord(ctx context.Context, rec query.Record) (held query.R
 		return query.Record{}, false, fmt.Errorf("%s: %w", attempt, err)
 	}
 	if put || same(old, row, recordAttribute) {
+		r.callDue(ctx, rec)
 		return rec, true, nil // a repeat, such as the SDK's, meets its own record
 	}
 	if err := read(old, recordAttribute, &held); err != nil {
@@ -120,6 +122,16 @@ func (r *records) PutRecord(ctx context.Context, rec query.Record) (held query.R
 	}
 	r.countLate(ctx)
 	return held, false, nil
+}
+
+// callDue has the callback of a query be made that has just ended, if it has one.
+func (r *records) callDue(ctx context.Context, rec query.Record) {
+	if rec.Callback == "" {
+		return
+	}
+	if err := r.callbacks.ended(ctx, rec); err != nil {
+		r.log.Warn("a callback is not made at once, but by its first message", "query", rec.ID, "error", err)
+	}
 }
 
 // countLate counts a record that lost. That it could not be counted changes
