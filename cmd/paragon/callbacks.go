@@ -9,20 +9,20 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
-	"github.com/paragon-serving/paragon/shared/client"
 )
 
 const callbacksLong = `Print the callbacks of a ` + "`paragon up`" + ` that no receiver has accepted yet, and the secret of each
-receiver. A receiver is a host of the setting callback_hosts. With HOST, the command prints
+receiver. Of a stage in an account, the command prints how many messages of callbacks wait in
+the queue, instead of the list. A receiver is a host of the setting callback_hosts. With HOST, the command prints
 the secret of that host alone; HOST may match a pattern of the setting, such as *.example.org.
 A receiver verifies callbacks with its secret and any library of standardwebhooks.com.`
 
 func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "callbacks [HOST]", Short: "Print the callbacks not delivered yet and the receivers' secrets", Long: callbacksLong, Args: cobra.MaximumNArgs(1),
-		Example: "  paragon tune set callback_hosts hooks.example.com\n  paragon callbacks\n  paragon callbacks eu.hooks.example.org",
+		Example: "  paragon tune set callback_hosts hooks.example.com\n  paragon callbacks\n  paragon callbacks eu.hooks.example.org\n  paragon callbacks --stage prod",
 		RunE: func(c *cobra.Command, args []string) error {
-			cl, err := machineOf(term, c, client.Config{})
+			at, err := operationsOf(c.Context(), term)
 			if err != nil {
 				return err
 			}
@@ -30,7 +30,7 @@ func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 			if len(args) > 0 {
 				host = args[0]
 			}
-			got, err := cl.Callbacks(c.Context(), host)
+			got, err := at.Callbacks(c.Context(), host)
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,11 @@ func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 }
 
 func printCallbacks(term *cli.Terminal, got api.Callbacks) error {
-	term.Printf("Callbacks since the server started: %d delivered, %d given up. Not delivered yet: %d.\n", got.Arrived, got.GivenUp, len(got.Open))
+	if got.Waiting != nil {
+		term.Printf("Messages of callbacks in the queue: about %d. A query whose callback is not delivered yet has one or two.\n", *got.Waiting)
+	} else {
+		term.Printf("Callbacks since the server started: %d delivered, %d given up. Not delivered yet: %d.\n", got.Arrived, got.GivenUp, len(got.Open))
+	}
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	if len(got.Open) > 0 {
 		fmt.Fprintln(w, "\nQUERY\tHOST\tTRIES\tNEXT TRY\tLAST ERROR")

@@ -36,11 +36,17 @@ type redriver interface {
 	Redrive(ctx context.Context, queue string, limit int) (api.DeadLetters, error)
 }
 
+// caller reads what becomes of callbacks.
+type caller interface {
+	Callbacks(ctx context.Context, host string) (api.Callbacks, error)
+}
+
 // operations is what those who run a stage see and do.
 type operations interface {
 	tuner
 	recorder
 	redriver
+	caller
 }
 
 // pollWait is how long an empty queue is asked for dead letters in an account:

@@ -166,7 +166,7 @@ func TestThePageSaysWhatEachCommandOfAStageNeeds(t *testing.T) {
 	_, table, _ := strings.Cut(string(page), "### Who may run the stage")
 	table, _, _ = strings.Cut(table, "\n### ")
 	for _, c := range newRoot(clitest.NewTerminalIn(newRoot, nil).Terminal).Commands() {
-		oneMachine := slices.Contains([]string{"model", "callbacks", "fault"}, c.Name())
+		oneMachine := slices.Contains([]string{"model", "fault"}, c.Name())
 		takes := c.Flag("stage") != nil
 		for _, below := range c.Commands() {
 			takes = takes || below.Flag("stage") != nil

@@ -4,10 +4,13 @@ import "time"
 
 // Callbacks are what an operator reads of callbacks.
 type Callbacks struct {
-	Arrived   int64          `json:"arrived"`  // since the start
-	GivenUp   int64          `json:"given_up"` // since the start
-	Open      []OpenCallback `json:"open"`     // of ended queries, that have not arrived; the next one first
+	Arrived   int64          `json:"arrived"`  // since the start of a machine
+	GivenUp   int64          `json:"given_up"` // since the start of a machine
+	Open      []OpenCallback `json:"open"`     // of ended queries of a machine, that have not arrived; the next one first
 	Receivers []Receiver     `json:"receivers"`
+	// Waiting are the messages in the queue of a stage in an account, about: a query whose
+	// callback has not been made has one or two. Nothing else is known there.
+	Waiting *int `json:"waiting,omitempty"`
 }
 
 // OpenCallback is one that is tried, or tried again.

@@ -100,6 +100,8 @@ func (a *account) EndCallback(_ context.Context, id string) error {
 	return nil
 }
 
+func (a *account) WaitingCallbacks(context.Context) (int, error) { return len(a.sent), nil }
+
 func (a *account) PutRecord(_ context.Context, r query.Record) (query.Record, bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // calling is a service that may send callbacks to one host.
@@ -39,6 +42,70 @@ func TestAQueryWithACallbackIsStored(t *testing.T) {
 				t.Errorf("stored %+v, error %v", held, err)
 			}
 		})
+	}
+}
+
+// owes takes the messages of callbacks, or fails, and calls what looks at the service then.
+type owes struct {
+	got  []platform.CallbackMessage
+	err  error
+	then func()
+}
+
+func (o *owes) SendCallback(_ context.Context, c platform.CallbackMessage) error {
+	if o.then != nil {
+		o.then()
+	}
+	if o.err == nil {
+		o.got = append(o.got, c)
+	}
+	return o.err
+}
+
+// Where messages make callbacks, one is sent before anything of the query is stored or
+// sent, due once its latency bound is over; and none for a repeat that gets the stored
+// answer.
+func TestACallbackIsOwedBeforeItsQueryIsAccepted(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"answered directly": time.Second, "sent": 0} {
+		t.Run(name, func(t *testing.T) {
+			o := &owes{}
+			d, w := newFront(t, func(c *Config, _ *slots) {
+				calling(c, callback.Public)
+				c.CallbackQueue = o
+			})
+			o.then = func() { d.wantNothingStored(t) }
+			r := request(500)
+			r.Callback = "https://hooks.example.com/done"
+			first, err := d.Take(t.Context(), "me", r, Terms{Key: "k", Wait: wait})
+			if err != nil || len(o.got) != 1 {
+				t.Fatalf("%d messages, error %v", len(o.got), err)
+			}
+			if m := o.got[0]; m.Query.ID != first.Record.ID || m.Query.Callback != r.Callback || m.Query.Owner != "me" || len(m.Query.Input.Data) > 0 || !m.DueAt.Equal(m.Query.DeadlineAt) {
+				t.Errorf("message %+v", m)
+			}
+			if wait == 0 {
+				return
+			}
+			if again, err := d.Take(t.Context(), "me", r, Terms{Key: "k", Wait: wait}); err != nil || again.Record.ID != first.Record.ID || len(o.got) != 1 || len(w.asked) != 1 {
+				t.Errorf("the repeat: %+v, %d messages, %d runs, error %v", again.Record, len(o.got), len(w.asked), err)
+			}
+		})
+	}
+}
+
+// A query whose callback cannot be owed is not accepted.
+func TestAQueryIsNotAcceptedWithoutItsCallback(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"answered directly": time.Second, "sent": 0} {
+		d, _ := newFront(t, func(c *Config, _ *slots) {
+			calling(c, callback.Public)
+			c.CallbackQueue = &owes{err: platform.ErrUnavailable}
+		})
+		r := request(500)
+		r.Callback = "https://hooks.example.com/done"
+		if _, err := d.Take(t.Context(), "me", r, Terms{Wait: wait}); !errors.Is(err, platform.ErrUnavailable) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		d.wantNothingStored(t)
 	}
 }
 

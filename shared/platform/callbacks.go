@@ -73,4 +73,7 @@ type Callbacks interface {
 	// EndCallback notes that a callback has arrived or is given up: every message of it
 	// is over.
 	EndCallback(ctx context.Context, id string) error
+	// WaitingCallbacks counts the messages that wait, about: a query whose callback has not
+	// been made has one or two.
+	WaitingCallbacks(ctx context.Context) (int, error)
 }

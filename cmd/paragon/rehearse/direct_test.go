@@ -66,6 +66,8 @@ func (p *play) answersDirectly(worker string) {
 	if got := p.recordWrites() - writes; got != 2 {
 		p.t.Errorf("a direct answer with a key took %d writes, want the key and the record", got)
 	}
+	_, id := p.receiver.asks(query.Strict, "/done", "Prefer", "wait=10")
+	p.receiver.arrives(map[string]int{id: 1})
 }
 
 // directly asks and waits, and is answered by the worker in the request.

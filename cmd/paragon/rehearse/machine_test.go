@@ -77,10 +77,13 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// listening is the environment with another address in place of a machine's port.
+// listening is the environment with another address in place of a machine's port, and
+// with callbacks that may go to this machine.
 func listening(env []string, address string) []string {
 	for i, v := range env {
-		if strings.HasPrefix(v, environment.Listen+"=") {
+		name, value, _ := strings.Cut(v, "=")
+		env[i] = name + "=" + loopback(name, value)
+		if name == environment.Listen {
 			env[i] = environment.Listen + "=" + address
 		}
 	}

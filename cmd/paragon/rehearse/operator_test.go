@@ -133,6 +133,7 @@ func TestOperate(t *testing.T) {
 	term.tunes()
 	term.decides()
 	term.redrives()
+	term.readsCallbacks()
 	term.adds()
 	term.readsThePast()
 	term.checksUp(picture)
@@ -193,6 +194,15 @@ func (term *terminal) redrives() {
 		term.says("trouser", "get", "--wait", "20", done.Letters[0].As)
 	}
 	term.says("submitted again: 0", "redrive")
+}
+
+// readsCallbacks prints what a receiver of callbacks needs, and how many wait.
+func (term *terminal) readsCallbacks() {
+	var got api.Callbacks
+	term.into(&got, "callbacks", "hooks.example.com")
+	if len(got.Receivers) != 1 || !strings.HasPrefix(got.Receivers[0].Secret, "whsec_") || got.Waiting == nil || *got.Waiting != 0 {
+		term.t.Errorf("callbacks %+v", got)
+	}
 }
 
 // adds puts a model of its own into the stage, which knows it without a deployment: a
@@ -475,6 +485,7 @@ func (term *terminal) fails() {
 // unplayedHere are the grants of the operator's policy that this play does not use.
 var unplayedHere = []policy.Excuse{
 	{Action: "sqs:SendMessage", Resource: "*-work-*", Why: "puts relaxed queries back"},
+	{Action: "sqs:SendMessage", Resource: "*-callbacks", Why: "puts queries with a callback back"},
 	{Action: "ssm:GetParametersByPath", Why: onlyOne},
 	{Action: "s3:DeleteObject", Resource: "*/models/*", Why: "deletes the file of a removed model hours later, when the next one is added"},
 }

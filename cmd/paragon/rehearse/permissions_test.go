@@ -34,6 +34,7 @@ var uncalled = map[string][]policy.Excuse{
 	"controller": {
 		{Action: "sqs:*Message", Resource: "*-work-*", Why: "ends the queries that no worker will serve, and gives the others back"},
 		{Action: "sqs:SendMessage", Resource: "*-overflow", Why: "hands over what waits when no worker answers"},
+		{Action: "sqs:SendMessage", Resource: "*-callbacks", Why: "ends a query with a callback"},
 		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 		{Action: "autoscaling:DescribeScalingActivities", Why: "reads why launches failed, in the scenarios"},
 		{Action: "s3:PutObject", Resource: "*/models/catalogue.json", Why: "rolls back a version that fails, in the play of the operator"},
@@ -44,6 +45,11 @@ var uncalled = map[string][]policy.Excuse{
 		{Action: "sqs:ChangeMessageVisibility", Why: "renews leases of long runs"}, {Action: "sqs:SendMessage", Why: "bounces and gives back"},
 		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
 		{Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne},
+	},
+	"callbacks": {
+		{Action: "sqs:ReceiveMessage", Why: bySource}, {Action: "sqs:DeleteMessage", Why: bySource}, {Action: "sqs:GetQueueAttributes", Why: bySource},
+		{Action: "dynamodb:PutItem", Resource: "*-Records*", Why: "ends a query that nobody answered"},
+		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
 	// With the front of workers alone.
 	"api workers": {

@@ -49,6 +49,7 @@ type play struct {
 	log     *functionLog
 
 	collector *collector
+	receiver  *receiver                 // of callbacks, once there are any
 	running   []lambdaemulator.Function // as they were registered
 }
 
@@ -104,7 +105,7 @@ func (p *play) startLambda() {
 			name := aws.ToString(f.FunctionName)
 			env := append(p.env(strings.TrimPrefix(name, names.Prefix(stage))), "XDG_CACHE_HOME="+p.t.TempDir(), "SSL_CERT_FILE="+p.collector.certificate)
 			for k, v := range f.Environment.Variables {
-				env = append(env, k+"="+p.collector.env(v))
+				env = append(env, k+"="+loopback(k, p.collector.env(v)))
 			}
 			functions = append(functions, lambdaemulator.Function{
 				Name: name, Bootstrap: bootstraps[name], MemoryMB: int(aws.ToInt32(f.MemorySize)), Env: env,

@@ -123,6 +123,7 @@ func TestRehearse(t *testing.T) {
 	p.asksForAll(query.Strict, query.OnFunction)
 	p.handsOver(p.largeOverflows)
 	p.arrives()
+	p.callsBack()
 
 	// What waits for a worker can be taken back.
 	p.cancelled(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload())))

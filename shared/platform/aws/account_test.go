@@ -29,6 +29,9 @@ func TestOwnWays(t *testing.T) {
 		"a blob above the reader's limit":                  blobIsBounded,
 		"dead letters are redriven by the admin service":   deadLetters,
 		"settings are changed by the admin service":        tuned,
+		"who stores a record has its callback made":        recordsSendCallbacks,
+		"a callback waits until it is due":                 callbacksAreDelayed,
+		"a callback is one process's at a time":            callbacksAreClaimed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
@@ -103,6 +105,29 @@ func (c *callbacks) EndCallback(ctx context.Context, id string) error {
 		ExpressionAttributeNames:  placeholders(recordAttribute, callbackOver, callbackClaim),
 		ExpressionAttributeValues: item{":yes": number(1)},
 	})
+}
+
+// WaitingCallbacks implements platform.Callbacks.
+func (c *callbacks) WaitingCallbacks(ctx context.Context) (int, error) {
+	const attempt = "count the messages of callbacks"
+	out, err := c.queues.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: c.queues.url(platform.CallbackQueue), AttributeNames: waiting})
+	if err != nil {
+		return 0, failed(attempt, err)
+	}
+	sum := 0
+	for _, name := range waiting {
+		n, err := strconv.Atoi(out.Attributes[string(name)])
+		if err != nil {
+			return 0, fmt.Errorf("%s: %s: %w", attempt, name, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// waiting are the counts of a queue's messages: each is in one of them.
+var waiting = []types.QueueAttributeName{
+	types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible, types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
 }
 
 // note changes a record's row. One that is forgotten needs no note, nor one that says

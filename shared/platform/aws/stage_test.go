@@ -28,7 +28,7 @@ func makeStage(t *testing.T, sdk aws.Config, c Config) {
 		}
 	}
 	q := sqs.NewFromConfig(sdk)
-	for _, name := range []platform.QueueName{platform.Overflow, platform.DeadLetters, platform.WorkQueue("contract", query.Strict), platform.WorkQueue("contract", query.Relaxed)} {
+	for _, name := range []platform.QueueName{platform.Overflow, platform.DeadLetters, platform.CallbackQueue, platform.WorkQueue("contract", query.Strict), platform.WorkQueue("contract", query.Relaxed)} {
 		_, err := q.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(names.Queue(c.Stage, name))})
 		must(err)
 	}
