@@ -27,7 +27,7 @@ process wrote it.
 
 --process takes the name of a process, as paragon list, paragon top and the page show it,
 or "worker", "function" or "server" for all processes of one kind. In an account it also
-takes the names of the functions: "api", "controller" and "dispatcher".`
+takes the names of the functions: "api", "callbacks", "controller" and "dispatcher".`
 
 // logFlags are what is printed.
 type logFlags struct {

@@ -72,7 +72,7 @@ type Settings struct {
 	CanaryCostFactor     float64 `name:"canary_cost_factor" default:"1.5" min:"1" max:"100" unit:"factor" doc:"A new version is worse if its mean cost of an answer is more than this many times the cost of the served version."`
 
 	// How ended queries are reported to their callers' servers: docs/api.md.
-	CallbackHosts string  `name:"callback_hosts" default:"none" form:"none, or hosts such as hooks.example.com, *.example.org:8443" doc:"The hosts to which callbacks may be sent, on one machine. A host without a port means port 443. A query with a callback to another host is refused."`
+	CallbackHosts string  `name:"callback_hosts" default:"none" form:"none, or hosts such as hooks.example.com, *.example.org:8443" doc:"The hosts to which callbacks may be sent. A host without a port means port 443. A query with a callback to another host is refused."`
 	CallbackHours float64 `name:"callback_hours" default:"24" min:"0.01" max:"168" unit:"h" doc:"How long after the end of a query a failing callback is tried again, but at most as long as the query is kept."`
 
 	ProfileMaxAgeDays float64 `name:"profile_max_age_days" default:"90" min:"0" max:"3650" unit:"days" doc:"The status warns of a profile in use that was measured longer ago than this. 0 turns this warning off. The status always warns when live answers contradict a profile."`
