@@ -22,6 +22,7 @@ import (
 // account is a queue and the rows of records in memory, as an account has them. A line at
 // which a process dies is one of its calls: that call and all after it fail.
 type account struct {
+	now  time.Time // moves between deliveries alone
 	mu   sync.Mutex
 	rows map[string]*row
 	sent []platform.CallbackMessage // that wait in the queue
@@ -71,7 +72,7 @@ func (a *account) ClaimCallback(_ context.Context, id string, tries int, until t
 		return query.Record{}, platform.ErrNotFound
 	case r.over || r.tries > tries:
 		return query.Record{}, platform.ErrCallbackOver
-	case r.until.After(time.Now()):
+	case r.until.After(a.now):
 		return query.Record{}, platform.ErrConflict
 	}
 	r.until, r.tries = until, tries
@@ -123,22 +124,27 @@ func (a *account) consumer() *Consumer {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		id := r.Header.Get(callback.IDHeader)
-		a.came[id] = append(a.came[id], time.Now())
+		a.came[id] = append(a.came[id], a.now)
 		if a.answer != nil {
 			return a.answer(id, len(a.came[id])), nil
 		}
 		return 200, nil
 	})
-	return &Consumer{Caller: caller("*.example.com", client), Callbacks: a, Records: a}
+	c := &Consumer{Caller: caller("*.example.com", client), Callbacks: a, Records: a}
+	c.Now = func() time.Time { return a.now }
+	return c
 }
 
 func newAccount() *account {
-	return &account{rows: map[string]*row{}, dies: -1, came: map[string][]time.Time{}}
+	return &account{now: time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC), rows: map[string]*row{}, dies: -1, came: map[string][]time.Time{}}
 }
 
+// wait lets time pass.
+func (a *account) wait(d time.Duration) { a.now = a.now.Add(d) }
+
 // asks is a query that is accepted now.
-func asks(id string) query.Message {
-	now := time.Now()
+func (a *account) asks(id string) query.Message {
+	now := a.now
 	return query.Message{ID: id, Callback: "https://a.example.com/", AcceptedAt: now, DeadlineAt: now.Add(5 * time.Second),
 		ExpiresAt: now.Add(time.Minute), ForgetAt: now.Add(48 * time.Hour)}
 }
@@ -148,7 +154,7 @@ func (a *account) ends(m query.Message) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.rows[m.ID] == nil {
-		a.rows[m.ID] = &row{record: m.Ended(query.Outcome{State: query.Succeeded, FinishedAt: time.Now()})}
+		a.rows[m.ID] = &row{record: m.Ended(query.Outcome{State: query.Succeeded, FinishedAt: a.now})}
 	}
 }
 
@@ -181,7 +187,7 @@ func inOrder(n int) (out []int) {
 
 // runs delivers every second until nothing waits, for so long at most.
 func (a *account) runs(ctx context.Context, c *Consumer, most time.Duration) {
-	for end := time.Now().Add(most); len(a.sent) > 0 && time.Now().Before(end); time.Sleep(time.Second) {
+	for end := a.now.Add(most); len(a.sent) > 0 && a.now.Before(end); a.wait(time.Second) {
 		a.deliver(ctx, c, inOrder)
 	}
 }
@@ -189,48 +195,51 @@ func (a *account) runs(ctx context.Context, c *Consumer, most time.Duration) {
 // Whatever order the messages of a query come in, twice or late, before its end or after,
 // together or one by one: while nobody dies, its receiver gets one call.
 func TestAnyMessagesMakeOneCall(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		takes := rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second, 2 * time.Minute}).Draw(rt, "the query takes")
-		prompt := rapid.IntRange(0, 2).Draw(rt, "messages by who stored the record")
-		first := rapid.IntRange(1, 2).Draw(rt, "times that the first message comes")
-		late := time.Duration(rapid.IntRange(0, 100).Draw(rt, "seconds that they are late")) * time.Second
-		failing := rapid.IntRange(0, 3).Draw(rt, "calls that fail")
-		turn := rapid.Bool().Draw(rt, "in reverse")
-		synctest.Test(t, func(t *testing.T) {
-			a := newAccount()
-			a.answer = func(_ string, call int) int {
-				if call <= failing {
-					return 500
-				}
-				return 200
+	rapid.Check(t, func(t *rapid.T) {
+		takes := rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second, 2 * time.Minute}).Draw(t, "the query takes")
+		prompt := rapid.IntRange(0, 2).Draw(t, "messages by who stored the record")
+		first := rapid.IntRange(1, 2).Draw(t, "times that the first message comes")
+		late := time.Duration(rapid.IntRange(0, 100).Draw(t, "seconds that they are late")) * time.Second
+		failing := rapid.IntRange(0, 3).Draw(t, "calls that fail")
+		reversed := rapid.Bool().Draw(t, "in reverse")
+		a, ctx := newAccount(), context.Background()
+		a.answer = failsFirst(failing)
+		c, q := a.consumer(), a.asks("q1")
+		for range first {
+			if err := platform.OweCallback(ctx, a, q); err != nil {
+				t.Fatal(err)
 			}
-			c, q := a.consumer(), asks("q1")
-			for range first {
-				if err := platform.OweCallback(t.Context(), a, q); err != nil {
-					t.Fatal(err)
-				}
+		}
+		for end := a.now.Add(takes); a.now.Before(end); a.wait(time.Second) {
+			a.deliver(ctx, c, inOrder)
+		}
+		a.ends(q) // unless it has expired
+		a.wait(late)
+		for range prompt {
+			a.sent = append(a.sent, platform.NewCallbackMessage(q, a.now))
+		}
+		a.deliver(ctx, c, func(n int) []int {
+			out := inOrder(n)
+			if reversed {
+				slices.Reverse(out)
 			}
-			for end := time.Now().Add(takes); time.Now().Before(end); time.Sleep(time.Second) {
-				a.deliver(t.Context(), c, inOrder)
-			}
-			a.ends(q) // unless it has expired
-			time.Sleep(late)
-			for range prompt {
-				a.sent = append(a.sent, platform.NewCallbackMessage(q, time.Now()))
-			}
-			a.deliver(t.Context(), c, func(n int) []int {
-				out := inOrder(n)
-				if turn {
-					slices.Reverse(out)
-				}
-				return out
-			})
-			a.runs(t.Context(), c, time.Hour)
-			if len(a.came["q1"]) != failing+1 || !a.rows["q1"].over || len(a.sent) != 0 {
-				rt.Fatalf("%d calls of which %d fail, over %v, %d messages are left", len(a.came["q1"]), failing, a.rows["q1"].over, len(a.sent))
-			}
+			return out
 		})
+		a.runs(ctx, c, time.Hour)
+		if len(a.came["q1"]) != failing+1 || !a.rows["q1"].over || len(a.sent) != 0 {
+			t.Fatalf("%d calls of which %d fail, over %v, %d messages are left", len(a.came["q1"]), failing, a.rows["q1"].over, len(a.sent))
+		}
 	})
+}
+
+// failsFirst answers so many calls to a query with 500, and the others with 200.
+func failsFirst(n int) func(id string, call int) int {
+	return func(_ string, call int) int {
+		if call <= n {
+			return 500
+		}
+		return 200
+	}
 }
 
 // Wherever a process dies, the callback is made: with the message alone that was sent
@@ -239,31 +248,24 @@ func TestNoDeathLosesACallback(t *testing.T) {
 	for _, failing := range []int{0, 2} {
 		for _, ended := range []bool{true, false} {
 			for line := range 20 {
-				synctest.Test(t, func(t *testing.T) {
-					a := newAccount()
-					a.answer = func(_ string, call int) int {
-						if call <= failing {
-							return 500
-						}
-						return 200
-					}
-					c, q := a.consumer(), asks("q1")
-					if err := platform.OweCallback(t.Context(), a, q); err != nil {
-						t.Fatal(err)
-					}
-					if ended {
-						a.ends(q) // and the process dies before it says so
-					}
-					a.dies = line
-					for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
-						a.deliver(t.Context(), c, inOrder)
-					}
-					a.dies = -1
-					a.runs(t.Context(), c, time.Hour)
-					if n := len(a.came["q1"]); n <= failing || a.rows["q1"] == nil || !a.rows["q1"].over || len(a.sent) != 0 {
-						t.Errorf("died at line %d, ended %v: %d calls, %d messages are left", line, ended, n, len(a.sent))
-					}
-				})
+				a := newAccount()
+				a.answer = failsFirst(failing)
+				c, q := a.consumer(), a.asks("q1")
+				if err := platform.OweCallback(t.Context(), a, q); err != nil {
+					t.Fatal(err)
+				}
+				if ended {
+					a.ends(q) // and the process dies before it says so
+				}
+				a.dies = line
+				for end := a.now.Add(3 * time.Minute); a.now.Before(end); a.wait(time.Second) {
+					a.deliver(t.Context(), c, inOrder)
+				}
+				a.dies = -1
+				a.runs(t.Context(), c, time.Hour)
+				if n := len(a.came["q1"]); n <= failing || a.rows["q1"] == nil || !a.rows["q1"].over || len(a.sent) != 0 {
+					t.Errorf("died at line %d, ended %v: %d calls, %d messages are left", line, ended, n, len(a.sent))
+				}
 			}
 		}
 	}
@@ -271,17 +273,15 @@ func TestNoDeathLosesACallback(t *testing.T) {
 
 // A query that nobody answered is ended as expired, and its callback says so.
 func TestAQueryThatExpiredIsCalled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := newAccount()
-		c, q := a.consumer(), asks("q1")
-		if err := platform.OweCallback(t.Context(), a, q); err != nil {
-			t.Fatal(err)
-		}
-		a.runs(t.Context(), c, time.Hour)
-		if r := a.rows["q1"]; r == nil || r.record.State != query.Expired || len(a.came["q1"]) != 1 || a.came["q1"][0].Before(q.ExpiresAt) {
-			t.Errorf("%+v, calls at %v", r, a.came["q1"])
-		}
-	})
+	a := newAccount()
+	c, q := a.consumer(), a.asks("q1")
+	if err := platform.OweCallback(t.Context(), a, q); err != nil {
+		t.Fatal(err)
+	}
+	a.runs(t.Context(), c, time.Hour)
+	if r := a.rows["q1"]; r == nil || r.record.State != query.Expired || len(a.came["q1"]) != 1 || a.came["q1"][0].Before(q.ExpiresAt) {
+		t.Errorf("%+v, calls at %v", r, a.came["q1"])
+	}
 }
 
 // A callback is given up once its time is over, and when its receiver says that it is
@@ -296,38 +296,34 @@ func TestMessagesAreGivenUp(t *testing.T) {
 		"gone":         {"https://a.example.com/", 410, 1, 1},
 		"off the list": {"https://elsewhere.com/", 200, 0, 0},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			a := newAccount()
-			a.answer = func(string, int) int { return tc.status }
-			c, q := a.consumer(), asks("q1")
-			q.Callback = tc.url
-			a.ends(q)
-			a.sent = append(a.sent, platform.NewCallbackMessage(q, time.Now()))
-			a.runs(t.Context(), c, 26*time.Hour)
-			if n := len(a.came["q1"]); n < tc.least || n > tc.most || !a.rows["q1"].over || len(a.sent) != 0 {
-				t.Errorf("%s: %d calls, over %v, %d messages are left", name, len(a.came["q1"]), a.rows["q1"].over, len(a.sent))
+		a := newAccount()
+		a.answer = func(string, int) int { return tc.status }
+		c, q := a.consumer(), a.asks("q1")
+		q.Callback = tc.url
+		a.ends(q)
+		a.sent = append(a.sent, platform.NewCallbackMessage(q, a.now))
+		a.runs(t.Context(), c, 26*time.Hour)
+		if n := len(a.came["q1"]); n < tc.least || n > tc.most || !a.rows["q1"].over || len(a.sent) != 0 {
+			t.Errorf("%s: %d calls, over %v, %d messages are left", name, len(a.came["q1"]), a.rows["q1"].over, len(a.sent))
+		}
+		for i := range min(3, len(a.came["q1"])-1) {
+			if got, want := a.came["q1"][i+1].Sub(a.came["q1"][i]), callback.Wait(i+1, 0.5); got < want || got > want+time.Second {
+				t.Errorf("%s: try %d came after %v, want %v", name, i+2, got, want)
 			}
-			for i := range min(3, len(a.came["q1"])-1) {
-				if got, want := a.came["q1"][i+1].Sub(a.came["q1"][i]), callback.Wait(i+1, 0.5); got < want || got > want+time.Second {
-					t.Errorf("%s: try %d came after %v, want %v", name, i+2, got, want)
-				}
-			}
-		})
+		}
 	}
 }
 
 // A message of a query that is no longer stored is dropped.
 func TestAForgottenQueryIsNotCalled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := newAccount()
-		q := asks("q1")
-		a.sent = append(a.sent, platform.NewCallbackMessage(q, time.Now()))
-		time.Sleep(72 * time.Hour)
-		a.runs(t.Context(), a.consumer(), time.Hour)
-		if len(a.came) != 0 || len(a.rows) != 0 || len(a.sent) != 0 {
-			t.Errorf("calls %v, %d messages are left", a.came, len(a.sent))
-		}
-	})
+	a := newAccount()
+	q := a.asks("q1")
+	a.sent = append(a.sent, platform.NewCallbackMessage(q, a.now))
+	a.wait(72 * time.Hour)
+	a.runs(t.Context(), a.consumer(), time.Hour)
+	if len(a.came) != 0 || len(a.rows) != 0 || len(a.sent) != 0 {
+		t.Errorf("calls %v, %d messages are left", a.came, len(a.sent))
+	}
 }
 
 // Of one host a batch has few calls under way, and while it is down its other messages
@@ -354,13 +350,13 @@ func TestAHostThatIsDownHoldsUpNoBatch(t *testing.T) {
 			return 0, r.Context().Err()
 		})
 		for i := range MostMessages {
-			q := asks(fmt.Sprint("q", i))
+			q := a.asks(fmt.Sprint("q", i))
 			q.Callback = "https://slow.example.com/"
 			if i == 0 {
 				q.Callback = "https://fast.example.com/"
 			}
 			a.ends(q)
-			a.sent = append(a.sent, platform.NewCallbackMessage(q, time.Now()))
+			a.sent = append(a.sent, platform.NewCallbackMessage(q, a.now))
 		}
 		began := time.Now()
 		a.deliver(t.Context(), c, inOrder)
