@@ -51,7 +51,9 @@ func loopback(name, value string) string {
 	return value
 }
 
-func (p *play) openReceiver() *receiver {
+// openReceiver has the stage know its host before anything reads the settings: the api
+// reads them again when the controller says that they have changed.
+func (p *play) openReceiver() {
 	p.t.Helper()
 	r := &receiver{p: p, fails: 1, wanted: map[string]int{}, states: map[string]query.State{}, calls: map[string]int{}}
 	server := httptest.NewServer(r)
@@ -71,7 +73,7 @@ func (p *play) openReceiver() *receiver {
 	must(p.t, err)
 	r.secrets = callback.KeysOf(keys.ForCallbacks()).Secrets("127.0.0.1")
 	p.set("callback_hosts", r.address)
-	return r
+	p.receiver = r
 }
 
 // ServeHTTP holds a call to its signature.
@@ -99,19 +101,16 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.states[id] = event.Data.State
 }
 
-// asks hands a query in with a callback, once the setting has come to whoever takes it.
+// asks hands a query in with a callback.
 func (r *receiver) asks(class query.Class, path string, headers ...string) (location, id string) {
 	r.p.t.Helper()
 	body := strings.Replace(asked(fetched, class, r.p.inline()), "{", fmt.Sprintf(`{"callback":"http://%s%s",`, r.address, path), 1)
-	r.p.until("a query with a callback is accepted", func() bool {
-		got := r.p.request("POST", "/v1/queries", body, headers...)
-		location = got.Header().Get("Location")
-		var q answered
-		_ = json.Unmarshal(got.Body.Bytes(), &q) // a problem has no id
-		id = q.ID
-		return got.Code == http.StatusAccepted || got.Code == http.StatusOK
-	})
-	return location, id
+	got := r.p.request("POST", "/v1/queries", body, headers...)
+	var q answered
+	if err := json.Unmarshal(got.Body.Bytes(), &q); err != nil || got.Code != http.StatusAccepted && got.Code != http.StatusOK {
+		r.p.t.Fatalf("a query with a callback was answered %d %s", got.Code, got.Body)
+	}
+	return got.Header().Get("Location"), q.ID
 }
 
 // source hands what is due in the queue of callbacks to its function, as the event
@@ -200,7 +199,7 @@ func (r *receiver) arrives(calls map[string]int) {
 // its record.
 func (p *play) callsBack() {
 	p.t.Helper()
-	r := p.openReceiver()
+	r := p.receiver
 	lost, lostID := r.asks(query.Strict, "/done")
 	p.overflow()
 	p.read(lost)
@@ -215,5 +214,4 @@ func (p *play) callsBack() {
 		p.t.Errorf("the repeat is query %s, want %s", again, failedID)
 	}
 	r.arrives(map[string]int{lostID: 1, takenID: 1, failedID: 2})
-	p.receiver = r
 }

@@ -49,7 +49,7 @@ type play struct {
 	log     *functionLog
 
 	collector *collector
-	receiver  *receiver                 // of callbacks, once there are any
+	receiver  *receiver                 // of callbacks, where the play has any
 	running   []lambdaemulator.Function // as they were registered
 }
 

@@ -116,6 +116,7 @@ func TestRehearse(t *testing.T) {
 	// No worker is there: what is strict is for a function, at once where its caller
 	// waits, and by the queue where not.
 	p.set("tick_seconds", "3")
+	p.openReceiver()
 	p.invokes()
 	strict := p.overflows(1)
 	p.overflows(2, "Idempotency-Key", "once")
