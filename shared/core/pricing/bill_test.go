@@ -24,8 +24,8 @@ func TestAnIdleMonthByHand(t *testing.T) {
 		"controller's pulse metric, each minute":      43800 * 1e-5,
 		"controller's writes of decisions and memory": 262800 * 14 * 6.25e-7,
 		"controller's reads of queue depths":          262800 * 2 * 4e-7,
-		// five pollers of two queues, three polls a minute
-		"Lambda's polls of empty queues": 43800 * 30 * 4e-7,
+		// five pollers of three queues, three polls a minute
+		"Lambda's polls of empty queues": 43800 * 45 * 4e-7,
 		"CloudWatch metrics":             10 * 0.3,
 		"CloudWatch alarms":              22 * 0.1,
 		"CloudWatch dashboard":           3,

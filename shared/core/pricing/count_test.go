@@ -117,6 +117,8 @@ func TestCountsOfAQuery(t *testing.T) {
 		{"what a request waits for holds its place itself", with(WorkersFront, Direct, keep), "reserved places in the overflow queue, writes", 0},
 		{"few places are taken and given back", with(WorkersFront, Direct, func(x *Traffic) { x.MaxOverflow = 8 }), "leases of the overflow limit, writes", 0.05 * 2.2},
 		{"an environment logs each of seldom arrivals", with(LambdaFront, Direct, func(x *Traffic) { x.PerSecond, x.Workers = 0.01, 0 }), "arrival metrics in the api function's log", 0.505 / (1 << 20)},
+		{"a callback takes two messages", with(WorkersFront, Async, func(x *Traffic) { x.CallbackShare = 0.5 }), "callbacks, sends of messages", 1},
+		{"and stores a direct answer", with(WorkersFront, Direct, func(x *Traffic) { x.CallbackShare, x.OverflowShare = 0.5, 0 }), "records of ended queries, writes", 0.5},
 		{"reads are as many as asked for", with(WorkersFront, Async, func(x *Traffic) { x.Reads = 3 }), "records of ended queries, reads by callers", 3},
 	} {
 		if got := CountOf(tt.lines, tt.line) / 1e6; math.Abs(got-tt.want) > 1e-9 {
@@ -138,7 +140,7 @@ func traffic(t *rapid.T) Traffic {
 		Private:      rapid.Bool().Draw(t, "private"),
 		PerSecond:    rapid.Float64Range(0.01, 1e4).Draw(t, "rate"), OverflowShare: share("overflow"),
 		Workers: rapid.Float64Range(0, 50).Draw(t, "workers"), InputKB: rapid.Float64Range(0, 200).Draw(t, "input"),
-		ResultKB: rapid.Float64Range(0, 50).Draw(t, "result"), KeyedShare: share("keyed"), KeepShare: share("kept"),
+		ResultKB: rapid.Float64Range(0, 50).Draw(t, "result"), KeyedShare: share("keyed"), KeepShare: share("kept"), CallbackShare: share("callbacks"),
 		Reads: rapid.Float64Range(0, 5).Draw(t, "reads"), Receives: rapid.Float64Range(1, 3).Draw(t, "receives"),
 		ServiceMS: rapid.Float64Range(0, 500).Draw(t, "service"), FunctionMS: rapid.Float64Range(0, 2000).Draw(t, "function"),
 	}
@@ -153,15 +155,16 @@ func TestMoreIsNeverCheaper(t *testing.T) {
 		usd := Sum(Count(today, x))
 		by := rapid.Float64Range(1, 3).Draw(t, "factor")
 		for what, more := range map[string]func(*Traffic){
-			"input":    func(y *Traffic) { y.InputKB = min(200, y.InputKB*by) },
-			"result":   func(y *Traffic) { y.ResultKB *= by },
-			"keyed":    func(y *Traffic) { y.KeyedShare = min(1, y.KeyedShare*by) },
-			"kept":     func(y *Traffic) { y.KeepShare = min(1, y.KeepShare*by) },
-			"reads":    func(y *Traffic) { y.Reads *= by },
-			"receives": func(y *Traffic) { y.Receives *= by },
-			"function": func(y *Traffic) { y.FunctionMS *= by },
-			"service":  func(y *Traffic) { y.ServiceMS *= by },
-			"private":  func(y *Traffic) { y.Private = true },
+			"input":     func(y *Traffic) { y.InputKB = min(200, y.InputKB*by) },
+			"result":    func(y *Traffic) { y.ResultKB *= by },
+			"keyed":     func(y *Traffic) { y.KeyedShare = min(1, y.KeyedShare*by) },
+			"callbacks": func(y *Traffic) { y.CallbackShare = min(1, y.CallbackShare*by) },
+			"kept":      func(y *Traffic) { y.KeepShare = min(1, y.KeepShare*by) },
+			"reads":     func(y *Traffic) { y.Reads *= by },
+			"receives":  func(y *Traffic) { y.Receives *= by },
+			"function":  func(y *Traffic) { y.FunctionMS *= by },
+			"service":   func(y *Traffic) { y.ServiceMS *= by },
+			"private":   func(y *Traffic) { y.Private = true },
 		} {
 			y := x
 			more(&y)
