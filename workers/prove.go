@@ -126,7 +126,7 @@ func (p *prover) prove(ctx context.Context) {
 			r.Why = err.Error()
 			p.log.Error("the test run of a model failed", "model", m.Name, "error", err)
 		}
-		if r.MS, r.Samples = ran.MS, ran.Samples; r.Samples > 0 {
+		if r.MS, r.Samples, r.Batches = ran.MS, ran.Samples, ran.Batches; r.Samples > 0 {
 			r.InstanceType = p.instanceType
 		}
 		r.At = p.now()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -166,6 +167,24 @@ func printModel(term *cli.Terminal, m profile.Model) {
 		term.Printf(", a cold start %s", cli.Milliseconds(l.ColdMS.P50))
 	}
 	term.Printf("\n")
+	printBatches(term, m)
+}
+
+// printBatches prints whether queries of a model that share a run take less time; nothing of
+// a model that was not measured in batches.
+func printBatches(term *cli.Terminal, m profile.Model) {
+	for _, l := range m.Latency {
+		if l.Batch < 2 {
+			continue
+		}
+		best, pays := m.BatchOnReference(math.MaxInt)
+		if pays {
+			term.Printf("  batching pays: in a run of %d queries, each takes %s at p50\n", best.Max, cli.Milliseconds(best.PerQueryMS))
+			return
+		}
+		term.Printf("  batching does not pay: in a run of %d queries, each takes %s at p50\n", l.Batch, cli.Milliseconds(l.MS.P50/float64(l.Batch)))
+		return
+	}
 }
 
 // newModelRemoveCommand is `paragon model remove`.

@@ -163,7 +163,8 @@ func (s stageModels) proof(ctx context.Context, term *cli.Terminal, b platform.B
 		return modelstore.Proof{Why: on.Why}, nil
 	}
 	if on.Samples > 0 {
-		r = r.WithWorker(m.Name, on.InstanceType, on.MS, on.Samples, on.At, modelstore.StageFile(m.SHA256))
+		times := append([]profile.BatchTime{{Batch: 1, MS: on.MS, Samples: on.Samples}}, on.Batches...)
+		r = r.WithWorker(m.Name, on.InstanceType, times, on.At, modelstore.StageFile(m.SHA256))
 	} else {
 		fmt.Fprintf(term.Err, "No worker has measured model %s. Until `paragon model prove %s --stage %s` runs while a worker is ready,\nits latency on workers is an estimate: measured on this machine and scaled by the speed of the workers.\n", m.Name, m.Name, s.stage.Name)
 	}

@@ -193,7 +193,8 @@ func patient() *cli.Terminal {
 
 // timed is how a model's run by a worker of c5.large went, in milliseconds.
 func timed(ms float64) proof.Result {
-	return proof.Result{At: time.Unix(1e9, 0), InstanceType: "c5.large", MS: profile.Percentiles{P50: ms, P95: ms, P99: ms}, Samples: 20}
+	return proof.Result{At: time.Unix(1e9, 0), InstanceType: "c5.large", MS: profile.Percentiles{P50: ms, P95: ms, P99: ms}, Samples: 20,
+		Batches: []profile.BatchTime{{Batch: 2, MS: profile.Percentiles{P50: ms, P95: ms, P99: ms}, Samples: 10}}}
 }
 
 // Without a generic function that holds it a model waits for a worker.
@@ -256,6 +257,9 @@ func TestAWorkerMeasuresAModel(t *testing.T) {
 		got, _ := s.Current().OnVM(now, "c5.large")
 		if (got.MS.P50 == 7 && got.Source.Kind == "measured") != tc.measured || !s.offered() {
 			t.Errorf("%s: offered %v, on c5.large %+v", tc.name, s.offered(), got)
+		}
+		if batch, pays := s.Current().BatchOnVM(now, "c5.large", 8); tc.measured && (!pays || batch != profile.Batching{Max: 2, PerQueryMS: 3.5}) {
+			t.Errorf("%s: on c5.large a batch is %+v", tc.name, batch)
 		}
 		for _, mb := range tc.genericMB {
 			if on, _ := s.Current().OnFunction(now, "x86_64", mb); on.MS.P50 != 3 {

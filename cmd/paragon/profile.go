@@ -72,7 +72,7 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
 	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, or of JPEG pictures if it has no PNG (default the samples of the catalogue, or those that come with Paragon); other models are measured with a made-up text, or with the sample in their file or zeros")
 	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, besides 1")
-	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of pictures in one inference, besides 1")
+	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, besides 1; a model whose answers change with the other queries is refused")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "numbers of concurrent callers, besides 1")
 	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share of each size")
 	fs.IntVar(&f.samples, "samples", 20000, "largest number of runs for each combination")

@@ -44,9 +44,6 @@ func (f *profileFlags) subjects() ([]measure.Subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.Takes() != profile.Picture && slices.ContainsFunc(f.batches, func(n int) bool { return n > 1 }) {
-			return nil, cli.Usagef("--batch is for models that take pictures, and model %s takes %s", m.Name, m.Takes())
-		}
 		inputs, err := f.inputsOf(set, m, onnx)
 		if err != nil {
 			return nil, err

@@ -59,6 +59,8 @@ type measuredMail struct {
 	Samples int                 `json:"samples"`
 	// Threads is the same on more threads.
 	Threads []modelcheck.Threaded `json:"threads,omitempty"`
+	// Batches is that of several texts in one run.
+	Batches []profile.BatchTime `json:"batches,omitempty"`
 	// Signature is what the model takes and gives, as the check found it.
 	Signature *profile.Signature `json:"signature"`
 }
@@ -123,7 +125,7 @@ func measureOne(ctx context.Context, pool string, m trainedModel, items []modelc
 		return out, "", err
 	}
 	right, err := modelcheck.Accuracy(ctx, onnx, report, items, func(int) {})
-	return measuredMail{SHA256: m.SHA256, Correct: right, Total: len(items), MS: report.MS, Samples: report.Samples, Threads: report.Threads, Signature: report.Signature}, report.Library, err
+	return measuredMail{SHA256: m.SHA256, Correct: right, Total: len(items), MS: report.MS, Samples: report.Samples, Threads: report.Threads, Batches: report.Batches, Signature: report.Signature}, report.Library, err
 }
 
 // mailCatalogue is the pool with where each figure comes from.
@@ -159,6 +161,9 @@ func (m trainedModel) profile(trained trainedFile, measured measuredFile) profil
 		Source: source(mailMeasured, "measured", "ms", got.Samples, "ONNX Runtime "+measured.Library+way)}}
 	latency = append(latency, modelcheck.OnThreads(got.Threads, func(t modelcheck.Threaded) profile.Source {
 		return source(mailMeasured, "measured", "threads", t.Samples, fmt.Sprintf("on %d threads; ONNX Runtime %s%s", t.Threads, measured.Library, way))
+	})...)
+	latency = append(latency, modelcheck.InBatches(got.Batches, func(t profile.BatchTime) profile.Source {
+		return source(mailMeasured, "measured", "batches", t.Samples, fmt.Sprintf("%d texts in one run: the time of one text, times how much more CPU time a run of %d takes, measured in turns; ONNX Runtime %s", t.Batch, t.Batch, measured.Library))
 	})...)
 	return profile.Model{
 		Name: m.Name, Task: mailName, File: m.File, SHA256: m.SHA256, Text: &profile.Text{MaxTokens: m.MaxTokens}, Signature: got.Signature,

@@ -30,9 +30,9 @@ func RunCold(ctx context.Context, s Subject, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	run, err := s.load(ctx, e, 1)
+	l, err := s.load(ctx, e, 1)
 	if err == nil {
-		err = run(ctx, 1, 0)
+		err = l.run(ctx, 1, 0)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("cold run of %s: %w", s.Name, err), e.Close())

@@ -32,7 +32,7 @@ type Subject struct {
 // Setting is one way to run a model.
 type Setting struct {
 	Threads     int // of one inference
-	Batch       int // pictures of one inference; 1 of other inputs
+	Batch       int // queries of one inference
 	Concurrency int // callers at once
 }
 
@@ -73,7 +73,10 @@ func Measure(ctx context.Context, s Subject, set Setting, p Plan) (profile.Laten
 
 // measureOn returns the time of each run and how long all took.
 func measureOn(ctx context.Context, e *engine.Engine, s Subject, set Setting, p Plan) ([]time.Duration, time.Duration, error) {
-	run, err := s.load(ctx, e, set.Threads)
+	l, err := s.load(ctx, e, set.Threads)
+	if err == nil && set.Batch > 1 {
+		err = l.agree(ctx, set.Batch)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -87,7 +90,7 @@ func measureOn(ctx context.Context, e *engine.Engine, s Subject, set Setting, p 
 		wg.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			results[i], errs[i] = caller(ctx, run, set, p, i)
+			results[i], errs[i] = caller(ctx, l.run, set, p, i)
 		})
 	}
 	wg.Wait()
@@ -125,44 +128,84 @@ func caller(ctx context.Context, run runs, set Setting, p Plan, first int) ([]ti
 	return times, nil
 }
 
-// load loads the model, and returns how it answers.
-func (s Subject) load(ctx context.Context, e *engine.Engine, threads int) (runs, error) {
-	m, err := e.Load(ctx, s.Name, s.ONNX, threads)
+// loaded is a subject in an engine.
+type loaded struct {
+	Subject
+	model *engine.Model
+	text  *answer.Text // nil unless it takes text
+}
+
+// load loads the model.
+func (s Subject) load(ctx context.Context, e *engine.Engine, threads int) (l loaded, err error) {
+	l.Subject = s
+	if l.model, err = e.Load(ctx, s.Name, s.ONNX, threads); err == nil && s.Text != nil {
+		l.text, err = answer.NewText(l.model.Takes(), s.ONNX, *s.Text)
+	}
+	return l, err
+}
+
+// run answers a batch of the model's inputs, beginning with that number.
+func (l loaded) run(ctx context.Context, batch, first int) error {
+	if l.Picture != nil {
+		return l.pictures(ctx, batch, first)
+	}
+	each := make([][]tensors.Tensor, batch)
+	for i := range each {
+		var err error
+		if each[i], err = l.inputs(first*batch + i); err != nil {
+			return err
+		}
+	}
+	if batch > 1 {
+		_, err := answer.RunTogether(ctx, l.model, l.text, each)
+		return err
+	}
+	_, err := l.model.RunNamed(ctx, each[0])
+	return err
+}
+
+// inputs are the model's, made of the input of a number.
+func (l loaded) inputs(n int) ([]tensors.Tensor, error) {
+	in := l.input(n)
+	switch {
+	case l.text != nil:
+		return l.text.Inputs(in.Data)
+	case l.Picture == nil:
+		return tensors.Unpack(in.Data)
+	}
+	one, err := preprocess.Decode(in.ContentType, in.Data, preprocess.Spec(*l.Picture), preprocess.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	if s.Picture != nil {
-		return func(ctx context.Context, batch, first int) error { return s.pictures(ctx, m, batch, first) }, nil
-	}
-	inputs := func(in query.Input) ([]tensors.Tensor, error) { return tensors.Unpack(in.Data) }
-	if s.Text != nil {
-		text, err := answer.NewText(m.Takes(), s.ONNX, *s.Text)
+	x, err := tensors.Convert(tensors.FromFloats(l.model.InputName(), one.Shape, one.Data), l.model.Inputs()[0].Datatype)
+	return []tensors.Tensor{x}, err
+}
+
+// agree finds out whether queries that share a run get the answers that they get alone.
+func (l loaded) agree(ctx context.Context, batch int) (err error) {
+	each := make([][]tensors.Tensor, batch)
+	for i := range each {
+		if l.text != nil {
+			each[i], err = l.text.Inputs([]byte(Text(string(l.input(i).Data), i)))
+		} else if each[i], err = l.inputs(i); err == nil {
+			each[i] = Vary(each[i], i)
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		inputs = func(in query.Input) ([]tensors.Tensor, error) { return text.Inputs(in.Data) }
 	}
-	return func(ctx context.Context, batch, first int) error {
-		if batch != 1 {
-			return errors.New("only pictures are measured in batches")
-		}
-		in, err := inputs(s.input(first))
-		if err == nil {
-			_, err = m.RunNamed(ctx, in)
-		}
-		return err
-	}, nil
+	return Agree(ctx, l.model, l.text, each)
 }
 
 // input is that of a number, from the first again after the last.
 func (s Subject) input(n int) query.Input { return s.Inputs[n%len(s.Inputs)] }
 
 // pictures decodes a batch of pictures, and infers.
-func (s Subject) pictures(ctx context.Context, m *engine.Model, batch, first int) error {
+func (l loaded) pictures(ctx context.Context, batch, first int) error {
 	var in engine.Tensor
 	for i := range batch {
-		picture := s.input(first*batch + i)
-		one, err := preprocess.Decode(picture.ContentType, picture.Data, preprocess.Spec(*s.Picture), preprocess.Limits{})
+		picture := l.input(first*batch + i)
+		one, err := preprocess.Decode(picture.ContentType, picture.Data, preprocess.Spec(*l.Picture), preprocess.Limits{})
 		if err != nil {
 			return err
 		}
@@ -173,13 +216,13 @@ func (s Subject) pictures(ctx context.Context, m *engine.Model, batch, first int
 		in.Data = append(in.Data, one.Data...)
 		in.Shape[0] += one.Shape[0]
 	}
-	if m.Single() {
-		_, err := m.Run(ctx, in)
+	if l.model.Single() {
+		_, err := l.model.Run(ctx, in)
 		return err
 	}
-	x, err := tensors.Convert(tensors.FromFloats(m.InputName(), in.Shape, in.Data), m.Inputs()[0].Datatype)
+	x, err := tensors.Convert(tensors.FromFloats(l.model.InputName(), in.Shape, in.Data), l.model.Inputs()[0].Datatype)
 	if err == nil {
-		_, err = m.RunNamed(ctx, []tensors.Tensor{x})
+		_, err = l.model.RunNamed(ctx, []tensors.Tensor{x})
 	}
 	return err
 }

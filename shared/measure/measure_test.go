@@ -49,7 +49,7 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-// Models that take text or tensors are measured with such inputs, one at a time.
+// Models that take text or tensors are measured with such inputs, alone and in batches.
 func TestModelsOfEveryKindAreMeasured(t *testing.T) {
 	x := tensors.FromFloats("x", []int64{1, 4}, []float32{1, 2, 3, 4})
 	for name, s := range map[string]Subject{
@@ -60,8 +60,8 @@ func TestModelsOfEveryKindAreMeasured(t *testing.T) {
 		if err != nil || l.Source.Samples != 300 {
 			t.Errorf("%s: %+v, error %v", name, l, err)
 		}
-		if _, err := Measure(t.Context(), s, Setting{1, 2, 1}, Plan{Samples: 300, Now: Wall}); err == nil {
-			t.Errorf("%s: a batch is measured", name)
+		if l, err := Measure(t.Context(), s, Setting{1, 2, 1}, Plan{Samples: 300, Budget: time.Hour, Now: Wall}); err != nil || l.Batch != 2 {
+			t.Errorf("%s: a batch: %+v, error %v", name, l, err)
 		}
 		var out bytes.Buffer
 		if err := RunCold(t.Context(), s, &out); err != nil || !strings.Contains(out.String(), "library") {

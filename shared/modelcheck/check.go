@@ -58,6 +58,7 @@ type Report struct {
 	MS        profile.Percentiles `json:"ms,omitzero"`     // from input to answer, one thread
 	Samples   int                 `json:"samples,omitempty"`
 	Threads   []Threaded          `json:"threads,omitempty"`   // the same on more threads
+	Batches   []profile.BatchTime `json:"batches,omitempty"`   // of several queries in one run, on one thread
 	MemoryMB  int                 `json:"memory_mb,omitempty"` // of the process at its highest
 	Library   string              `json:"library,omitempty"`
 }
@@ -102,6 +103,9 @@ func Run(ctx context.Context, onnx []byte, r Request) (Report, error) {
 	if out.Threads, err = threaded(ctx, onnx, out); err != nil {
 		return problem(err)
 	}
+	if err := out.batched(ctx, onnx); err != nil {
+		return problem(err)
+	}
 	return out, nil
 }
 
@@ -124,26 +128,12 @@ func threaded(ctx context.Context, onnx []byte, r Report) (out []Threaded, err e
 
 // timesOn times a model that was checked on so many threads.
 func timesOn(ctx context.Context, threads int, onnx []byte, r Report) (times []time.Duration, err error) {
-	e, err := engine.New(engine.Options{Runners: 1})
+	o, err := r.open(ctx, threads, onnx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	m, err := e.Load(ctx, "checked", onnx, threads)
-	if err != nil {
-		return nil, notLoaded(cause(err))
-	}
-	var text *answer.Text
-	if r.Text != nil {
-		if text, err = answer.NewText(m.Takes(), onnx, *r.Text); err != nil {
-			return nil, err
-		}
-	}
-	inputs, err := r.inputs(m, text, onnx)
-	if err != nil {
-		return nil, err
-	}
-	return threadTimes.of(ctx, answers(m, inputs))
+	defer func() { err = errors.Join(err, o.Close()) }()
+	return threadTimes.of(ctx, answers(o.model, o.inputs))
 }
 
 // answers makes inputs and runs them.

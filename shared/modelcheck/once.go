@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -26,6 +27,8 @@ type Ran struct {
 	// answers were timed; 0 where none was to be.
 	MS      profile.Percentiles `json:"ms,omitzero"`
 	Samples int                 `json:"samples,omitempty"`
+	// Batches are the times of the batches that the model was measured in when it was added.
+	Batches []profile.BatchTime `json:"batches,omitempty"`
 }
 
 // runTimes is how long a model is timed by a worker, which serves meanwhile: for less time
@@ -50,23 +53,34 @@ func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, m
 	}
 	defer e.Close()
 	a := answer.New(e, c, files, answer.Memory{})
-	answers := func(ctx context.Context) error {
-		out, err := a.Answer(ctx, model, []query.Input{in})
-		if err != nil {
-			return err
+	answers := func(n int) func(context.Context) error {
+		return func(ctx context.Context) error {
+			out, err := a.Answer(ctx, model, slices.Repeat([]query.Input{in}, n))
+			if err != nil {
+				return err
+			}
+			return out[0].Err
 		}
-		return out[0].Err
 	}
-	if err := answers(ctx); err != nil || timed == nil || !timed(model) {
+	if err := answers(1)(ctx); err != nil || timed == nil || !timed(model) {
 		return r, err
 	}
-	var times []time.Duration
-	priority.Background(func() { times, err = runTimes.of(ctx, answers) })
+	priority.Background(func() { err = r.measure(ctx, m, answers) })
+	return r, err
+}
+
+// measure times a model alone and in the batches of its profile, by what answers so many
+// queries.
+func (r *Ran) measure(ctx context.Context, m *profile.Model, answers func(n int) func(context.Context) error) error {
+	times, err := runTimes.of(ctx, answers(1))
 	if err != nil {
-		return r, err
+		return err
 	}
 	r.MS, r.Samples = measure.Percentiles(times), len(times)
-	return r, nil
+	r.Batches, err = timedBatches(r.MS, m.BatchSizes(), func(n int) ([]float64, error) {
+		return batchTimes.ratios(ctx, answers(1), answers(n))
+	})
+	return err
 }
 
 // SampleOf is an input that a model can answer: of one that takes tensors the sample in its

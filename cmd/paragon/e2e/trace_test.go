@@ -22,7 +22,7 @@ type span struct {
 	Name         string `json:"name"`
 	Attributes   []struct {
 		Key   string
-		Value struct{ StringValue string }
+		Value struct{ StringValue, IntValue string }
 	}
 	part string // of Paragon, which wrote it
 }

@@ -178,6 +178,8 @@ type measuredModel struct {
 	ColdMS   profile.Percentiles `json:"cold_ms"`
 	// Threads is the same on more threads.
 	Threads []modelcheck.Threaded `json:"threads,omitempty"`
+	// Batches is that of several queries in one run.
+	Batches []profile.BatchTime `json:"batches,omitempty"`
 }
 
 // accuracyOf is what is known of a model's accuracy, in percent; 0 when nothing is.
@@ -200,7 +202,7 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 	hardware := fmt.Sprintf("%d vCPU, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	file := measured{
 		Date: now.Format(time.DateOnly), Hardware: hardware, Library: r.Library, File: o.File, SHA256: draft.SHA256, Bytes: draft.Bytes, Asked: o,
-		Models: []measuredModel{{o.Name, accuracyOf(o), r.MemoryMB, r.MS, r.Samples, cold, r.Threads}},
+		Models: []measuredModel{{o.Name, accuracyOf(o), r.MemoryMB, r.MS, r.Samples, cold, r.Threads, r.Batches}},
 	}
 	raw, err := json.MarshalIndent(file, "", "  ")
 	if err != nil {
@@ -222,6 +224,9 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 	}
 	m.Latency = append(m.Latency, modelcheck.OnThreads(r.Threads, func(t modelcheck.Threaded) profile.Source {
 		return source("measured", "threads", t.Samples, fmt.Sprintf("on %d threads; input to answer, wall clock, when it was added", t.Threads))
+	})...)
+	m.Latency = append(m.Latency, modelcheck.InBatches(r.Batches, func(t profile.BatchTime) profile.Source {
+		return source("measured", "batches", t.Samples, fmt.Sprintf("%d queries in one run: the time of one query, times how much more CPU time a run of %d takes, measured in turns when it was added", t.Batch, t.Batch))
 	})...)
 	if o.Accuracy > 0 {
 		m.Accuracy = profile.Accuracy{Top1Percent: o.Accuracy, Source: source(profile.StatedAccuracy, "accuracy", 0, "by who added it")}

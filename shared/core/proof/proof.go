@@ -24,6 +24,8 @@ type Result struct {
 	InstanceType string              `json:"instance_type,omitempty"`
 	MS           profile.Percentiles `json:"ms,omitzero"`
 	Samples      int                 `json:"samples,omitempty"`
+	// Batches are the times of several queries in one run there.
+	Batches []profile.BatchTime `json:"batches,omitempty"`
 }
 
 // Passed reports whether the run gave an answer.

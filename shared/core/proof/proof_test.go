@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -109,7 +110,7 @@ func TestBy(t *testing.T) {
 		{"failed on one", map[string]Result{"linux/amd64": failed, "linux/arm64": timed}, timed, true},
 		{"failed", map[string]Result{"linux/amd64": failed}, Result{Why: "linux/amd64: no such operator"}, true},
 	} {
-		if got, done := (Book{"d": tc.on}).By("d", now); got != tc.want || done != tc.done {
+		if got, done := (Book{"d": tc.on}).By("d", now); !reflect.DeepEqual(got, tc.want) || done != tc.done {
 			t.Errorf("%s: %+v, %v, want %+v, %v", tc.name, got, done, tc.want, tc.done)
 		}
 	}

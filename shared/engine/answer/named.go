@@ -14,7 +14,7 @@ import (
 )
 
 // plain says whether a model classifies pictures by one tensor of numbers and its
-// first output: such inputs can share a run.
+// first output.
 func (a *Answerer) plain(p *profile.Model, m *engine.Model) bool {
 	if p.Takes() != profile.Picture || !m.Single() {
 		return false
@@ -27,19 +27,47 @@ func (a *Answerer) kind(p *profile.Model) profile.TaskKind {
 	return t.AnswerKind()
 }
 
-// answerNamed answers each input by a run of its own.
+// answerNamed answers inputs that can share a run by one, and each other by its own.
 func (a *Answerer) answerNamed(ctx context.Context, p *profile.Model, h *loadedModel, in []query.Input) []Answered {
 	out := make([]Answered, len(in))
+	given := make([][]tensors.Tensor, len(in))
 	for i, input := range in {
-		given, err := a.inputs(p, h, input)
-		if err == nil {
-			out[i].Result, err = a.runNamed(ctx, p, h.model, given)
+		var err error
+		if given[i], err = a.inputs(p, h, input); err != nil {
+			given[i], out[i].Err = nil, fault(err)
 		}
-		if err != nil {
-			out[i].Err = fault(err)
+	}
+	for _, places := range groups(p, given) {
+		if len(places) > 1 && a.answerTogether(ctx, p, h, given, places, out) {
+			continue
+		}
+		for _, i := range places {
+			var err error
+			if out[i].Result, err = a.runNamed(ctx, p, h.model, given[i]); err != nil {
+				out[i].Err = fault(err)
+			}
 		}
 	}
 	return out
+}
+
+// answerTogether answers some of the inputs by one run. It is false if that fails, by
+// whichever input, and has then answered none.
+func (a *Answerer) answerTogether(ctx context.Context, p *profile.Model, h *loadedModel, given [][]tensors.Tensor, places []int, out []Answered) bool {
+	each := make([][]tensors.Tensor, len(places))
+	for n, i := range places {
+		each[n] = given[i]
+	}
+	outputs, err := RunTogether(ctx, h.model, h.text, each)
+	if err != nil {
+		return false
+	}
+	for n, i := range places {
+		if out[i].Result, err = a.readNamed(p, outputs[n]); err != nil {
+			out[i].Err = fault(err)
+		}
+	}
+	return true
 }
 
 // fault is whose mistake an error is.
@@ -84,10 +112,11 @@ func (a *Answerer) runNamed(ctx context.Context, p *profile.Model, m *engine.Mod
 	if err != nil {
 		return query.Result{}, err
 	}
-	outputs := make([]tensors.Tensor, len(values))
-	for i, v := range values {
-		outputs[i] = v.Tensor
-	}
+	return a.readNamed(p, outputsOf(values))
+}
+
+// readNamed reads the answer to one query from its outputs.
+func (a *Answerer) readNamed(p *profile.Model, outputs []tensors.Tensor) (query.Result, error) {
 	switch a.kind(p) {
 	case profile.Classify:
 		return a.classes(p, outputs)

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -22,6 +23,53 @@ func Affine(factor, offset float32, shape ...int64) []byte {
 			{Op: "Add", Inputs: []string{"scaled", "offset"}, Outputs: []string{"y"}},
 		},
 	}.Bytes()
+}
+
+// CountsRows is y = x + the number of rows of x, so that an answer shows how many shared its
+// run. x is [N, M].
+func CountsRows() []byte {
+	shape := []int64{-1, -1}
+	return Graph{
+		Inputs:  []Value{{Name: "x", Type: Float32, Shape: shape}},
+		Outputs: []Value{{Name: "y", Type: Float32, Shape: shape}},
+		Weights: []Weight{{Name: "zero", Shape: []int64{1}, Data: []float32{0}}, {Name: "one", Shape: []int64{1}, Data: []float32{1}}},
+		Nodes: []Node{
+			{Op: "Mul", Inputs: []string{"x", "zero"}, Outputs: []string{"zeros"}},
+			{Op: "Add", Inputs: []string{"zeros", "one"}, Outputs: []string{"ones"}},
+			{Op: "ReduceMean", Inputs: []string{"ones"}, Outputs: []string{"rows"}, Attributes: []Attribute{{Name: "axes", Ints: []int64{1}}}},
+			{Op: "ReduceSum", Inputs: []string{"rows"}, Outputs: []string{"count"}},
+			{Op: "Add", Inputs: []string{"x", "count"}, Outputs: []string{"y"}},
+		},
+	}.Bytes()
+}
+
+// Dense is layers of weights, from so many numbers x to so many y by way of the others, with
+// negative numbers cut off between them.
+func Dense(random *rand.Rand, widths ...int64) []byte {
+	last := len(widths) - 1
+	g := Graph{
+		Inputs:  []Value{{Name: "x", Type: Float32, Shape: []int64{-1, widths[0]}}},
+		Outputs: []Value{{Name: "y", Type: Float32, Shape: []int64{-1, widths[last]}}},
+	}
+	given := "x"
+	for i := range last {
+		w := Weight{Name: fmt.Sprint("w", i), Shape: widths[i : i+2]}
+		scale := 2 / float32(math.Sqrt(float64(widths[i])))
+		for range widths[i] * widths[i+1] {
+			w.Data = append(w.Data, scale*(random.Float32()-0.5))
+		}
+		g.Weights = append(g.Weights, w)
+		product := fmt.Sprint("product", i)
+		if i == last-1 {
+			product = "y"
+		}
+		g.Nodes = append(g.Nodes, Node{Op: "MatMul", Inputs: []string{given, w.Name}, Outputs: []string{product}})
+		if i < last-1 {
+			given = fmt.Sprint("positive", i)
+			g.Nodes = append(g.Nodes, Node{Op: "Relu", Inputs: []string{product}, Outputs: []string{given}})
+		}
+	}
+	return g.Bytes()
 }
 
 // Linear is a classifier: the input [N, shape...] flattened, times weights

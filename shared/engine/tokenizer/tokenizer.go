@@ -46,6 +46,9 @@ type wordModel interface {
 // MaxTokens is the file's own bound on the tokens of a text, 0 without one.
 func (t *Tokenizer) MaxTokens() int { return t.maxTokens }
 
+// PadID is the token that texts are padded with.
+func (t *Tokenizer) PadID() int64 { return t.padID }
+
 // Encode encodes a text with the tokens that the file puts around it, truncated on
 // the right to maxTokens tokens in all (0: as the file says) and padded to padTo
 // (0: not at all: a model that takes any length masks padding, which only costs it
