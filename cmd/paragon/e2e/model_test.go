@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -204,6 +205,40 @@ func TestAModelWithASampleOutlivesARestart(t *testing.T) {
 	}
 	if st, err := s.Status(t.Context()); err != nil || len(st.Withheld) != 0 {
 		t.Errorf("withheld are %+v, error %v", st.Withheld, err)
+	}
+}
+
+// A model that does not end its first run keeps no other from being added, and several that
+// are added at once all are.
+func TestModelsAreAddedWhileAnotherNeverAnswers(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=0")
+	endless := exec.Command(built(t, "paragon"), "model", "add", file(t, "endless.onnx", enginetest.Endless()), "--task", "never", "--endpoint", s.URL)
+	if err := endless.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("its check is under way", func() bool { return len(s.children("paragon")) > 0 })
+	checks := s.children("paragon")
+	var all sync.WaitGroup
+	for i := range 3 {
+		name := fmt.Sprint("other", i)
+		affine := file(t, name+".onnx", enginetest.Affine(float32(i), 0, -1, 4))
+		all.Go(func() {
+			if out, complaint, err := s.model("add", affine, "--task", "quick"); err != nil {
+				t.Errorf("%v: %s%s", err, out, complaint)
+			}
+		})
+	}
+	all.Wait()
+	if now := s.children("paragon"); !slices.Equal(now, checks) {
+		t.Errorf("the check under way was %v, and is %v", checks, now)
+	}
+	if err := endless.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = endless.Wait()
+	s.until("its check has ended", func() bool { return len(s.children("paragon")) == 0 })
+	if own, err := s.OwnModels(t.Context()); err != nil || len(own.Models) != 3 {
+		t.Errorf("there are %+v, error %v", own.Models, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,18 +14,21 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 	"github.com/paragon-serving/paragon/shared/measure"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
 	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/priority"
 )
 
 const (
-	// checkTime bounds the check of one model: 1 GB takes some seconds to load, and a
-	// run of a minute would be of no use to anybody.
-	checkTime = 3 * time.Minute
+	// trialTime bounds a model's load and first answer: 1 GB takes some seconds to load, and
+	// a run of a minute would be of no use to anybody. checkTime bounds its measurement.
+	trialTime, checkTime = time.Minute, 3 * time.Minute
 	// coldStarts are timed, beside the check's own.
 	coldStarts = 2
 	// mostReport bounds what a check prints, in bytes: the labels may be many.
@@ -36,6 +40,11 @@ type Checker struct {
 	Catalogue profile.CatalogueSource
 	Program   string // this one's path: a model is run in processes of its own
 	Library   string // that runs models
+	// Measuring is held while a model is measured, so that no other takes its processor; nil
+	// where only one is checked.
+	Measuring *semaphore.Weighted
+	// TrialTime bounds a model's load and first answer; 0 is a minute.
+	TrialTime time.Duration
 }
 
 // NewChecker finds the program and the library on this machine.
@@ -51,13 +60,22 @@ func NewChecker(c profile.CatalogueSource) (*Checker, error) {
 // Check runs a draft and measures it: what is to be put into the catalogue, and notes on
 // what was inferred.
 func (d *Checker) Check(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (made modelstore.Addition, notes []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
 	task, there := d.Catalogue.Current().Task(o.Task)
 	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens}
 	if there {
 		ask = ask.Like(task.AnswerKind(), d.inputOf(task.Name), task.Labels)
 	}
+	if err := d.trial(ctx, o, draft, ask); err != nil {
+		return made, nil, err
+	}
+	if d.Measuring != nil {
+		if err := d.Measuring.Acquire(ctx, 1); err != nil {
+			return made, nil, fmt.Errorf("wait for the measurement of another model: %w", err)
+		}
+		defer d.Measuring.Release(1)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTime, fmt.Errorf("its measurement took longer than %v", checkTime))
+	defer cancel()
 	report, _, err := d.Run(ctx, o, draft, ask)
 	if err != nil {
 		return made, nil, err
@@ -76,13 +94,24 @@ func (d *Checker) Check(ctx context.Context, o api.ModelOrder, draft modelstore.
 	return made, report.Notes, err
 }
 
+// trial has a model answer once, behind all other work of this machine, so that one that never
+// answers keeps the processor from nobody.
+func (d *Checker) trial(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (err error) {
+	bound := cmp.Or(d.TrialTime, trialTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("it gave no answer within %v", bound))
+	defer cancel()
+	ask.Once = true
+	priority.Background(func() { _, _, err = d.Run(ctx, o, draft, ask) })
+	return err
+}
+
 // accept checks a draft, measures it and puts it into the catalogue.
 func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (*api.AddedModel, error) {
 	path, err := d.m.cfg.binary("paragon")
 	if err != nil {
 		return nil, err
 	}
-	checker := &Checker{Catalogue: d.m.store, Program: path, Library: d.m.library}
+	checker := &Checker{Catalogue: d.m.store, Program: path, Library: d.m.library, Measuring: d.measuring}
 	made, notes, err := checker.Check(ctx, o, draft)
 	if err != nil {
 		return nil, err
@@ -128,7 +157,7 @@ func (d *Checker) Run(ctx context.Context, o api.ModelOrder, draft modelstore.Dr
 	took = time.Since(start)
 	switch {
 	case ctx.Err() != nil:
-		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s was not checked within %v, or its sender closed the connection", o.File, checkTime)
+		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s was not checked: %v", o.File, context.Cause(ctx))
 	case err != nil:
 		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s crashed the process that checked it: %v: %s; a model that cannot run on inputs of zeros needs sample inputs (--sample)", o.File, err, complaints.FirstLine())
 	}

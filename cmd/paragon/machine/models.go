@@ -12,8 +12,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -60,14 +61,21 @@ type chooser interface {
 	Preview(ctx context.Context, r intake.Request) (selection.Candidate, error)
 }
 
+// checkedAtOnce is how many models are checked at once: each takes a process and its memory.
+const checkedAtOnce = 2
+
 // modelHandler takes models over HTTP, lists them and retires them.
 type modelHandler struct {
 	m       *Machine
 	chooser chooser
-	adding  sync.Mutex // held while one is checked: each takes a process and its memory
+	checks  *semaphore.Weighted // of checkedAtOnce; first come, first served
+	// measuring is held by the one that is measured.
+	measuring *semaphore.Weighted
 }
 
-func (m *Machine) modelsAt(c chooser) http.Handler { return &modelHandler{m: m, chooser: c} }
+func (m *Machine) modelsAt(c chooser) http.Handler {
+	return &modelHandler{m: m, chooser: c, checks: semaphore.NewWeighted(checkedAtOnce), measuring: semaphore.NewWeighted(1)}
+}
 
 // ServeHTTP answers at /local/models and below.
 func (d *modelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -130,10 +138,10 @@ func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != api.ModelType {
 		return nil, unusable(http.StatusUnsupportedMediaType, "Content-Type", "a model must be sent as %s", api.ModelType)
 	}
-	if !d.adding.TryLock() {
-		return nil, unusable(http.StatusConflict, "", "another model is being added; try again in a moment")
+	if err := d.checks.Acquire(r.Context(), 1); err != nil {
+		return nil, fmt.Errorf("wait for the checks of other models: %w", err)
 	}
-	defer d.adding.Unlock()
+	defer d.checks.Release(1)
 	body := bufio.NewReaderSize(r.Body, 1<<16)
 	order, err := readOrder(body)
 	if err != nil {

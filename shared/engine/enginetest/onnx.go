@@ -72,6 +72,29 @@ func Dense(random *rand.Rand, widths ...int64) []byte {
 	return g.Bytes()
 }
 
+// Endless takes minutes to run and little memory: it multiplies large matrices again and
+// again. x is [1, 3000].
+func Endless() []byte {
+	const side, times = 3000, 1000
+	g := Graph{
+		Inputs:  []Value{{Name: "x", Type: Float32, Shape: []int64{1, side}}},
+		Outputs: []Value{{Name: "y", Type: Float32, Shape: []int64{side, side}}},
+		Nodes: []Node{
+			{Op: "Transpose", Inputs: []string{"x"}, Outputs: []string{"column"}},
+			{Op: "MatMul", Inputs: []string{"column", "x"}, Outputs: []string{"m0"}},
+		},
+	}
+	for i := range times {
+		next := fmt.Sprint("m", i+1)
+		if i == times-1 {
+			next = "y"
+		}
+		before := fmt.Sprint("m", i)
+		g.Nodes = append(g.Nodes, Node{Op: "MatMul", Inputs: []string{before, before}, Outputs: []string{next}})
+	}
+	return g.Bytes()
+}
+
 // Linear is a classifier: the input [N, shape...] flattened, times weights
 // (one row a class, one column an element), and softmax over the classes,
 // giving [N, classes].
