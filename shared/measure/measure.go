@@ -194,7 +194,7 @@ func (l loaded) agree(ctx context.Context, batch int) (err error) {
 			return err
 		}
 	}
-	return Agree(ctx, l.model, l.text, each)
+	return Agree(ctx, l.ONNX, l.model, l.text, each)
 }
 
 // input is that of a number, from the first again after the last.

@@ -55,6 +55,14 @@ func TestAgree(t *testing.T) {
 			{Op: "Sub", Inputs: []string{"x", "mean"}, Outputs: []string{"y"}},
 		},
 	}.Bytes()
+	quantised := enginetest.Graph{
+		Inputs:  []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{-1, 4}}},
+		Outputs: []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{-1, 4}}},
+		Nodes: []enginetest.Node{
+			{Op: "DynamicQuantizeLinear", Inputs: []string{"x"}, Outputs: []string{"whole", "scale", "zero"}},
+			{Op: "DequantizeLinear", Inputs: []string{"whole", "scale", "zero"}, Outputs: []string{"y"}},
+		},
+	}.Bytes()
 	for _, tc := range []struct {
 		name string
 		onnx []byte
@@ -69,6 +77,7 @@ func TestAgree(t *testing.T) {
 		{"answers less the batch's mean", centred, nil, `output "y"`},
 		{"answers with the batch's size", enginetest.CountsRows(), nil, `output "y"`},
 		{"padding that is seen", tokens, &profile.Text{}, `output "ids"`},
+		{"quantises by the run's range", quantised, nil, "quantises"},
 		{"a fixed first dimension", enginetest.Affine(2, 1, 1, 4), nil, `input "x"`},
 		{"runs on zeros alone", enginetest.BrittleForest(2, 0.5, [2]string{"no", "yes"}), nil, "run"},
 	} {

@@ -15,7 +15,7 @@ import (
 
 // batchTimes is enough to see whether a batch pays. It is by a clock that does not run while
 // others have the processor.
-var batchTimes = timing{warm: 2, least: 10, most: 200, usual: 500 * time.Millisecond, longest: 3 * time.Second, clock: measure.ThreadCPU}
+var batchTimes = timing{warm: 2, least: 10, most: 200, usual: 500 * time.Millisecond, longest: 4 * time.Second, clock: measure.ThreadCPU}
 
 // InBatches are the rows of a profile for times of batches. source says where that of one
 // batch is found.
@@ -41,7 +41,7 @@ func (r *Report) batched(ctx context.Context, onnx []byte) (err error) {
 	r.Batches, err = timedBatches(r.MS, profile.BatchSizes(), func(n int) ([]float64, error) {
 		each, err := c.different(n)
 		if err == nil {
-			err = measure.Agree(ctx, c.model, c.text, each)
+			err = measure.Agree(ctx, onnx, c.model, c.text, each)
 		}
 		if err != nil {
 			return nil, err
@@ -62,6 +62,10 @@ func (r *Report) batched(ctx context.Context, onnx []byte) (err error) {
 	return err
 }
 
+// leastRatios are as many as show whether a batch pays. A model that is too slow for them is
+// not run in such batches.
+const leastRatios = 3
+
 // timedBatches times batches of more and more queries, up to the first that is no faster
 // for each query than the one before. alone is the time of one query, and ratios are how many
 // times as long a batch took.
@@ -74,6 +78,9 @@ func timedBatches(alone profile.Percentiles, sizes []int, ratios func(n int) ([]
 		all, err := ratios(n)
 		if err != nil {
 			return out, err
+		}
+		if len(all) < leastRatios {
+			return out, nil
 		}
 		slices.Sort(all)
 		ratio := all[len(all)/2]

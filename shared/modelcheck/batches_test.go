@@ -27,11 +27,15 @@ func TestBatchesAreMeasuredWhileTheyPay(t *testing.T) {
 		{"the third pays no more", 10, map[int]float64{2: 1.2, 4: 2.4, 8: 1}, []int{2, 4}, nil},
 		{"a slow model", profile.LongestBatchMS / 4, map[int]float64{2: 1, 4: 1, 8: 1}, []int{2, 4}, nil},
 		{"a slower model", profile.LongestBatchMS, map[int]float64{2: 1}, nil, nil},
+		{"too slow to be sure", 10, map[int]float64{2: 1, 4: -1, 8: 1}, []int{2}, nil},
 		{"an error", 10, nil, nil, away},
 	} {
 		got, err := timedBatches(profile.Percentiles{P50: tc.aloneMS, P95: 2 * tc.aloneMS, P99: 3 * tc.aloneMS}, profile.BatchSizes(), func(n int) ([]float64, error) {
 			if tc.err != nil {
 				return nil, tc.err
+			}
+			if tc.ratios[n] < 0 {
+				return []float64{1, 1}, nil
 			}
 			return []float64{100, tc.ratios[n], 0.1}, nil
 		})
