@@ -15,7 +15,7 @@ import (
 
 // batchTimes is enough to see whether a batch pays. It is by a clock that does not run while
 // others have the processor.
-var batchTimes = timing{warm: 2, least: 10, most: 200, usual: 500 * time.Millisecond, longest: 4 * time.Second, clock: measure.ThreadCPU}
+var batchTimes = timing{warm: 1, least: 6, most: 200, usual: 500 * time.Millisecond, longest: 3 * time.Second, clock: measure.ThreadCPU}
 
 // InBatches are the rows of a profile for times of batches. source says where that of one
 // batch is found.
@@ -27,7 +27,7 @@ func InBatches(times []profile.BatchTime, source func(t profile.BatchTime) profi
 }
 
 // batched times a model that was checked in batches, whose answers must be those of single
-// queries, up to the first batch that is no faster for each query.
+// queries, up to the first batch that is hardly faster for each query.
 func (r *Report) batched(ctx context.Context, onnx []byte) (err error) {
 	if 2*r.MS.P50 > profile.LongestBatchMS {
 		r.note("Its queries are not batched: one takes %.1f s.", r.MS.P50/1000)
@@ -66,7 +66,11 @@ func (r *Report) batched(ctx context.Context, onnx []byte) (err error) {
 // not run in such batches.
 const leastRatios = 3
 
-// timedBatches times batches of more and more queries, up to the first that is no faster
+// fasterBy is how long a query takes in a batch, relative to the batch before, for larger ones
+// to be measured.
+const fasterBy = 0.95
+
+// timedBatches times batches of more and more queries, up to the first that is hardly faster
 // for each query than the one before. alone is the time of one query, and ratios are how many
 // times as long a batch took.
 func timedBatches(alone profile.Percentiles, sizes []int, ratios func(n int) ([]float64, error)) (out []profile.BatchTime, err error) {
@@ -85,7 +89,7 @@ func timedBatches(alone profile.Percentiles, sizes []int, ratios func(n int) ([]
 		slices.Sort(all)
 		ratio := all[len(all)/2]
 		out = append(out, profile.BatchTime{Batch: n, MS: alone.Scaled(ratio), Samples: len(all)})
-		if ratio/float64(n) >= each {
+		if ratio/float64(n) > each*fasterBy {
 			return out, nil
 		}
 		each = ratio / float64(n)

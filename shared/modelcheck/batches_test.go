@@ -24,6 +24,7 @@ func TestBatchesAreMeasuredWhileTheyPay(t *testing.T) {
 	}{
 		{"each pays", 10, map[int]float64{2: 1.2, 4: 1.5, 8: 2}, []int{2, 4, 8}, nil},
 		{"none pays", 10, map[int]float64{2: 2, 4: 1, 8: 1}, []int{2}, nil},
+		{"the first hardly pays", 10, map[int]float64{2: 1.92, 4: 1, 8: 1}, []int{2}, nil},
 		{"the third pays no more", 10, map[int]float64{2: 1.2, 4: 2.4, 8: 1}, []int{2, 4}, nil},
 		{"a slow model", profile.LongestBatchMS / 4, map[int]float64{2: 1, 4: 1, 8: 1}, []int{2, 4}, nil},
 		{"a slower model", profile.LongestBatchMS, map[int]float64{2: 1}, nil, nil},
