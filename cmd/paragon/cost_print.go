@@ -120,7 +120,7 @@ func printBill(term *cli.Terminal, b bill) {
 		fmt.Fprintf(term.Err, "paragon: print the bill: %v\n", err)
 		return
 	}
-	term.Printf("Prices: %s. Network of the workers: %s. Front behind the gateway: %s. %s.\n",
+	term.Printf("Prices: %s. Network of the workers: %s. Behind the gateway: front=%s. %s.\n",
 		b.Prices, b.Network, b.Front, idleMonth(b))
 	term.Printf("If the gateway sends queries to workers (front=workers), the stage costs less than with front=lambda %s. If a worker runs all month anyway, it costs less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
@@ -132,11 +132,11 @@ func printBill(term *cli.Terminal, b bill) {
 func idleMonth(b bill) string {
 	switch compute := b.IdleUSD - b.MachineryIdleUSD; {
 	case compute < halfCent:
-		return fmt.Sprintf("A month without queries costs $%.2f, all of it for machinery", b.IdleUSD)
+		return fmt.Sprintf("A month without queries costs $%.2f, all of it for machinery (everything except workers and functions)", b.IdleUSD)
 	case b.MachineryIdleUSD < halfCent:
-		return fmt.Sprintf("A month without queries costs $%.2f, none of it for machinery", b.IdleUSD)
+		return fmt.Sprintf("A month without queries costs $%.2f, none of it for machinery (everything except workers and functions)", b.IdleUSD)
 	default:
-		return fmt.Sprintf("A month without queries costs $%.2f: $%.2f for workers and functions, and $%.2f for machinery", b.IdleUSD, compute, b.MachineryIdleUSD)
+		return fmt.Sprintf("A month without queries costs $%.2f: $%.2f for workers and functions, and $%.2f for machinery (everything else)", b.IdleUSD, compute, b.MachineryIdleUSD)
 	}
 }
 
@@ -144,7 +144,7 @@ func idleMonth(b bill) string {
 const halfCent = 0.005
 
 func printLoadOfBill(term *cli.Terminal, b bill) {
-	term.Printf("Load: %.4g queries per second, path %s, model %s, number of workers on average %.4g. A month costs $%.2f. A million queries cost $%.2f in all; $%.2f of that is for machinery that grows with the number of queries.\n",
+	term.Printf("Load: %.4g queries per second, path %s, model %s, mean number of workers %.4g. A month costs $%.2f. A million queries cost $%.2f in all; $%.2f of that is for machinery that grows with the number of queries.\n",
 		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
 	verdict := "would cost more"
 	if b.PlainFunction.Cheaper {

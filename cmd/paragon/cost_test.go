@@ -257,9 +257,9 @@ func TestATemplatePutsArrivalsAsOftenAsTheBillSays(t *testing.T) {
 // What an idle month has besides machinery is said once, and nothing where there is nothing.
 func TestAnIdleMonthInWords(t *testing.T) {
 	for want, b := range map[string]bill{
-		"costs $41.51, all of it for machinery":                                     {IdleUSD: 41.51, MachineryIdleUSD: 41.51},
-		"costs $3.00, none of it for machinery":                                     {IdleUSD: 3, MachineryIdleUSD: 0.001},
-		"costs $103.51: $62.00 for workers and functions, and $41.51 for machinery": {IdleUSD: 103.51, MachineryIdleUSD: 41.51},
+		"costs $41.51, all of it for machinery (everything except workers and functions)":             {IdleUSD: 41.51, MachineryIdleUSD: 41.51},
+		"costs $3.00, none of it for machinery (everything except workers and functions)":             {IdleUSD: 3, MachineryIdleUSD: 0.001},
+		"costs $103.51: $62.00 for workers and functions, and $41.51 for machinery (everything else)": {IdleUSD: 103.51, MachineryIdleUSD: 41.51},
 	} {
 		if got := idleMonth(b); !strings.HasSuffix(got, want) {
 			t.Errorf("%q, want %q", got, want)

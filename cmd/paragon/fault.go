@@ -133,10 +133,10 @@ func onFaults(ctx context.Context, term *cli.Terminal, do func(context.Context, 
 
 func printFaults(term *cli.Terminal, now api.Faults) error {
 	if len(now.Faults) == 0 {
-		term.Printf("No fault of launches is injected.\n")
+		term.Printf("No launch fault is active.\n")
 	}
 	for _, f := range now.Faults {
-		term.Printf("%s%s%s\n", cli.OneLine(f.Kind), unless(f.Seconds == 0, " by %g s", f.Seconds), unless(f.Launches == 0, ", for %d more launches", f.Launches))
+		term.Printf("Active for %s: %s%s\n", launches(f.Launches), cli.OneLine(f.Kind), unless(f.Seconds == 0, ", %g s", f.Seconds))
 	}
 	g := now.Group
 	term.Printf("The group allows %d to %d workers; its desired capacity is %d.\n", g.Min, g.Max, g.Desired)
@@ -149,6 +149,14 @@ func printFaults(term *cli.Terminal, now api.Faults) error {
 		return fmt.Errorf("print the workers: %w", err)
 	}
 	return nil
+}
+
+// launches names the launches that a fault affects.
+func launches(next int) string {
+	if next == 0 {
+		return "workers that are launched from now on"
+	}
+	return fmt.Sprintf("the next %d launches", next)
 }
 
 // unless is a part of a line that is left out when there is nothing to say.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -150,6 +151,12 @@ func shadowLine(s tally.Shadow) string {
 	return line
 }
 
+// done are the actions on versions, in words.
+var done = map[profile.RolloutAction]string{
+	profile.VersionAdded: "added", profile.CanaryShare: "put on trial with", profile.VersionInShadow: "put in shadow on",
+	profile.VersionPromoted: "promoted", profile.VersionRolledBack: "rolled back",
+}
+
 // printRollout prints which versions of a model answer, and what was done to them.
 func printRollout(term *cli.Terminal, r profile.Rollout) {
 	term.Printf("%s is served by version %s.\n", r.Model, r.Served)
@@ -160,9 +167,9 @@ func printRollout(term *cli.Terminal, r profile.Rollout) {
 		term.Printf("  Version %s was served before; `paragon model rollback %s` serves it again.\n", r.Previous, r.Model)
 	}
 	for _, e := range r.History {
-		what := string(e.Action)
+		what := cmp.Or(done[e.Action], string(e.Action))
 		if e.Action == profile.CanaryShare || e.Action == profile.VersionInShadow {
-			what = fmt.Sprintf("%s with %g %%", e.Action, 100*e.Share)
+			what += fmt.Sprintf(" %g %% of the queries", 100*e.Share)
 		}
 		term.Printf("  %s  %s  %s by the %s", e.At.Local().Format(time.DateTime), e.Version, what, e.By)
 		if e.Why != "" {

@@ -95,7 +95,11 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 		comparison.Relate(rows)
 	}
 	fmt.Fprintln(term.Err, verdict)
-	return term.PrintRows(rows)
+	if err := term.PrintRows(rows); err != nil || term.JSON {
+		return err
+	}
+	term.Printf("The costs are for the models, instance types and prices of catalogue %s (--catalogue), not for the models of this stage.\n", f.Catalogue)
+	return nil
 }
 
 // played is the case of what arrived: what came before the span warms up.

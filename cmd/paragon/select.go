@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/selection"
@@ -189,6 +191,15 @@ func (f *selectFlags) size(c *profile.Catalogue, r selection.Ranked) selected {
 
 const shownCandidates = 10
 
+// threeDigits writes a number that is not known more exactly, rounded down.
+func threeDigits(x float64) string {
+	if !(x > 0) {
+		return "0"
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(x))-2)
+	return cli.Number(math.Floor(x/unit+1e-9)*unit, 3)
+}
+
 func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	most := shownCandidates
 	if f.all {
@@ -199,17 +210,17 @@ func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	}
 	best := s.Chosen()
 	if s.Slots != nil {
-		term.Printf("\nA %s runs %d queries at once and answers up to %.0f queries per second. If %d queries arrive at once, it still answers each within the latency bound.\n",
-			best.Resource.Name, s.Slots.Runners, s.Slots.PerSecond, s.Slots.Places)
+		term.Printf("\nA %s runs %d queries at once and answers up to %s queries per second. If up to %s queries arrive at once, it still answers each within the latency bound.\n",
+			best.Resource.Name, s.Slots.Runners, threeDigits(s.Slots.PerSecond), threeDigits(float64(s.Slots.Places)))
 	}
 	if len(s.Memory) > 0 {
 		m := s.Memory[0]
-		term.Printf("The cheapest function that keeps the latency bound has %d MB: latency %.4g ms at p95, $%.4f per million queries.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
+		term.Printf("The cheapest function that keeps the latency bound has %d MB: latency %s at p95, %s per million queries.\n", m.MemoryMB, cli.Milliseconds(m.P95MS), pricing.Dollars(m.QueryUSD*1e6))
 	}
 	if len(s.Fleets) > 0 {
 		var fleets []string
 		for _, fl := range s.Fleets[:min(3, len(s.Fleets))] {
-			fleets = append(fleets, fmt.Sprintf("%d %s ($%.4g an hour, %.0f %% busy)", fl.VMs, fl.InstanceType, fl.HourUSD, 100*fl.Busy))
+			fleets = append(fleets, fmt.Sprintf("%d %s (%s an hour, %.0f %% busy)", fl.VMs, fl.InstanceType, pricing.Dollars(fl.HourUSD), 100*fl.Busy))
 		}
 		term.Printf("The cheapest fleets for %.4g queries per second: %s.\n", f.rate, strings.Join(fleets, "; or "))
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
@@ -41,8 +42,19 @@ func (t *Terminal) printEstimates(rows []comparison.Ran) {
 		case e.Open == e.Decisions:
 			t.Printf("%s, %s: the scheme's predictions of how long the load stays static cannot be checked, because each of them ends after the trace\n", r.Row.Trace, r.Row.Scheme)
 		default:
-			t.Printf("%s, %s: the scheme predicted that the load stays static for %.0f s more (median of %d decisions), and it stayed static for %.0f s; the error is %.0f s at the median and %.0f s at p90; %d more decisions are not counted, because the trace ended first\n",
-				r.Row.Trace, r.Row.Scheme, e.MedianEstimate, e.Decisions-e.Open, e.MedianTrue, e.MedianError, e.P90Error, e.Open)
+			t.Printf("%s, %s: the scheme predicted that the load stays static for %.0f s more (median of %d decisions), and it stayed static for %.0f s; the error is %.0f s at the median and %.0f s at p90%s\n",
+				r.Row.Trace, r.Row.Scheme, e.MedianEstimate, e.Decisions-e.Open, e.MedianTrue, e.MedianError, e.P90Error, notCounted(e.Open))
 		}
 	}
+}
+
+// notCounted says how many predictions ended after the trace, if any did.
+func notCounted(open int) string {
+	switch open {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 more decision is not counted, because the trace ended first"
+	}
+	return fmt.Sprintf("; %d more decisions are not counted, because the trace ended first", open)
 }

@@ -378,7 +378,7 @@ func (term *terminal) rollsBack() {
 		return !strings.Contains(said, "is on trial")
 	})
 	term.t.Logf("after %d queries, %v:\n%s", asked, time.Since(began), said)
-	if want := "forest@3  rollback by the rule: errors: "; !strings.Contains(said, want) {
+	if want := "forest@3  rolled back by the rule: errors: "; !strings.Contains(said, want) {
 		term.t.Errorf("it was not rolled back by %q", want)
 	}
 	term.checkRollback()

@@ -232,6 +232,26 @@ func TestAChangedRecordIsSeen(t *testing.T) {
 	}
 }
 
+// Which queries may go to functions is one sentence where it is the same of both classes.
+func TestTheRulesOfOverflowInWords(t *testing.T) {
+	c := steady()
+	c.Settings.Scheme = "hedged"
+	r, _, err := decision.Make(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, a := range map[string]decision.Action{
+		"functions when no worker can start them in time, and so do relaxed queries\n": {Strict: procurement.AtBound, Relaxed: procurement.AtBound},
+		"strict queries never go to functions, and neither do relaxed queries\n":       {Strict: procurement.Never, Relaxed: procurement.Never},
+		"in time; relaxed queries never go to functions\n":                             {Strict: procurement.AtBound, Relaxed: procurement.Never},
+	} {
+		r.Action = a
+		if got := r.Explain(); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
 // The explanation holds each part of the record.
 func TestExplain(t *testing.T) {
 	c := steady()

@@ -100,7 +100,7 @@ func (r Record) Explain() string {
 		line("setting", "%s", f)
 	}
 	line("action", "%s", r.Action)
-	line("overflow", "%s; %s", r.Action.Strict.Of(query.Strict), r.Action.Relaxed.Of(query.Relaxed))
+	line("overflow", "%s", r.Action.overflow())
 	for _, id := range r.Action.Drain {
 		line("drained", "%s", id)
 	}
@@ -111,6 +111,18 @@ func (r Record) Explain() string {
 		line("budget", "%s are left of this hour's budget of %s", pricing.Dollars(*left), pricing.Dollars(c.Settings.HourlyBudgetUSD))
 	}
 	return b.String()
+}
+
+// overflow says which queries may go to functions.
+func (a Action) overflow() string {
+	if a.Strict == a.Relaxed {
+		so := ", and so do relaxed queries"
+		if a.Strict != procurement.AtBound {
+			so = ", and neither do relaxed queries"
+		}
+		return a.Strict.Of(query.Strict) + so
+	}
+	return a.Strict.Of(query.Strict) + "; " + a.Relaxed.Of(query.Relaxed)
 }
 
 // outcomes are how decisions come about, in words.

@@ -48,7 +48,7 @@ func (w *worker) live(delay time.Duration) {
 	}
 	lived := w.s.opts.Now().Sub(began)
 	w.pool.count(lived, err)
-	w.s.opts.Logger.Info("worker ended", "worker", w.id, "pool", w.pool.Name, "lived", lived, "error", err)
+	w.s.opts.Logger.Info("worker ended", "worker", w.id, "pool", w.pool.Name, "lived", lived.Round(time.Millisecond), "error", err)
 }
 
 // boot waits as long as the machine would take; false means that it never came up.
