@@ -17,7 +17,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -bui
 GEN := $(subst go build,go run,$(GOBUILD)) ./profiles/gen -dir profiles
 
 .PHONY: help
-help: ## Show what can be made
+help: ## List all targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
@@ -62,11 +62,11 @@ pictures: prereqs deps browser ## Make the pictures of the page that docs/page.m
 	PAGE_PICTURES=$(CURDIR)/docs go test -count=1 -run '^TestInABrowser$$' ./shared/page
 
 .PHONY: crowd
-crowd: build ## Send an hour of load with a tenfold crowd, with and without functions, and check the promises of the docs (15 minutes)
+crowd: build ## Send an hour of load with a tenfold peak, with and without functions, and check the promises of the docs (15 minutes)
 	go test -count=1 -timeout 40m -tags crowd -run TestTheCrowdIsServed -v ./cmd/paragon/e2e
 
 .PHONY: mends
-mends: prereqs deps venv emulator ## Take out one mend for AWS after another, show what is red without it, and write docs/lab/mends.md
+mends: prereqs deps venv emulator ## Remove one fix for AWS after another, list the checks that then fail, and write docs/lab/mends.md
 	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; \
 	$(CDK) synth --quiet -c stage=dev -c front=lambda $(REHEARSED) --output $$out/lambda; \
 	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; \
@@ -83,7 +83,7 @@ chaos-short: build ## The same in a minute and a half, and nothing is written
 	bin/paragon-lab chaos --for 90s --every 7s --objective 90 $(ARGS)
 
 .PHONY: bench
-bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, then the Go benchmarks
+bench: build ## Measure: the pipeline compared with the bare engine, start-up, memory, then the Go benchmarks
 	PARAGON_BENCH_OUT=$(CURDIR)/docs/lab/measurements.md go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
 	go test -run '^$$' -bench . -benchmem ./...
 
@@ -91,7 +91,7 @@ bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, 
 TRACES ?= traces
 
 .PHONY: sensitivity
-sensitivity: build ## Simulate on what the paper's findings depend and write docs/lab/sensitivity.md (half a minute)
+sensitivity: build ## Simulate under which conditions the paper's findings hold, and write docs/lab/sensitivity.md (half a minute)
 	bin/paragon-lab sensitivity --markdown docs/lab/sensitivity.md
 
 .PHONY: evaluation
@@ -102,11 +102,11 @@ evaluation: build ## Simulate every scheme on every trace of TRACES and write do
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --scheme reactive,util_aware,exascale,mixed,mixed_predictive,paragon,hedged --keep data/evaluation --markdown docs/lab/evaluation.md --json >/dev/null
 
 .PHONY: bills
-bills: build ## Simulate every scheme and rival as deployed on HOURS of every trace of TRACES under SEEDS and write docs/lab/bills.md (with 6 and 5 hours of computing)
+bills: build ## Simulate every scheme and rival, as deployed, on HOURS (default 6) of every trace of TRACES with SEEDS (default 5), and write docs/lab/bills.md (some hours)
 	bin/paragon-lab compare --traces $(TRACES) --hours $(or $(HOURS),6) --seeds $(or $(SEEDS),5) --bills docs/lab/bills.md
 
 .PHONY: spot
-spot: build ## Buy spot instances by the recorded availability in TRACES/spot and write docs/lab/spot.md (two minutes)
+spot: build ## Simulate spot instances with the recorded availability in TRACES/spot, and write docs/lab/spot.md (two minutes)
 	bin/paragon-lab spot $(TRACES)/twitter_may25.csv $(TRACES)/wits.csv=0.5 --windows 6 --window 1h --availability $(TRACES)/spot/aws1.csv,$(TRACES)/spot/aws2.csv --markdown docs/lab/spot.md
 
 .PHONY: workload2
@@ -114,11 +114,11 @@ workload2: build ## Simulate queries of varied constraints on an hour of every t
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null
 
 .PHONY: burst
-burst: build ## Measure what another model before overflow comes to, simulated and on a stage here, and write docs/lab/burst.md (some five minutes)
+burst: build ## Measure the effect of answering with a cheaper model before overflow, simulated and on a stage here, and write docs/lab/burst.md (some five minutes)
 	bin/paragon-lab burst --rounds $(or $(ROUNDS),4) --markdown docs/lab/burst.md
 
 .PHONY: fairness
-fairness: build ## Measure what one caller's load costs another one on a stage here, and write docs/lab/fairness.md (some seven minutes)
+fairness: build ## Measure how much one caller's load delays another caller's queries on a stage here, and write docs/lab/fairness.md (some seven minutes)
 	bin/paragon-lab fairness --rounds $(or $(ROUNDS),5) --markdown docs/lab/fairness.md
 
 .PHONY: proteus
@@ -159,7 +159,7 @@ DIST_FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.g
 DIST_MAX_BYTES := 262144000
 ORT := node_modules/onnxruntime-node/bin/napi-v6/linux
 DIST ?= dist
-# The C++ runtime by architecture, packed beside ONNX Runtime, which looks there first. A folder
+# The C++ runtime by architecture, packed next to ONNX Runtime, which looks there first. A folder
 # of your own takes the place of Debian 11's: make dist CXX_RUNTIME=folder; docs/aws.md.
 FETCHED_RUNTIME := .cxx-runtime
 CXX_RUNTIME ?= $(FETCHED_RUNTIME)
@@ -229,7 +229,7 @@ lint-image: venv ## Check the Dockerfile with hadolint
 	.venv/bin/hadolint Dockerfile
 
 .PHONY: site
-site: .venv-site/.made ## Make a site of the pages into site/; a link or an anchor that leads nowhere fails it
+site: .venv-site/.made ## Make a website of the docs in site/; fails if a link or an anchor is broken
 	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict -f .ci/site/mkdocs.yml
 
 .venv-site/.made: .ci/site/requirements.txt
@@ -286,11 +286,11 @@ update-image: build ## Pin the newest machine image of the region in cdk.json; t
 	bin/paragon image --update
 
 .PHONY: destroy
-destroy: prereqs deps ## Take a stage out of the account again
+destroy: prereqs deps ## Delete a stage from the account
 	$(CDK) destroy -c stage=$(STAGE) $(ARGS)
 
 .PHONY: venv
-venv: .venv/.made ## Make the Python environment of what stands in for AWS in tests
+venv: .venv/.made ## Make the Python environment with the test server of AWS APIs
 
 .venv/.made: .ci/requirements.txt
 	@python3 -m venv .venv 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv; }
@@ -396,13 +396,13 @@ conformance: build .venv-conformance/cases.jsonl ## Run the test cases of PyPI's
 	@.venv-conformance/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(CONFORMANCE)/requirements.txt
 	@touch $@
 
-# --- beside other model servers ----------------------------------------------
+# --- compared with other model servers -------------------------------------------
 
 PEERS := fastapi litserve bentoml mlserver ray
 SERVERS := shared/lab/peers/servers
 
 .PHONY: bench-peers
-bench-peers: build pool-imagenet peers-venvs ## Measure Paragon beside five model servers and the bare library, into docs/lab/peers.md (an hour or two; a quiet machine)
+bench-peers: build pool-imagenet peers-venvs ## Measure Paragon and, for comparison, five model servers and the bare library, into docs/lab/peers.md (an hour or two; a quiet machine)
 	bin/paragon-lab bench-peers --markdown docs/lab/peers.md $(ARGS)
 
 .PHONY: bench-peers-quick
@@ -410,7 +410,7 @@ bench-peers-quick: build pool-imagenet .venv-peers/fastapi/install.log ## Fail w
 	bin/paragon-lab bench-peers --quick $(ARGS)
 
 .PHONY: peers-venvs
-peers-venvs: $(PEERS:%=.venv-peers/%/install.log) ## Install the servers that are measured beside Paragon, each in an environment of its own
+peers-venvs: $(PEERS:%=.venv-peers/%/install.log) ## Install the servers with which Paragon is compared, each in an environment of its own
 
 # A peer that cannot be installed does not stop the others: its log says why, and
 # so does the table.

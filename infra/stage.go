@@ -1,6 +1,6 @@
 // Package infra describes a stage of Paragon for the CDK: one stack, everything that
 // a deployment consists of, one file a concern. Its app, in infra/app, makes a stage of
-// what cdk.json says; an app of your own makes one with NewStage, beside its other
+// what cdk.json says; an app of your own makes one with NewStage, in addition to its other
 // stacks.
 package infra
 

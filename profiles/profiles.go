@@ -219,7 +219,7 @@ func (s *Set) bytes(file string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// ONNX returns a model's network, from the file beside its catalogue, checked
+// ONNX returns a model's network, from the file next to its catalogue, checked
 // against the catalogue's SHA-256. The model is found by name in every
 // catalogue; ErrNotFound when none has it with a file.
 func (s *Set) ONNX(model string) ([]byte, error) {
@@ -255,12 +255,12 @@ func (s *Set) NetworkOf(catalogue string, m *profile.Model) ([]byte, error) {
 	return raw, nil
 }
 
-// samplesOf are the folders in which the sample pictures of a catalogue may lie: beside it,
+// samplesOf are the folders in which the sample pictures of a catalogue may be: next to it,
 // or where a pool has them.
 func samplesOf(catalogue string) []string { return []string{catalogue + "/testdata", "pictures"} }
 
 // Samples holds the sample pictures of a catalogue, and nothing where it has none. Of the
-// catalogue that ships they are a few hundred, with labels.csv beside them.
+// catalogue that ships they are a few hundred, with labels.csv next to them.
 func (s *Set) Samples(catalogue string) fs.FS {
 	for _, folder := range samplesOf(catalogue) {
 		if info, err := fs.Stat(s.files, folder); err == nil && info.IsDir() {

@@ -83,7 +83,7 @@ func partsOf(c platform.Backend, w *serving.Worker) stage.Parts {
 	}
 }
 
-// withOffers takes what peers offer beside what callers ask.
+// withOffers takes what peers offer in addition to what callers ask.
 func withOffers(callers, peers http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == peer.Path {

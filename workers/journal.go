@@ -14,7 +14,7 @@ import (
 )
 
 // journalCommand is the argument by which this binary sends the machine's journal, as
-// a process beside the worker: what a worker writes as it crashes is sent too.
+// a process of its own: what a worker writes as it crashes is sent too.
 const journalCommand = "journal"
 
 // sendJournal sends the journal that it reads, to a stream named after the instance.

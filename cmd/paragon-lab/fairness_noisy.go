@@ -31,7 +31,7 @@ type noisyLoad struct {
 	err   bytes.Buffer
 }
 
-// noisyLoad is the load of a stretch; nil beside nobody.
+// noisyLoad is the load of a stretch; nil if there is none.
 func (r *fairnessRun) noisyLoad(neighbour fairness.Neighbour) *noisyLoad {
 	args := []string{"load", "--json", "--endpoint", r.url, "--task", machine.Defaults().Catalogue, "--constant", "--strict-share", "1", "--max-outstanding", "20000"}
 	if m := r.model(); m != "" {

@@ -50,7 +50,7 @@ func driveLoad(ctx context.Context, term *cli.Terminal, f *loadFlags, plan load.
 	return nil
 }
 
-// loadBar is the progress bar of a load: over the time, with the counts beside it.
+// loadBar is the progress bar of a load: over the time, with the counts next to it.
 type loadBar struct{ *progressbar.ProgressBar }
 
 // newLoadBar returns a bar on stderr, or a silent one when that is no terminal.

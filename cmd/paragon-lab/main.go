@@ -1,6 +1,6 @@
 // Command paragon-lab is the laboratory: it plays procurement schemes against
 // traces, makes the paper's figures, drives load, and measures Paragon and what
-// stands beside it. It is no part of what is deployed.
+// is apart from it. It is no part of what is deployed.
 package main
 
 import (

@@ -10,7 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-// How long paragon expected static load to last stands beside how long it did,
+// How long paragon expected static load to last is reported with how long it did,
 // in the row and below the table.
 func TestSimulateScoresTheLoadMonitor(t *testing.T) {
 	args := strings.Fields("simulate --generate step --rate 10 --peak 60 --at 20m --for 30m --scheme reactive,paragon")

@@ -12,7 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/client/clienttest"
 )
 
-// completed is what a shell offers after some words, and what it does beside.
+// completed is what a shell offers after some words, and what else it does.
 func completed(t *testing.T, words ...string) ([]string, string) {
 	t.Helper()
 	term := newTerminal(t, &clienttest.API{})

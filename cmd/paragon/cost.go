@@ -37,11 +37,11 @@ type costFlags struct {
 // deployed is what the context of cdk.json says of a deployment.
 type deployed struct {
 	Catalogue  string   `json:"catalogue"`
-	Profiles   string   `json:"profiles"` // folder, beside the file when it is relative
+	Profiles   string   `json:"profiles"` // folder, relative to the file's
 	Tasks      []string `json:"tasks"`
 	Arch       string   `json:"function_arch"`
 	GenericMB  []int    `json:"generic_sizes"`
-	OwnModels  string   `json:"own_models"` // file, beside this one when it is relative
+	OwnModels  string   `json:"own_models"` // file, relative to this one's folder
 	Network    string   `json:"network"`
 	Front      string   `json:"front"`
 	Authorizer string   `json:"authorizer"`

@@ -55,7 +55,7 @@ type plainFunction struct {
 	Cheaper bool `json:"cheaper"`
 	// ExcessMillionUSD is by how much a million queries cost more here while no
 	// worker is up and the api function invokes inference functions itself,
-	// beside what is paid by the month.
+	// in addition to what is paid by the month.
 	ExcessMillionUSD float64 `json:"excess_million_usd"`
 	// BreakEven is the least rate from which on the whole bill with this front, and
 	// as many workers and places on functions as the rate needs, is no more than a

@@ -111,7 +111,7 @@ func byDefault(q api.Query, asked query.Need) string {
 	return "; by default within " + cli.Milliseconds(query.Milliseconds(q.DeadlineAt.Sub(q.AcceptedAt)))
 }
 
-// requested is what a caller asked for, beside the input.
+// requested is what a caller asked for, apart from the input.
 func requested(n query.Need) string {
 	parts := []string{"task " + n.Task}
 	if n.Model != "" {

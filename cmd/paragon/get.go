@@ -109,7 +109,7 @@ func spent(q api.Query) string {
 	return fmt.Sprintf(" (%s queued, %s computing%s)", cli.Milliseconds(orZero(q.QueueMS)), cli.Milliseconds(orZero(q.ComputeMS)), calling(q))
 }
 
-// calling reports the time that a function took beside its computing: the call and, as
+// calling reports the time that a function took in addition to its computing: the call and, as
 // the answer says, a cold start and pacing.
 func calling(q api.Query) string {
 	if q.ServedBy == nil || q.ServedBy.Kind != query.OnFunction {

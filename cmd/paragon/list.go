@@ -109,7 +109,7 @@ func runList(ctx context.Context, term *cli.Terminal, read, limit int, none stri
 }
 
 // mostReason bounds the column of answers and reasons, in characters, so that the ids
-// beside it stay in sight: paragon get prints all of a reason.
+// next to it stay in sight: paragon get prints all of a reason.
 const mostReason = 80
 
 // shortened is the beginning of a text of more than most characters.

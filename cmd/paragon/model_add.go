@@ -126,7 +126,7 @@ func modelName(file string) string {
 	return name[:min(len(name), 64)]
 }
 
-// addModel sends a file, with the weights that lie beside it and its tokenizer put
+// addModel sends a file, with the weights that lie next to it and its tokenizer put
 // into it, once its accuracy is measured where that is wanted.
 func addModel(ctx context.Context, term *cli.Terminal, cl *client.Client, f *addFlags, file string) (api.AddedModel, error) {
 	o, onnx, err := prepare(ctx, term, cl, f, file)

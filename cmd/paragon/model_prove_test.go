@@ -222,7 +222,7 @@ func TestAModelIsOfferedOnceAWorkerHasRunIt(t *testing.T) {
 	}
 }
 
-// What a worker measured is in the model's profile, beside what functions measured. A
+// What a worker measured is in the model's profile, next to what functions measured. A
 // worker is awaited where one is ready.
 func TestAWorkerMeasuresAModel(t *testing.T) {
 	for _, tc := range []struct {

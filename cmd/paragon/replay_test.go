@@ -45,7 +45,7 @@ func backendWith(t *testing.T, seconds int) string {
 	return folder
 }
 
-// What a backend has seen is priced, beside the process that owns it, with the
+// What a backend has seen is priced, while another process that owns it, with the
 // measured share of strict queries.
 func TestReplayPricesWhatWasSeen(t *testing.T) {
 	folder, now := backendWith(t, 120), recordedAt
@@ -109,7 +109,7 @@ func TestReplaySaysHowFarOffItMayBe(t *testing.T) {
 	}
 }
 
-// relative is what a table says of a scheme's cost beside reactive's.
+// relative is what a table says of a scheme's cost compared with reactive's.
 func relative(t *testing.T, table, scheme string) string {
 	t.Helper()
 	for line := range strings.Lines(table) {

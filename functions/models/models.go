@@ -94,7 +94,7 @@ func (s *Source) open(ctx context.Context, where string) (err error) {
 }
 
 // ONNX returns a model's network, whose SHA-256 is the catalogue's: the one in
-// this binary when it is the same, else the one beside its catalogue. An error
+// this binary when it is the same, else the one next to its catalogue. An error
 // names the model, and where its network comes from.
 func (s *Source) ONNX(model string) ([]byte, error) {
 	m, ok := s.Current().Model(model)

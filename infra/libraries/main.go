@@ -1,5 +1,5 @@
 // Command libraries holds folders of shared libraries that deploy to what they need:
-// each library beside them or of Amazon Linux 2023 itself, whose GLIBC is 2.34.
+// each library next to them or of Amazon Linux 2023 itself, whose GLIBC is 2.34.
 //
 //	go run ./infra/libraries dist/*/inference/lib
 package main

@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// ONNX Runtime alone lacks the C++ runtime, which `make dist` puts beside it, and
+// ONNX Runtime alone lacks the C++ runtime, which `make dist` puts next to it, and
 // nothing else.
 func TestONNXRuntimeNeedsTheCXXRuntime(t *testing.T) {
 	for _, arch := range []string{"x64", "arm64"} {

@@ -1,5 +1,5 @@
 // Command gen writes the catalogues and the resources they share from the
-// published tables and the measurement files beside them, so that every figure
+// published tables and the measurement files next to them, so that every figure
 // of a catalogue names the row it comes from. Run it with go generate in
 // profiles/ when a table, a measurement or a network changes.
 package main

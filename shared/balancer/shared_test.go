@@ -125,7 +125,7 @@ func TestBodyOutlivesItsCaller(t *testing.T) {
 			post(t, server, bytes.Repeat([]byte("x"), 600_000), nil)
 		}
 		if n := held(b); n != 1<<20 {
-			t.Errorf("%s: %d bytes are held beside a target that still reads", name, n)
+			t.Errorf("%s: %d bytes are held for a target that still reads", name, n)
 		}
 		close(stuck)
 		if !<-same {

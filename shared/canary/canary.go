@@ -1,5 +1,5 @@
 // Package canary holds new versions of models to the rule of package rollout: it counts
-// what each version on trial and the one that is served beside it did since the trial
+// what each version on trial and the one that is served did since the trial
 // began, and has a version rolled back that is worse.
 package canary
 

@@ -22,7 +22,7 @@ import (
 
 // BenchmarkTick ticks over 50 tasks that each have arrivals in every second of
 // an hour, and 2,000 workers, on the backend of one machine. A tick should take
-// less than 50 ms and 64 MB. Beside what a tick allocates it tells the most
+// less than 50 ms and 64 MB. With what a tick allocates it reports the most
 // that the heap held during any tick, garbage included, and the most memory
 // that the whole process had resident then, the store's included.
 func BenchmarkTick(b *testing.B) {

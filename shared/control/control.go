@@ -1,6 +1,6 @@
 // Package control keeps a stage in order. Every tick it collects what is known
 // of the load and the fleet, lets package decision decide within its bounds,
-// writes the decision down and acts on it. Beside that it stores the end of
+// writes the decision down and acts on it. It also stores the end of
 // queries whose messages became dead letters without one, and publishes the
 // view of the fleet that intake places by.
 //

@@ -144,7 +144,7 @@ func TestThePastHasTheFleetAndItsCost(t *testing.T) {
 		}
 		_, usd := past.sums(time.Hour)
 		if hours := usd - 100; !(hours > 0.9*2*workerUSD && hours < 1.1*2*workerUSD) || len(past.of[time.Hour]) != 1 {
-			t.Errorf("an hour of two workers cost $%v beside $100 of functions, in rows %v", hours, past.of[time.Hour])
+			t.Errorf("an hour of two workers cost $%v and functions $100, in rows %v", hours, past.of[time.Hour])
 		}
 		for _, row := range past.of[time.Hour] {
 			if row.Ready != 2*float64(row.Samples) || row.Samples < 300 {

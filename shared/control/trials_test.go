@@ -99,7 +99,7 @@ func (r *rig) shift(of int, v *versions, p *paid) {
 	c.Run(ctx)
 }
 
-// bad is how a version on trial answers, beside one that takes 20 ms and costs $1 a million.
+// bad is how a version on trial answers, compared with one that takes 20 ms and costs $1 a million.
 type bad struct {
 	fails   bool
 	ms, usd float64

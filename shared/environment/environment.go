@@ -7,7 +7,7 @@ const (
 	LocalURL     = "PARAGON_LOCAL_URL"       // chooses the backend on one machine, before Stage
 	Catalogue    = "PARAGON_CATALOGUE"       // task whose models are served
 	Profiles     = "PARAGON_PROFILES"        // folder, or s3://bucket/prefix, of profiles instead of the embedded ones
-	Models       = "PARAGON_MODELS"          // folder, or s3://bucket/prefix, of the models that a stage was given beside its catalogue
+	Models       = "PARAGON_MODELS"          // folder, or s3://bucket/prefix, of the models that a stage was given in addition to its catalogue
 	Pool         = "PARAGON_POOL"            // pool that queries are placed on, or that a worker belongs to
 	InstanceType = "PARAGON_INSTANCE_TYPE"   // the pool's instance type; a worker on EC2 asks its instance
 	Arch         = "PARAGON_ARCH"            // architecture of the inference functions: x86_64 or arm64

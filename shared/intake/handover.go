@@ -10,7 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// apart reports whether an input of so many bytes is handed over beside its message.
+// apart reports whether an input of so many bytes is handed over apart from its message.
 func (s *Service) apart(bytes int) bool {
 	return s.Inputs != nil && bytes > platform.MessageInputBytes
 }

@@ -19,7 +19,7 @@ func ContentTypes() []string {
 	return []string{preprocess.PNG, preprocess.JPEG, preprocess.RawTensor, tensors.ContentType, query.TextType}
 }
 
-// bodySlack is what a request's body may hold beside its input.
+// bodySlack is what a request's body may hold in addition to its input.
 const bodySlack = 64 << 10
 
 // InlineLimit is the most bytes of an input that a request itself carries: by

@@ -30,7 +30,7 @@ func (o only) Answer(ctx context.Context, m query.Message, by time.Time) (query.
 	return o.slots.Answer(ctx, m, by)
 }
 
-// withSmall is the catalogue with a faster and less accurate model beside net.
+// withSmall is the catalogue with a faster and less accurate model in addition to net.
 func withSmall() *profile.Catalogue {
 	c := catalogue()
 	small := c.Models[0]

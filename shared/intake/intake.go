@@ -199,7 +199,7 @@ type Service struct {
 	background sync.WaitGroup
 }
 
-// New returns a Service. Run must run beside it for arrivals to be counted.
+// New returns a Service. Run must run in another goroutine for arrivals to be counted.
 func New(c Config) (*Service, error) {
 	if err := c.check(); err != nil {
 		return nil, err

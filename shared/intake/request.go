@@ -29,7 +29,7 @@ type Request struct {
 	AllScores bool `json:"all_scores,omitempty"`
 	// Callback is an address that is called with the query's end.
 	Callback string `json:"callback,omitempty"`
-	// Explain asks for every candidate beside the answer.
+	// Explain asks for every candidate in addition to the answer.
 	Explain bool `json:"explain,omitempty"`
 }
 

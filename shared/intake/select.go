@@ -79,7 +79,7 @@ func latencyBound(n query.Need, c query.Class, set settings.Settings) float64 {
 	return set.DefaultLatencyMS
 }
 
-// directPathMS is what a direct answer takes beside waiting and running.
+// directPathMS is what a direct answer takes in addition to waiting and running.
 const directPathMS = 1
 
 // offer is what selection may choose from. waits says that the caller waits, so

@@ -116,7 +116,7 @@ func TestACallerBeyondAllCapacityIsRefused(t *testing.T) {
 		t.Errorf("%d queries of the loud caller were taken in", n)
 	}
 	if s.kinds["loud"][OverOwnerLimit] == 0 {
-		t.Errorf("beside another caller it is refused as %v", s.kinds["loud"])
+		t.Errorf("with another caller it is refused as %v", s.kinds["loud"])
 	}
 }
 

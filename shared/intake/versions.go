@@ -15,7 +15,7 @@ type onTrial struct {
 	share          float64
 }
 
-// trial returns the version that is on trial beside what was chosen; nil where there is
+// trial returns the version that is on trial next to what was chosen; nil where there is
 // none, the caller names a version, or the trial would not keep the query's bounds.
 func (s *Service) trial(p plan, o selection.Offer, d profile.Decoding) *onTrial {
 	of := s.prepared()

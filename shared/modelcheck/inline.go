@@ -96,7 +96,7 @@ func (in *inliner) tensor(message []byte) ([]byte, error) {
 // read reads the data of a weight from its file.
 func (in *inliner) read(w weight) ([]byte, error) {
 	part := "weight " + quote(w.name)
-	location := path.Clean(w.location) // "./weights" is beside the model
+	location := path.Clean(w.location) // "./weights" is next to the model
 	if !fs.ValidPath(location) || location == "." {
 		return nil, badf(part, "is stored in %s, which is outside the model's folder", quote(w.location))
 	}

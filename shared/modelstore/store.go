@@ -1,4 +1,4 @@
-// Package modelstore is the models that a stage was given beside the catalogue that it
+// Package modelstore is the models that a stage was given in addition to the catalogue that it
 // came with: catalogue.json, each model's ONNX file under its digest, and what was
 // measured of it, in a folder of one machine or in a stage's bucket. Whoever changes
 // them writes over the catalogue that was read and no other; all others read it anew

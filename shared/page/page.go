@@ -1,6 +1,6 @@
 // Package page serves the live page: one place to see what the fleet does at
 // this moment and to try a picture. It is plain HTML, CSS and JavaScript,
-// embedded in the binary; it asks nothing of the network but the API beside it.
+// embedded in the binary; it asks nothing of the network but the API of the same server.
 package page
 
 import (

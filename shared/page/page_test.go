@@ -22,7 +22,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/page"
 )
 
-// stage is the page beside a fake API that a test can take away.
+// stage is the page with a fake API that a test can take away.
 type stage struct {
 	api    *clienttest.API
 	page   http.Handler

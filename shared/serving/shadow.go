@@ -14,7 +14,7 @@ const shadowTicket = -1
 
 // shadow runs the version in shadow of a model on a query that was answered in its
 // request, if the query is of its share and this worker has a free runner with nothing
-// waiting, and counts how it went beside the run that answered. It is one at a time and
+// waiting, and counts how it went compared with the run that answered. It is one at a time and
 // takes no place in the run queue: a query that comes meanwhile starts as if it were not
 // there, and is not sent elsewhere because of it. Nothing of the query is kept.
 func (w *Worker) shadow(l *lease, served answer.Answered, r ran) {

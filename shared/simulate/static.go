@@ -9,7 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
-// StaticEstimate is how long paragon's monitor took static load to last, beside
+// StaticEstimate is how long paragon's monitor took static load to last, and
 // how long it did: until the peak-to-median ratio of the trace's own windows
 // passed the threshold, known when the trace has been played. Figures are over
 // the decisions in static load whose end the trace shows.
@@ -50,7 +50,7 @@ func WatchStatic(c *Config) *StaticWatch {
 	return w
 }
 
-// Score sets the estimates of the run beside the truth; nil when the scheme
+// Score compares the estimates of the run with the truth; nil when the scheme
 // made none.
 func (w *StaticWatch) Score() *StaticEstimate {
 	if len(w.at) == 0 {

@@ -16,7 +16,7 @@ func (e *Invalid) Error() string { return e.text }
 
 func invalidf(format string, args ...any) error { return &Invalid{fmt.Sprintf(format, args...)} }
 
-// What bounds a configuration beside what its parts mean.
+// What bounds a configuration, apart from what its parts mean.
 const (
 	mostBoundMS    = 3600e3 // a latency bound
 	mostKeepAlive  = 86400  // seconds for which an environment stays warm

@@ -150,7 +150,7 @@ func wrongArguments(c *cobra.Command, given []string) error {
 	return Usagef("the command takes %s, and was given %s; `%s --help` shows an example", wants, got, c.CommandPath())
 }
 
-// operands are the values that a command's usage has beside its flags.
+// operands are the values that a command's usage has in addition to its flags.
 func operands(c *cobra.Command) (values []string) {
 	for _, word := range operand.FindAllString(c.Use, -1)[1:] {
 		if !strings.HasPrefix(word, "{") && !strings.HasPrefix(word, "--") && word != "[flags]" {

@@ -28,7 +28,7 @@ import (
 // machine that slows down slows both.
 const rounds = 5
 
-// TestMeasure measures the pipeline beside the bare library, start-up and
+// TestMeasure measures the pipeline and, for comparison, the bare library, start-up and
 // memory, and writes the page that PARAGON_BENCH_OUT names. It asserts nothing
 // of what it measures.
 func TestMeasure(t *testing.T) {

@@ -29,7 +29,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/stage"
 )
 
-// serveAPI starts the intake and serves it, with the page beside it.
+// serveAPI starts the intake and serves it, with the page.
 func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	svc, err := m.parts().Intake(intake.Config{
 		Answers: m.answers, Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), WriteFault: owner.WriteFault, Counts: m.counts, Reports: m.backend.Fleet, ID: "parent",

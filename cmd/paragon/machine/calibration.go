@@ -12,7 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 )
 
-// calibrationFile lies beside the data file, so that it can be written while a
+// calibrationFile lies next to the data file, so that it can be written while a
 // server owns that one.
 const calibrationFile = "calibration.json"
 

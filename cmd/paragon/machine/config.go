@@ -50,7 +50,7 @@ type Config struct {
 	// account's concurrency does; KeepAlive is how long an idle one stays warm.
 	MaxFunctions int
 	KeepAlive    time.Duration
-	// BinDir holds the worker and inference binaries; empty means beside this one.
+	// BinDir holds the worker and inference binaries; empty means the folder of this one.
 	BinDir string
 	// GroupMax bounds the workers as an Auto Scaling group does; 0 means 64.
 	GroupMax int

@@ -35,7 +35,7 @@ func (c *coreBound) Invoke(ctx context.Context, function string, payload []byte)
 	return c.Invoker.Invoke(ctx, function, payload)
 }
 
-// take takes a core beside so many runs of workers, if one is free.
+// take takes a core while so many runs of workers are in progress, if one is free.
 func (c *coreBound) take(busy int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

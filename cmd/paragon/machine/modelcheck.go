@@ -29,7 +29,7 @@ const (
 	// trialTime bounds a model's load and first answer: 1 GB takes some seconds to load, and
 	// a run of a minute would be of no use to anybody. checkTime bounds its measurement.
 	trialTime, checkTime = time.Minute, 3 * time.Minute
-	// coldStarts are timed, beside the check's own.
+	// coldStarts are timed, in addition to the check's own.
 	coldStarts = 2
 	// mostReport bounds what a check prints, in bytes: the labels may be many.
 	mostReport = 16 << 20

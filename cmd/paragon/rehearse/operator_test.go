@@ -256,7 +256,7 @@ func (term *terminal) readsThePast() {
 	term.pageReads()
 }
 
-// answeredApart is how many queries are answered before the past is read, beside those
+// answeredApart is how many queries are answered before the past is read, in addition to those
 // for the added model: queries asks one, and redrives two.
 const answeredApart = 3
 

@@ -13,7 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
-// A version in shadow runs on a worker of the stage, beside the version that answers, by
+// A version in shadow runs on a worker of the stage, in addition to the version that answers, by
 // an order of the operator's. Functions run none: behind the api function there is
 // nothing but the order.
 func TestAVersionInShadow(t *testing.T) {

@@ -70,7 +70,7 @@ const (
 	readsAtRest     = 1 + .5 // units: the view, and settings each second time
 )
 
-// workerLines are what workers take beside their hours, although no query comes.
+// workerLines are what workers cost in addition to their hours, although no query comes.
 func (s Stage) workerLines(p profile.Prices) []Line {
 	n := 0.0
 	for _, f := range s.Fleets {

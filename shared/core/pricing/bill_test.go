@@ -100,7 +100,7 @@ func TestTheGoalsOfAnIdleMonth(t *testing.T) {
 	}
 }
 
-// Workers stand beside the queries: a million never takes less with more of
+// Workers are counted apart from the queries: a million never takes less with more of
 // them, and without queries only what is fixed is paid.
 func TestBillHolds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -20,7 +20,7 @@ func (c *counter) add(name string, perQuery float64, unit string, unitUSD float6
 }
 
 // Count is the one count of calls and writes by path: what a million queries
-// take beside the computing on workers and inference functions, and beside
+// cost in addition to the computing on workers and inference functions, and to
 // what a stage pays at rest. PerSecond is above 0. Lines of zero are left out.
 func Count(p profile.Prices, t Traffic) []Line {
 	c := &counter{Traffic: t, p: p}
@@ -130,7 +130,7 @@ func (c *counter) overflowQueue() {
 	c.add("dispatcher's run time", share*gbSeconds(DispatcherMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
 }
 
-// bucket counts inputs that are handed over beside a message: put once, and
+// bucket counts inputs that are handed over apart from a message: put once, and
 // fetched by each who takes the message.
 func (c *counter) bucket() {
 	if !c.byBucket() {

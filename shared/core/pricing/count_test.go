@@ -98,7 +98,7 @@ func TestCountsOfAQuery(t *testing.T) {
 		{"but what nobody waits for is", with(LambdaFront, Async, func(x *Traffic) { x.OverflowPath = OverflowDirect }), "dispatcher's invocations", 0.05},
 		{"a picture of 200 KB is 267 KB of JSON", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 200 }), "work queue, sends", 5},
 		{"and comes so", with(WorkersFront, Async, func(x *Traffic) { x.InputKB, x.Receives = 200, 1 }), "work queue, receives", 5},
-		{"a larger one goes beside", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 201 }), "work queue, sends", 1},
+		{"a larger one goes apart from the message", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 201 }), "work queue, sends", 1},
 		{"it is put once", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 201 }), "inputs too large for a message, puts", 1},
 		{"the gateway counts by 512 KB", with(WorkersFront, Direct, func(x *Traffic) { x.InputKB = 600 }), "API Gateway requests", 2},
 		{"a list counts as a whole", with(WorkersFront, Batch10, func(x *Traffic) { x.InputKB = 60 }), "API Gateway requests", 0.2},
@@ -147,7 +147,7 @@ func traffic(t *rapid.T) Traffic {
 }
 
 // More of anything is never cheaper. Inputs are compared below the size from
-// which they go beside the message: there a query that is queued twice may pay
+// which they go apart from the message: there a query that is queued twice may pay
 // less for one upload than for ten larger calls.
 func TestMoreIsNeverCheaper(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

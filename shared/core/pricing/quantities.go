@@ -1,18 +1,18 @@
 package pricing
 
-// What the deployed code does for a query, beside the prices. These are the
+// What the deployed code does for a query, apart from the prices. These are the
 // quantities that bill, simulator and docs are made from. `make rehearse`
 // counts the calls of the deployed code; times marked [E] are from experience
 // and were not measured in an account.
 const (
 	apiMS       = 15  // [E] of the api function's own work on a request, at APIMB
-	invokeMS    = 8   // [E] what an Invoke takes beside the function it runs
+	invokeMS    = 8   // [E] what an Invoke takes in addition to the function it runs
 	queueMS     = 75  // [E] of a queue and its consumer, p50
-	dispatchMS  = 15  // [E] of the dispatcher, beside waiting for the function
+	dispatchMS  = 15  // [E] of the dispatcher, in addition to waiting for the function
 	headersKB   = 1.5 // of a request and its answer at the balancer
 	accessLogKB = 0.35
-	envelopeKB  = 1   // of a message, beside its input
-	recordKB    = 0.6 // of a terminal record, beside its result
+	envelopeKB  = 1   // of a message, in addition to its input
+	recordKB    = 0.6 // of a terminal record, in addition to its result
 	explainKB   = 1   // of a kept sample, more than of a record
 	putMS       = 20  // [E] of the put of a handed-over input, p50
 	getMS       = 10  // [E] of its get

@@ -47,7 +47,7 @@ type Rest struct {
 	CollectorUnitsPerMinute    float64 // written of what they are made from
 
 	// What it does while queries come and workers are up. The last three are
-	// beside those of ticks, for the view of the fleet and the settings.
+	// in addition to those of ticks, for the view of the fleet and the settings.
 	BusyMetrics               int // custom ones of how queries end
 	BusyMetricsAskedPerMinute float64
 	BusyMetricPutsPerMinute   float64

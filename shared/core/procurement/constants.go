@@ -14,7 +14,7 @@ const (
 	// The expectation over the forecast's error band is a mean over so many equally
 	// likely parts, each at its middle.
 	bandParts = 10
-	// profileSeconds is the step in which the load's movement is read, beside its
+	// profileSeconds is the step in which the load's movement is read, in addition to its
 	// level over levelSeconds.
 	profileSeconds = 5
 	levelSeconds   = 60

@@ -245,7 +245,7 @@ func TestTheOverflowQueueTakesOfTheFunctions(t *testing.T) {
 	s.FunctionMS = 100
 	c := costsOf(s, set, 0.5, spotMarket{})
 	if math.Abs(c.queued-50) > 1e-9 || math.Abs(c.functions-100) > 1e-9 {
-		t.Errorf("functions take %.1f queries/s beside workers and %.1f alone, want 50 and 100", c.queued, c.functions)
+		t.Errorf("functions take %.1f queries/s with workers and %.1f alone, want 50 and 100", c.queued, c.functions)
 	}
 	set.OverflowPath = "direct"
 	if c := costsOf(s, set, 0.5, spotMarket{}); math.Abs(c.queued-100) > 1e-9 {

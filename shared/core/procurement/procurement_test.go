@@ -98,7 +98,7 @@ func TestMixedIsReactiveWithOverflow(t *testing.T) {
 	m, _ := decide(t, "mixed", s, procurement.State{})
 	r, _ := decide(t, "reactive", s, procurement.State{})
 	if m.Workers != r.Workers || m.Strict != procurement.AtBound || m.Relaxed != procurement.AtBound {
-		t.Errorf("%+v beside %+v", m, r)
+		t.Errorf("%+v and %+v", m, r)
 	}
 }
 

@@ -13,7 +13,7 @@ type CatalogueSource interface {
 func (c *Catalogue) Current() *Catalogue { return c }
 
 // Offered is the catalogue without what no query may be given to: models of
-// which only figures are known, retired and withheld ones, and versions beside the one
+// which only figures are known, retired and withheld ones, and versions other than the one
 // that is served. Tasks that a retired model
 // alone answers are left out with it.
 func (c *Catalogue) Offered() *Catalogue {
@@ -47,7 +47,7 @@ func (c *Catalogue) Without(models map[string]string) *Catalogue {
 	return &out
 }
 
-// Added is what a stage was given beside the catalogue that it came with.
+// Added is what a stage was given in addition to the catalogue that it came with.
 type Added struct {
 	Tasks  []Task  `json:"tasks"`
 	Models []Model `json:"models"`

@@ -66,7 +66,7 @@ type Accuracy struct {
 type Model struct {
 	Name   string `json:"name"`
 	Task   string `json:"task"`
-	File   string `json:"file,omitempty"` // ONNX file beside the catalogue; empty when only figures are known
+	File   string `json:"file,omitempty"` // ONNX file next to the catalogue; empty when only figures are known
 	SHA256 string `json:"sha256,omitempty"`
 	// FileBytes is the size of the file, of a model that was added to a stage.
 	FileBytes int64    `json:"file_bytes,omitempty"`
@@ -133,7 +133,7 @@ type Instance struct {
 	MemoryMB   int     `json:"memory_mb"`
 	Arch       string  `json:"arch"` // "x86_64" or "arm64"
 	USDPerHour float64 `json:"usd_per_hour"`
-	// Speed is how fast one vCPU runs a single-thread inference beside the
+	// Speed is how fast one vCPU runs a single-thread inference compared with the
 	// reference machine of the measurements: 2 halves the service time.
 	Speed  float64 `json:"speed"`
 	Source Source  `json:"source"` // of vCPUs, memory and speed

@@ -114,7 +114,7 @@ func (r Rollout) Add(share float64, at time.Time) (out Rollout, withdrawn []stri
 }
 
 // Trial returns the rollout with another share for its canary, which answers those
-// queries (CanaryShare), or runs beside them (VersionInShadow).
+// queries (CanaryShare), or runs in addition (VersionInShadow).
 func (r Rollout) Trial(how RolloutAction, share float64, at time.Time) (Rollout, error) {
 	if r.Canary == "" {
 		return r, fmt.Errorf("model %s has no version on trial; `paragon model add` adds one", r.Model)
@@ -161,7 +161,7 @@ func (r Rollout) untried() Rollout {
 	return r
 }
 
-// InShadow returns the version that runs beside another for the query of an id; empty
+// InShadow returns the version that runs in addition to another for the query of an id; empty
 // where none does.
 func (c *Catalogue) InShadow(version, id string) string {
 	if r, ok := c.Rollout(version); ok && r.Shadow && r.Served == version && signed.Drawn(id, r.Canary, r.Share) {

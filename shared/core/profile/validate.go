@@ -99,7 +99,7 @@ func (c *Catalogue) validatePrices(f *faults) {
 // MaxTokens bounds the tokens that a model may be given of a text.
 const MaxTokens = 1 << 16
 
-// fileName keeps a model's file beside its catalogue.
+// fileName keeps a model's file next to its catalogue.
 var (
 	fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.onnx$`)
 	digest   = regexp.MustCompile(`^[0-9a-f]{64}$`)

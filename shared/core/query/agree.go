@@ -13,7 +13,7 @@ import (
 const (
 	leastCosine   = 0.99
 	mostApart     = 1e-2 // of a number of a tensor, as a part of the other
-	mostApartZero = 1e-3 // and beside that, near 0
+	mostApartZero = 1e-3 // and in addition, near 0
 )
 
 // Agrees says whether two versions of a model answer alike: with the same class, or of

@@ -1,6 +1,6 @@
 // Package rollout decides whether a new version of a model goes back: by its errors,
 // its latency, its accuracy and its cost compared with the version that is served
-// beside it, on the same queries at the same time. It is pure, and the same for every
+// with it, on the same queries at the same time. It is pure, and the same for every
 // platform.
 package rollout
 

@@ -55,7 +55,7 @@ func TestWhoRunsOnExpress(t *testing.T) {
 		ms      float64
 		want    int // of them that start
 	}{
-		{"beside another", 1, []ask{strict("a")}, []ask{strict("b")}, 100, 1},
+		{"while another runs", 1, []ask{strict("a")}, []ask{strict("b")}, 100, 1},
 		{"another has used about as much", 1, []ask{strict("a")}, []ask{strict("b")}, 101, 0},
 		{"its own alone", 1, []ask{strict("a")}, []ask{strict("a")}, 100, 0},
 		{"no express place is left", 1, []ask{strict("a")}, []ask{strict("b"), strict("c")}, 100, 1},
@@ -118,7 +118,7 @@ func TestTheOthersWaitForAnExpressRun(t *testing.T) {
 	q.Add(a, 1)
 	q.Done(first.Ticket, after(100))
 	if _, ok := q.Start(after(100), 1); ok {
-		t.Error("a run starts beside the express run")
+		t.Error("a run starts during the express run")
 	}
 	q.Done(express.Ticket, after(150))
 	if _, ok := q.Start(after(150), 1); !ok {
@@ -140,7 +140,7 @@ func TestALongRunIsItsOwners(t *testing.T) {
 		t.Error("an express run for the owner of a run of 4 s")
 	}
 	if _, ok := start("b", after(4002)); !ok {
-		t.Error("no express run beside one of 4 s")
+		t.Error("no express run during one of 4 s")
 	}
 	q.Done(b.Ticket, after(8000))
 	if used := q.uses.used(after(8000), "b", 2); used < 3800 {

@@ -1,7 +1,7 @@
 // Package timeline keeps what became of a stage's queries over days, as rows of
 // a minute, of ten minutes and of an hour: how many were answered, failed and
 // overflowed by task, model and class, how long they took, how many workers
-// there were, what waited, and what it cost beside other schemes. It is pure:
+// there were, what waited, and what it cost compared with other schemes. It is pure:
 // time is passed in.
 package timeline
 

@@ -18,7 +18,7 @@ type Memory struct {
 	// MaxBytes is the most that they take together; 0 means that there is no
 	// bound. Those that were used least recently go first.
 	MaxBytes int64
-	// Alone has a model that takes more be loaded with no other beside it, instead of
+	// Alone has a model that takes more be loaded without any other, instead of
 	// being refused.
 	Alone bool
 	// Failed is called with each load that failed; nil calls nothing. What waits
@@ -33,7 +33,7 @@ const (
 	// failedFor is how long a failed load is not begun anew ahead of a query.
 	failedFor = time.Minute
 	// A model in memory takes its weights twice, as the library may keep them
-	// packed beside the file's form, and the buffers of its runs.
+	// packed in addition to the file's form, and the buffers of its runs.
 	copies, bufferBytes = 2, 8 << 20
 )
 

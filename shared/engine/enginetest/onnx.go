@@ -298,7 +298,7 @@ func (g Graph) Bytes() []byte {
 	return m
 }
 
-// domains are those of the operators beside ONNX's own.
+// domains are those of the operators that are not ONNX's own.
 func (g Graph) domains() []string {
 	var out []string
 	for _, n := range g.Nodes {

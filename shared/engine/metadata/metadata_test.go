@@ -9,7 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
-// A value is found under its key, beside others, and the last that was put counts.
+// A value is found under its key, among others, and the last that was put counts.
 func TestWhatIsPutIsFound(t *testing.T) {
 	onnx := enginetest.Affine(1, 0, -1, 4)
 	if got, err := Get(onnx, "a"); got != nil || err != nil {

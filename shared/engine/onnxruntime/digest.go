@@ -26,7 +26,7 @@ type build struct {
 }
 
 // builds are the builds of ONNX Runtime 1.24.3 in onnxruntime-node@1.24.3, by
-// GOOS/GOARCH. This is the only place that pins them beside package-lock.json.
+// GOOS/GOARCH. This is the only place that pins them, apart from package-lock.json.
 var builds = map[string]build{
 	"linux/amd64": {"linux/x64", "libonnxruntime.so.1",
 		"92ba8e44d31b80a34f5e805076a044122c3be1fffe0d88ed790de7267b0b2682"},

@@ -9,8 +9,8 @@ import (
 )
 
 // Locate returns the path of the library. If PARAGON_ORT_LIB is set it is
-// that file or an error; otherwise the first that exists of: beside the
-// executable, in lib beside it, /var/task/lib and /opt/lib (a function's package and its
+// that file or an error; otherwise the first that exists of: next to the
+// executable, in lib next to it, /var/task/lib and /opt/lib (a function's package and its
 // layers), paragon/ in the user's cache, and node_modules of the working
 // folder and of each of its parents, then of the executable's folder and of
 // each of its parents, so that a command works from any folder. The error lists

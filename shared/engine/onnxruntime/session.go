@@ -79,7 +79,7 @@ func (l *Library) NewSession(model []byte, opts SessionOptions) (*Session, error
 	return s, nil
 }
 
-// sessionOptions returns an OrtSessionOptions*, also beside an error, for the
+// sessionOptions returns an OrtSessionOptions*, also with an error, for the
 // caller to release.
 func (l *Library) sessionOptions(opts SessionOptions) (uintptr, error) {
 	var options uintptr

@@ -125,7 +125,7 @@ func TestModelsThatAreRefused(t *testing.T) {
 	}
 }
 
-// residentBytes is how much memory the process holds beside Go's garbage.
+// residentBytes is how much memory the process holds apart from Go's garbage.
 func residentBytes(t *testing.T) int {
 	t.Helper()
 	debug.FreeOSMemory()

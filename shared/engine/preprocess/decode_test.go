@@ -154,7 +154,7 @@ func TestASpecMayLeadBeyondNumbers(t *testing.T) {
 	}
 }
 
-// What stands in a file beside the pixels changes nothing.
+// What is in a file apart from the pixels changes nothing.
 func TestRestOfTheFileIsIgnored(t *testing.T) {
 	picture := paint(16, 16, ramp)
 	plainPNG, plainJPEG := encodePNG(t, picture), encodeJPEG(t, picture)

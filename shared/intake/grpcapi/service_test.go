@@ -151,7 +151,7 @@ func TestTheHeadOfAnInference(t *testing.T) {
 	}
 }
 
-// Contents are in the field of their datatype, fit it, and are not sent beside raw ones.
+// Contents are in the field of their datatype, fit it, and are not sent together with raw ones.
 func TestContentsThatDoNotFit(t *testing.T) {
 	floats := &oip.InferTensorContents{Fp32Contents: []float32{1}}
 	for name, c := range map[string]struct {

@@ -108,7 +108,7 @@ func TestAKeptSampleIsFound(t *testing.T) {
 	checkProblem(t, s.do(t, "GET", "/v1/queries/"+q.ID+"/explain?limit=0", nil), "bad-field", 400, "limit")
 }
 
-// What is asked for beside the answer comes with it.
+// What is asked for in addition to the answer comes with it.
 func TestAllScoresAndExplain(t *testing.T) {
 	s, _ := newFront(t, 0)
 	for name, got := range map[string]reply{

@@ -103,7 +103,7 @@ func refusals(t testing.TB) map[string]struct {
 		"too accurate for any": {bounds(`{"accuracy":95}`), "unsatisfiable", 422, "constraints.accuracy"},
 		"too cheap for any":    {bounds(`{"cost_usd_per_million":0.000001}`), "unsatisfiable", 422, "constraints.cost_usd_per_million"},
 		"unknown dimension":    {asking(t, `,"optimize":"beauty"`), "bad-objective", 422, "optimize"},
-		"optimise beside all": {bounds(`{"latency_ms":500,"accuracy":80,"cost_usd_per_million":100},"optimize":"cost"`),
+		"optimise with all bounds": {bounds(`{"latency_ms":500,"accuracy":80,"cost_usd_per_million":100},"optimize":"cost"`),
 			"bad-objective", 422, "optimize"},
 		"negative weight":  {asking(t, `,"optimize":{"cost":-1,"latency":2}`), "bad-objective", 422, "optimize.cost"},
 		"weights of zero":  {asking(t, `,"optimize":{"cost":0}`), "bad-objective", 422, "optimize"},

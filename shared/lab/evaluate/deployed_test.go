@@ -3,7 +3,7 @@
 package evaluate_test
 
 // Played as deployed, with a tick every few seconds, this takes a minute on two cores,
-// and eight under the race detector. `make test` runs it beside the grid.
+// and eight under the race detector. `make test` runs it together with the grid.
 
 import (
 	"slices"

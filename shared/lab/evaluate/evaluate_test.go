@@ -121,7 +121,7 @@ func flat(t *testing.T, m simulate.Market) []comparison.Case {
 
 // paragon is a tenth cheaper than mixed at like strict violations where load is
 // bursty, and mixed cuts what reactive misses; where load is flat, mixed saves
-// nothing beside reactive. On berkeley-like paragon saves less than a tenth with
+// nothing compared with reactive. On berkeley-like paragon saves less than a tenth with
 // metrics a minute old; in which settings it does more is held by TestGrid.
 func TestPaperShapes(t *testing.T) {
 	m := markets(t)[simulate.Paper2020]

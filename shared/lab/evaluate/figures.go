@@ -96,7 +96,7 @@ func costAndViolations(name, title string, rows []comparison.Ran, schemes []stri
 	return f
 }
 
-// load is figure 6: the arrivals that are played, and the peak beside the
+// load is figure 6: the arrivals that are played, and the peak compared with the
 // median of the whole trace by sampling window.
 func load(cases []comparison.Case) figures.Figure {
 	f := figures.Figure{

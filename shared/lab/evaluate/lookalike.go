@@ -17,7 +17,7 @@ type lookalike struct {
 	wander  float64       // standard deviation of the log of the base
 	slow    time.Duration // over which it wanders
 	every   time.Duration // between bursts, in the mean
-	height  float64       // of a burst beside the base, in the mean
+	height  float64       // of a burst compared with the base, in the mean
 	lasts   time.Duration // of a burst, in the mean
 	lump    float64       // queries that come together: a trace that was multiplied
 	diurnal float64       // share of the base that a day moves

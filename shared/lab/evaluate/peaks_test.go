@@ -54,7 +54,7 @@ func TestPeakToMedianWhereItIsClaimed(t *testing.T) {
 	}
 }
 
-// The made-up traces move as the recorded ones do, and the figures beside them
+// The made-up traces move as the recorded ones do, and the figures next to them
 // are those of the recorded ones, where these are at hand.
 func TestLookalikes(t *testing.T) {
 	for _, name := range evaluate.Lookalikes() {

@@ -28,7 +28,7 @@ const (
 	MixedSaves
 )
 
-// likeCost is up to which cost beside reactive's mixed is of like cost, and
+// likeCost is up to which cost compared with reactive's mixed is of like cost, and
 // likeMissed by how much more of the strict bounds is still alike.
 const (
 	likeCost   = 1.1
@@ -93,7 +93,7 @@ func cheaper(paragon, mixed comparison.Row) Finding {
 	return f.judged()
 }
 
-// saves is the finding that mixed saves beside reactive where the peak of the
+// saves is the finding that mixed saves compared with reactive where the peak of the
 // load is more than half above its median, and nothing where it is not.
 func saves(mixed, reactive comparison.Row, dynamic bool) Finding {
 	f := Finding{Claim: "mixed saves where the peak is more than half above the median, and nothing where it is not", Value: shown(1 - comparison.Ratio(mixed.CostUSD, reactive.CostUSD))}

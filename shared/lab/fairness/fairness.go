@@ -1,5 +1,5 @@
 // Package fairness reports what one caller costs another one on the same stage: the
-// latencies of a quiet caller alone, and beside another caller's load, in rounds that
+// latencies of a quiet caller alone, and with another caller's load, in rounds that
 // have one stretch of each.
 package fairness
 
@@ -27,17 +27,17 @@ var Neighbours = []Neighbour{Nobody, Large, Share}
 // Aim is the most that the quiet caller's p99 may grow by, as a factor.
 const Aim = 1.10
 
-// Stretch is one load of the quiet caller, and that of the noisy one beside it.
+// Stretch is one load of the quiet caller, and that of the noisy one at the same time.
 type Stretch struct {
 	Neighbour Neighbour `json:"neighbour"`
 	// LoadAverage is that of the machine over the last minute, at the beginning: of the
 	// stretch before it, too, and of other programs.
 	LoadAverage float64     `json:"load_average"`
 	Quiet       load.Group  `json:"quiet"`
-	Noisy       *load.Group `json:"noisy,omitempty"` // absent beside nobody
+	Noisy       *load.Group `json:"noisy,omitempty"` // absent if there is no other load
 }
 
-// Round is one stretch beside each.
+// Round is one stretch with each.
 type Round []Stretch
 
 func (r Round) of(b Neighbour) Stretch {
@@ -66,11 +66,11 @@ func spreadOf(values []float64) Spread {
 	return Spread{arrivals.Median(values), slices.Min(values), slices.Max(values)}
 }
 
-// Row is what the quiet caller saw beside one load, over all rounds.
+// Row is what the quiet caller saw with one load, over all rounds.
 type Row struct {
 	Neighbour      Neighbour `json:"neighbour"`
 	P50MS, P99MS   Spread
-	P50Of, P99Of   Spread // as a factor of that beside nobody in the same round
+	P50Of, P99Of   Spread // as a factor of that with no other load in the same round
 	Sent, Answered int    // of the quiet caller
 	// Of the noisy caller: Refused were answered with 429 or 503, Failed are all others.
 	NoisySent, NoisyAnswered, NoisyRefused, NoisyFailed int

@@ -1,5 +1,5 @@
 // Package figures makes the paper's figures from a catalogue: the data as
-// rows, the plots, and what is found in them beside what the paper found.
+// rows, the plots, and what is found in them compared with what the paper found.
 package figures
 
 import (
@@ -44,7 +44,7 @@ type Series struct {
 	Points []Point
 }
 
-// Point is one point, with a label beside it when there is one.
+// Point is one point, with a label next to it when there is one.
 type Point struct {
 	X, Y  float64
 	Label string

@@ -9,7 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/mixes"
 )
 
-// Workload 2: queries of varied constraints, constraint-aware selection beside
+// Workload 2: queries of varied constraints, constraint-aware selection compared with
 // two naive ones, priced by the VMs that have to run for them.
 
 const (

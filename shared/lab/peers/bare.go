@@ -52,7 +52,7 @@ type bareRun struct {
 func (r *bareRun) Connect() (Conn, error) { return &bareConn{run: r}, nil }
 func (r *bareRun) Stop()                  { _ = r.engine.Close() } // nothing runs any more
 
-// Usage is this process's: beside the loop there is little in it.
+// Usage is this process's: apart from the loop there is little in it.
 func (r *bareRun) Usage() (Usage, error) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -22,7 +22,7 @@ type protocol struct {
 }
 
 // request is a POST as the bytes that are sent: so the client costs little
-// beside the servers that share its cores.
+// next to the servers that share its cores.
 func request(address, path string, header map[string]string, body ...[]byte) []byte {
 	whole := bytes.Join(body, nil)
 	var b bytes.Buffer

@@ -48,7 +48,7 @@ func (s *simulation) row() Row {
 	return r
 }
 
-// cells are the cost cells of its own simulator on hour 0, beside reactive's.
+// cells are the cost cells of its own simulator on hour 0, compared with reactive's.
 var cells = map[string]map[string]float64{
 	"wits":     {"reactive": 1, "reactive_buffer": 1.14, "predictive": 0.52, "mixed": 0.80, "mixed_predictive": 0.47, "instant": 0.83},
 	"berkeley": {"reactive": 1, "reactive_buffer": 1.13, "predictive": 0.97, "mixed": 0.93, "mixed_predictive": 0.78, "instant": 0.94},

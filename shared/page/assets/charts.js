@@ -1,5 +1,5 @@
 // Charts over time, drawn by uPlot (uplot.js). Each is a picture with a sentence
-// beside it that says the same, and is drawn in a turn of its own, so that no
+// next to it that says the same, and is drawn in a turn of its own, so that no
 // turn of the page takes long.
 import { element } from "./words.js";
 

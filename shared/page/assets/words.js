@@ -51,7 +51,7 @@ const events = {
 };
 
 // story shows a query's way: every step, with when and why; and, where they do
-// not stand beside it already, the facts.
+// not already next to it, the facts.
 export function story(query, facts = true) {
   const accepted = Date.parse(query.accepted_at);
   const bound = Date.parse(query.deadline_at) - accepted;
@@ -71,7 +71,7 @@ export function story(query, facts = true) {
   return element("div", "story", steps, element("p", "", line.filter(Boolean).join(" · ")));
 }
 
-// calling is the time that a function took beside its computing.
+// calling is the time that a function took in addition to its computing.
 function calling(query) {
   if (query.served_by.kind !== "function") return "";
   const by = [query.served_by.cold && "its cold start", query.served_by.paced && "the wait until the profile's service time has passed"].filter(Boolean).join(" and ");

@@ -1,6 +1,6 @@
 // Package sqlite is the backend of a stage on one machine: queues, records, fleet,
 // metrics, settings and blobs over one SQLite file, with uploads and the inputs
-// of messages beside it.
+// of messages next to it.
 //
 // One process, the parent, owns the file: a lock keeps every other one out.
 // Its children reach the backend over loopback HTTP (NewServer, and Dial of package rpc). Nothing

@@ -67,7 +67,7 @@ func (h *Backend) PutBlob(_ context.Context, id string, r io.Reader) error {
 // before: it is never a caller's text.
 func (h *Backend) blobPath(id string) string { return filepath.Join(h.dir, blobFolder, id) }
 
-// writeBlob writes beside the path and renames, so that no reader sees half a blob.
+// writeBlob writes next to the path and renames, so that no reader sees half a blob.
 func writeBlob(path string, r io.Reader, limit int64) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "upload-*")
 	if err != nil {

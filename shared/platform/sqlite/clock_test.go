@@ -66,7 +66,7 @@ func TestWaitingReceiveOutlivesAnOutage(t *testing.T) {
 	_, err = shell.Exec(`INSERT INTO messages (queue, visible_at, sent_at, message) VALUES (?, 0, 0, '{"id":"x"}')`, queue)
 	must(t, err)
 	if err := h.Platform().Settings.Set(t.Context(), "a", "1"); err == nil {
-		t.Fatal("wrote beside a foreign writer")
+		t.Fatal("wrote during a write by another program")
 	}
 	_, err = shell.Exec(`COMMIT`)
 	must(t, err)

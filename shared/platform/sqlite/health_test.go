@@ -86,7 +86,7 @@ func TestAFullDiskFailsTheWholeTransaction(t *testing.T) {
 		}}
 	}
 	ops := []*op{set("before", 1), set("large", 1<<20), set("behind", 1)}
-	err := h.write(t.Context(), func(*tx) error { // the writer is here: they wait beside each other
+	err := h.write(t.Context(), func(*tx) error { // the writer is here: they wait together
 		for _, o := range ops {
 			if err := h.writes.submit(o); err != nil {
 				return err

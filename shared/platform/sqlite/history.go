@@ -10,7 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// History reads the metrics of a backend beside the process that owns it, or
+// History reads the metrics of a backend while another process owns it, or
 // without one. It changes nothing.
 type History struct{ backend *Backend }
 

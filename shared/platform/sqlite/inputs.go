@@ -14,7 +14,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
-// inputFolder holds the inputs of messages, a file each, beside the data file.
+// inputFolder holds the inputs of messages, a file each, next to the data file.
 // SQLite would copy each three times, through its cache, log and file, and what it
 // deletes stays in its log until that is written over: of an input nothing may be
 // left once its query is answered.

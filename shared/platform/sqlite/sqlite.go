@@ -12,7 +12,7 @@ import (
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
-// readers is how many reads run beside each other and beside the writer.
+// readers is how many reads run at the same time, and while the writer writes.
 const readers = 4
 
 // preparer is a connection, or a pool of them.
@@ -103,7 +103,7 @@ func openDB(path string, extra ...string) (*sql.DB, error) {
 	return sql.Open("sqlite", u.String())
 }
 
-// openReaders opens the pool that reads go through: WAL lets them run beside
+// openReaders opens the pool that reads go through: WAL lets them run at the same time as
 // the writer, each seeing the last commit.
 func openReaders(ctx context.Context, path string) (*sql.DB, error) {
 	db, err := openDB(path, "query_only(1)")

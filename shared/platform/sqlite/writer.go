@@ -152,7 +152,7 @@ func (w *writer) loop() {
 	}
 }
 
-// collect takes what waits beside the first operation.
+// collect takes what waits together with the first operation.
 func (w *writer) collect(first *op) []*op {
 	batch := []*op{first}
 	for len(batch) < maxBatch {

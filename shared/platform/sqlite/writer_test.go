@@ -40,7 +40,7 @@ func TestForeignWriterIsAnOutage(t *testing.T) {
 	_, err = shell.Exec(`BEGIN IMMEDIATE`)
 	must(t, err)
 	if err := h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: "a"}); !errors.Is(err, platform.ErrUnavailable) {
-		t.Errorf("a send beside a foreign writer: %v, want ErrUnavailable", err)
+		t.Errorf("a send during a write by another program: %v, want ErrUnavailable", err)
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()

@@ -1,5 +1,5 @@
 // Package comparison plays procurement schemes against the same arrivals and says
-// what each costs, beside the references: on what a backend has seen and on the
+// what each costs, compared with the references: on what a backend has seen and on the
 // traces of the laboratory.
 package comparison
 
@@ -87,7 +87,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 // when their number is only needed to share out what each does now and then.
 const workersBusy = 0.7
 
-// machinery is what a query takes beside computing, by how it is answered: small
+// machinery is what a query costs in addition to computing, by how it is answered: small
 // inputs, workers in front, and as many of them as carry the trace's mean rate. A
 // rival's is that of its platform, behind the same gateway.
 func (c Case) machinery(pools []simulate.Pool, scheme procurement.Scheme) pricing.PerQuery {

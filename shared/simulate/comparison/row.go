@@ -123,7 +123,7 @@ func changed(s settings.Settings) map[string]string {
 	return out
 }
 
-// against sets the references beside the row.
+// against compares the row with the references.
 func (r *Ran) against(known, plain simulate.Result, linearUSD float64) {
 	r.Row.LinearUSD = linearUSD
 	r.Row.ClairvoyantUSD = known.Bill.Workers + known.Bill.Functions

@@ -1,7 +1,7 @@
 // Package rivals holds what one would run instead of Paragon's procurement, as
 // schemes of the one interface: a plain quantile rule and
 // SpotHedge's mix of spot instances and workers on demand on Paragon's own platform, EC2 Auto Scaling's target tracking, Knative's autoscaler, a function for every
-// query, and Lambda Managed Instances. The simulator plays them beside the schemes;
+// query, and Lambda Managed Instances. The simulator plays them in the same way as the schemes;
 // no stage runs them.
 package rivals
 

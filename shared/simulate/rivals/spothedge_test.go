@@ -26,7 +26,7 @@ func TestSpotHedge(t *testing.T) {
 		target := m.Decision.Spot - 1
 		onDemand := m.Decision.Workers - m.Decision.Spot
 		if want := max(0, min(target, target+1-m.Snapshot.Pool.SpotReady)); onDemand != want {
-			t.Fatalf("at %v %d on demand beside %d ready spot instances and a target of %d, want %d", m.At, onDemand, m.Snapshot.Pool.SpotReady, target, want)
+			t.Fatalf("at %v %d on demand with %d ready spot instances and a target of %d, want %d", m.At, onDemand, m.Snapshot.Pool.SpotReady, target, want)
 		}
 		most = max(most, onDemand)
 	}

@@ -1,5 +1,5 @@
 // Package debug serves Go's profiles of a process on an address of its own, on
-// loopback only and only when it is asked to: never beside the API.
+// loopback only and only when it is asked to: never at the address of the API.
 package debug
 
 import (

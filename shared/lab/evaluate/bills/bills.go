@@ -1,5 +1,5 @@
 // Package bills compares whole bills as deployed: every scheme and rival on windows of
-// traces, under several seeds with their spread, and by definition beside it. What it
+// traces, under several seeds with their spread, and by definition. What it
 // concludes is computed from the runs.
 package bills
 

@@ -26,7 +26,7 @@ type Row struct {
 	AccuracyViolation float64 `json:"accuracy_violation_ratio"`
 	MeanServiceMS     float64 `json:"mean_service_ms"` // on one runner
 	MeanAccuracy      float64 `json:"mean_accuracy"`   // percent
-	// The cost beside those of the naive choices, for the same mix and scheme.
+	// The cost compared with those of the naive choices, for the same mix and scheme.
 	OfNaiveFeasible float64 `json:"of_naive_feasible"`
 	OfNaiveAny      float64 `json:"of_naive_any"`
 }

@@ -35,7 +35,7 @@ func (c Copier) copy(ctx context.Context, bucket, below, dir string, f file) err
 	return whole(to, func(next io.Writer) error { return fill(next, o.Body, f.size) })
 }
 
-// whole writes a file beside its place, under a name of its own as several
+// whole writes a file next to its place, under a name of its own as several
 // processes may do so at once, and puts it there when all went well.
 func whole(to string, write func(next io.Writer) error) error {
 	next, err := os.CreateTemp(filepath.Dir(to), ".next-*")

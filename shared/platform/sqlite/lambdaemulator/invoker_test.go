@@ -64,7 +64,7 @@ type result struct {
 	err error
 }
 
-// begin invokes a function beside the test.
+// begin invokes a function in the background of the test.
 func begin(ctx context.Context, in *Invoker, name string, payload []byte) <-chan result {
 	c := make(chan result, 1)
 	go func() {

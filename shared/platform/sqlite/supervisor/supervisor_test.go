@@ -285,7 +285,7 @@ func TestWhateverFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1<<32))
 			f := newFleet(t, random.IntN(4), Options{BootDelay: boot, Fault: func(n int) Fault {
-				random := rand.New(rand.NewPCG(seed, uint64(n))) // its own: it is asked beside the test
+				random := rand.New(rand.NewPCG(seed, uint64(n))) // its own: it is asked while the test runs
 				return Fault{LaunchFails: random.IntN(8) == 0, SlowBoot: time.Duration(random.IntN(3)) * time.Second}
 			}})
 			defer f.close()

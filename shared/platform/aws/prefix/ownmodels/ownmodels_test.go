@@ -248,7 +248,7 @@ func TestDraftsOfKilledCommandsAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	if temp, err := filepath.Abs(os.TempDir()); err != nil || filepath.Dir(old.Path) == temp {
-		t.Errorf("the draft is %s, beside the files of others; error %v", old.Path, err)
+		t.Errorf("the draft is %s, among the files of others; error %v", old.Path, err)
 	}
 	yesterday := time.Now().Add(-25 * time.Hour)
 	if err := os.Chtimes(old.Path, yesterday, yesterday); err != nil {
