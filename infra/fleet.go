@@ -166,7 +166,7 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(platform.Overflow, platform.DeadLetters, platform.CallbackQueue), "sqs:SendMessage"),
 		s.changeGroup(p.name, "autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"),
-		putMetrics(), s.writeLog(s.workerLog),
+		s.writeLog(s.workerLog),
 	)
 	if s.SessionManager {
 		may = append(may, openSessions())

@@ -247,7 +247,7 @@ func (s *stack) makeFunctions() (f functions) {
 func (s *stack) apiMay() []permission {
 	all := append(s.allWork(), platform.Overflow, platform.CallbackQueue)
 	return append(append(s.readSettings(), s.readFigures()...),
-		append(s.takeQueries(s.allWork()), allow(s.queueARNs(all...), "sqs:SendMessage"), putMetrics())...)
+		append(s.takeQueries(s.allWork()), allow(s.queueARNs(all...), "sqs:SendMessage"))...)
 }
 
 // takeQueries lets who takes queries in keep and list how they ended, keep votes,
@@ -272,7 +272,7 @@ func (s *stack) dispatcherMay() []permission {
 		allow(s.queueARNs(append(s.allWork(), platform.DeadLetters, platform.CallbackQueue)...), "sqs:SendMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
-		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"), putMetrics(),
+		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"),
 	)
 }
 

@@ -41,12 +41,12 @@ type endpoint struct {
 var interfaces = []endpoint{
 	{"Sqs", "sqs", awsec2.InterfaceVpcEndpointAwsService_SQS},
 	{"Ssm", "ssm", awsec2.InterfaceVpcEndpointAwsService_SSM},
-	{"Monitoring", "cloudwatch", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_MONITORING},
 	{"AutoScaling", "autoscaling", awsec2.InterfaceVpcEndpointAwsService_AUTOSCALING},
 	{"Logs", "logs", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_LOGS},
 }
 
 var frontInterfaces = []endpoint{
+	{"Monitoring", "cloudwatch", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_MONITORING},
 	{"SecretsManager", "secretsmanager", awsec2.InterfaceVpcEndpointAwsService_SECRETS_MANAGER},
 	{"Lambda", "lambda", awsec2.InterfaceVpcEndpointAwsService_LAMBDA},
 }

@@ -142,7 +142,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if here.ec2 != nil {
 		o.Linger = here.linger(log)
 	}
-	cloud, err := stage.Connect(ctx, env)
+	cloud, err := stage.ConnectWorker(ctx, env, o.ID)
 	if err != nil {
 		return worker{}, here, err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
-	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // costOf runs the command on the repository's own deployment.
@@ -229,28 +228,6 @@ func TestCostKnowsTheModelsOfTheDeployment(t *testing.T) {
 	term := newTerminal(t, nil)
 	if code := term.Run(t.Context(), []string{"cost", "--cdk-json", bad}); code != cli.ExitUsage || !strings.Contains(term.Err.String(), "own_models") {
 		t.Errorf("without the list: exit %d, %s", code, term.Err.String())
-	}
-}
-
-// What a template sets is what the count of calls takes for granted.
-func TestATemplatePutsArrivalsAsOftenAsTheBillSays(t *testing.T) {
-	raw, err := os.ReadFile("../../cdk.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct{ Context deployed }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
-	set, err := settings.Parse(file.Context.Settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
-	x.PerSecond, x.Workers = 1000, 20
-	puts := pricing.CountOf(pricing.Count(profile.Prices{}, x), "arrival metrics from workers") / 1e6
-	if want := x.Workers / set.ArrivalSeconds() / x.PerSecond; math.Abs(puts-want) > 1e-9 {
-		t.Errorf("the bill counts %v puts a query, and workers put %v", puts, want)
 	}
 }
 

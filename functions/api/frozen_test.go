@@ -70,7 +70,7 @@ func beBootstrap() error {
 	var now atomic.Int64
 	svc, err := intake.New(intake.Config{
 		Records: cloud.Records, Attempts: cloud.Attempts, Shared: cloud.Shared, Fleet: cloud.Fleet, Queues: cloud.Queues, Blobs: cloud.Blobs, Keys: keys,
-		Metrics:   telemetry.Logged(cloud.Metrics, telemetry.Embedding{Namespace: names.Namespace, StageDimension: names.StageDimension, Stage: "s", Out: os.Stdout}),
+		Metrics:   telemetry.Logged(cloud.Metrics, telemetry.Embedding{Namespace: names.Namespace, StageDimension: names.StageDimension, Stage: "s", Log: telemetry.OutputLog(os.Stdout)}),
 		Catalogue: catalogue, Settings: settings.Defaults, Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}},
 		Now: func() time.Time { return time.UnixMilli(now.Load()) },
 	})

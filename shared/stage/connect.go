@@ -13,9 +13,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
-// Connect connects to the backend that the environment names: PARAGON_LOCAL_URL
-// is one machine's, and else PARAGON_STAGE one in an account. It makes no call.
-func Connect(ctx context.Context, env func(string) string) (platform.Backend, error) {
+// connect connects to the backend that the environment names: PARAGON_LOCAL_URL
+// is one machine's, and else PARAGON_STAGE one in an account, where metrics are logged to
+// what logTo returns. It makes no call.
+func connect(ctx context.Context, env func(string) string, logTo func() (telemetry.Log, error)) (platform.Backend, error) {
 	if url := env(environment.LocalURL); url != "" {
 		h, err := rpc.Dial(url)
 		if err != nil {
@@ -31,6 +32,13 @@ func Connect(ctx context.Context, env func(string) string) (platform.Backend, er
 	if err != nil {
 		return platform.Backend{}, err
 	}
+	log, err := logTo()
+	if err != nil {
+		return platform.Backend{}, err
+	}
+	c.Metrics = func(m platform.Metrics) platform.Metrics {
+		return telemetry.Logged(m, telemetry.Embedding{Namespace: names.Namespace, StageDimension: names.StageDimension, Stage: c.Stage, Log: log})
+	}
 	h, err := aws.New(ctx, c)
 	if err != nil {
 		return platform.Backend{}, err
@@ -38,14 +46,20 @@ func Connect(ctx context.Context, env func(string) string) (platform.Backend, er
 	return h.Backend, nil
 }
 
-// ConnectFunction is Connect for a function, out of whose log CloudWatch takes
-// the metrics that nobody waits for.
+// ConnectFunction connects a function to the backend that its environment names. It logs
+// metrics to out, which is its log.
 func ConnectFunction(ctx context.Context, env func(string) string, out io.Writer) (platform.Backend, error) {
-	h, err := Connect(ctx, env)
-	if err == nil && env(environment.LocalURL) == "" {
-		h.Metrics = telemetry.Logged(h.Metrics, telemetry.Embedding{
-			Namespace: names.Namespace, StageDimension: names.StageDimension, Stage: env(names.Stage), Out: out,
-		})
-	}
-	return h, err
+	return connect(ctx, env, func() (telemetry.Log, error) { return telemetry.OutputLog(out), nil })
+}
+
+// ConnectWorker connects a worker to the backend that its environment names. In an account it
+// logs metrics to a stream of its own, next to that of its instance's journal.
+func ConnectWorker(ctx context.Context, env func(string) string, id string) (platform.Backend, error) {
+	return connect(ctx, env, func() (telemetry.Log, error) {
+		group := env(names.WorkerLogGroup)
+		if group == "" {
+			return nil, fmt.Errorf("%s is not set: deploy the stack again, which sets it", names.WorkerLogGroup)
+		}
+		return aws.LogStream(ctx, group, id+"/metrics")
+	})
 }

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestTheEnvironmentChooses(t *testing.T) {
 		{"a stage and no more", map[string]string{names.Stage: "dev"},
 			[]string{names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix}},
 	} {
-		h, err := Connect(t.Context(), func(key string) string { return tc.env[key] })
+		h, err := ConnectFunction(t.Context(), func(key string) string { return tc.env[key] }, io.Discard)
 		if len(tc.want) == 0 {
 			if err != nil || h.Records == nil || h.Queues == nil || h.DecisionLog == nil {
 				t.Errorf("%s: %+v, error %v", tc.name, h, err)
@@ -39,6 +40,21 @@ func TestTheEnvironmentChooses(t *testing.T) {
 				t.Errorf("%s: error %v, want one that names %s", tc.name, err, want)
 			}
 		}
+	}
+}
+
+// A worker logs its metrics, and does not start where it is not said to which group.
+func TestAWorkerHasALogForItsMetrics(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-central-1")
+	account := map[string]string{
+		names.Stage: "dev", names.StateTable: "s", names.RecordsTable: "r", names.Bucket: "b", names.QueueURLPrefix: "https://sqs/1/paragon-dev-",
+	}
+	if _, err := ConnectWorker(t.Context(), func(key string) string { return account[key] }, "i-1"); err == nil || !strings.Contains(err.Error(), names.WorkerLogGroup) {
+		t.Errorf("without a group: error %v, want one that names %s", err, names.WorkerLogGroup)
+	}
+	env := with(account, names.WorkerLogGroup, "workers")
+	if _, err := ConnectWorker(t.Context(), func(key string) string { return env[key] }, "i-1"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -14,18 +14,44 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// Embedding is how a function's log reports metrics to CloudWatch.
+// Log takes lines of a process's log in CloudWatch Logs. On an error none of them counts
+// as written.
+type Log interface {
+	WriteLines(ctx context.Context, lines [][]byte) error
+}
+
+// Embedding is how the log of a process reports metrics to CloudWatch.
 type Embedding struct {
 	Namespace string
 	// StageDimension names the dimension that says whose metrics they are: Stage's.
 	StageDimension, Stage string
-	Out                   io.Writer // the function's log, a line a Write
+	Log                   Log
+}
+
+// OutputLog returns a function's log, which is what it prints.
+func OutputLog(out io.Writer) Log { return &outputLog{out: out} }
+
+type outputLog struct {
+	mu  sync.Mutex // one line at a time
+	out io.Writer
+}
+
+// WriteLines implements Log, with a Write a line.
+func (l *outputLog) WriteLines(_ context.Context, lines [][]byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range lines {
+		if _, err := l.out.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Logged returns metrics of which those that are marked so, and those that are noted,
-// go out with the function's log, in CloudWatch's embedded metric format: the log's
-// price instead of a call's, and no waiting. CloudWatch makes metrics of the former
-// alone. The others, and all reading, go to m.
+// go out with the log, in CloudWatch's embedded metric format: the log's price instead
+// of a call's. CloudWatch makes metrics of the former alone. The others, and all reading,
+// go to m.
 func Logged(m platform.Metrics, e Embedding) platform.Metrics {
 	l := &logged{Metrics: m, Embedding: e, known: map[string]Metric{}}
 	for _, k := range All() {
@@ -40,7 +66,6 @@ type logged struct {
 	platform.Metrics
 	Embedding
 	known map[string]Metric
-	mu    sync.Mutex // one line at a time
 }
 
 // Put implements platform.Metrics.
@@ -53,10 +78,8 @@ func (l *logged) Put(ctx context.Context, points ...platform.Point) error {
 			called = append(called, p)
 		}
 	}
-	for _, line := range linesOf(written) {
-		if err := l.write(line); err != nil {
-			return err
-		}
+	if err := l.write(ctx, linesOf(written)); err != nil {
+		return err
 	}
 	if len(called) == 0 {
 		return nil
@@ -99,14 +122,18 @@ func joins(line []group, g group) bool {
 	})
 }
 
-func (l *logged) write(line []group) error {
-	raw, err := json.Marshal(l.line(line))
-	if err == nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		_, err = l.Out.Write(append(raw, '\n'))
+func (l *logged) write(ctx context.Context, lines [][]group) error {
+	if len(lines) == 0 {
+		return nil
 	}
-	if err != nil {
+	raw := make([][]byte, len(lines))
+	var err error
+	for i, line := range lines {
+		if raw[i], err = json.Marshal(l.line(line)); err != nil {
+			return fmt.Errorf("write metrics to the log: %w", err)
+		}
+	}
+	if err := l.Log.WriteLines(ctx, raw); err != nil {
 		return fmt.Errorf("write metrics to the log: %w", err)
 	}
 	return nil

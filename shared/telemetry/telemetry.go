@@ -27,12 +27,13 @@ type Metric struct {
 	Unit       string
 	Dimensions []string // names, of which every combination is a series
 	Doc        string
-	// Logged metrics go out with a function's log in an account: a function is
-	// frozen once it has answered, and its log is the only thing that is written
-	// by then without a call. CloudWatch takes them from there within a minute or
-	// so; the controller reads the last two again at each tick.
+	// Logged metrics go out with the log of a function or worker in an account: a line
+	// of it costs a hundredth of a call, and a function is frozen once it has answered,
+	// when its log is the only thing that is written without a call. CloudWatch takes
+	// them from there within a minute or so; the controller reads the last two again at
+	// each tick.
 	Logged bool
-	// Noted values go out with a function's log in an account, as Logged ones do, and are
+	// Noted values go out with the log in an account, as Logged ones do, and are
 	// no metrics of CloudWatch's, which are paid for by the month: the log is searched.
 	Noted bool
 	// Reported metrics are in the workers' reports, from which the status is made.
@@ -43,13 +44,13 @@ type Metric struct {
 	BySQS bool
 }
 
-// inLog returns the metric as one that goes out with a function's log.
+// inLog returns the metric as one that goes out with the log.
 func (m Metric) inLog() Metric {
 	m.Logged = true
 	return m
 }
 
-// noted returns the metric as one whose values are in a function's log alone.
+// noted returns the metric as one whose values are in the log alone.
 func (m Metric) noted() Metric {
 	m.Noted = true
 	return m
@@ -88,7 +89,7 @@ var (
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
 	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "Counts 1 at each tick. Arrivals are complete up to the newest pulse, so an earlier second without a data point had no arrivals.")
 	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages on the overflow queue that were dropped because their query had expired before a function could run it.").noted()
-	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Results of a query that were dropped because the query had already ended.")
+	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Results of a query that were dropped because the query had already ended.").inLog()
 )
 
 // The metrics of a tick.

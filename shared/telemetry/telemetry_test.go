@@ -21,6 +21,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
@@ -170,7 +171,7 @@ func TestLogged(t *testing.T) {
 	var log bytes.Buffer
 	put := &puts{}
 	at := time.UnixMilli(1700000000123)
-	m := telemetry.Logged(put, telemetry.Embedding{Namespace: "Paragon", StageDimension: "stage", Stage: "prod", Out: &log})
+	m := telemetry.Logged(put, telemetry.Embedding{Namespace: "Paragon", StageDimension: "stage", Stage: "prod", Log: telemetry.OutputLog(&log)})
 	point := func(m telemetry.Metric, v float64, dimensions ...string) platform.Point {
 		return platform.Point{Metric: m.Name, Dimensions: dimensions, At: at, Value: v}
 	}
@@ -217,7 +218,7 @@ const mostCustomMetrics = 15
 func TestTheCustomMetricsOfAStageAreFew(t *testing.T) {
 	var log bytes.Buffer
 	put := &puts{}
-	m := telemetry.Logged(put, telemetry.Embedding{Namespace: "Paragon", StageDimension: "stage", Stage: "prod", Out: &log})
+	m := telemetry.Logged(put, telemetry.Embedding{Namespace: "Paragon", StageDimension: "stage", Stage: "prod", Log: telemetry.OutputLog(&log)})
 	values := map[string][]string{"task": {"fashion"}, "class": {"strict", "relaxed"}, "pool": {"general"}}
 	for _, metric := range telemetry.All() {
 		if metric.Reported || metric.BySQS { // nobody puts them
@@ -267,28 +268,18 @@ func combinations(t *testing.T, dimensions []string, values map[string][]string)
 // metricsIn are the metrics that CloudWatch takes out of a line of a log.
 func metricsIn(t *testing.T, line string) map[string]bool {
 	t.Helper()
-	var values map[string]any
-	var embedded struct {
-		AWS struct {
-			CloudWatchMetrics []struct {
-				Dimensions [][]string
-				Metrics    []struct{ Name string }
-			}
-		} `json:"_aws"`
-	}
-	if err := errors.Join(json.Unmarshal([]byte(line), &values), json.Unmarshal([]byte(line), &embedded)); err != nil {
+	puts, err := testserver.Embedded([]byte(line))
+	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]bool{}
-	for _, d := range embedded.AWS.CloudWatchMetrics {
-		for _, set := range d.Dimensions {
-			for _, metric := range d.Metrics {
-				key := metric.Name
-				for _, name := range set {
-					key += fmt.Sprintf(" %s=%v", name, values[name])
-				}
-				out[key] = true
+	for _, put := range puts {
+		for _, m := range put.MetricData {
+			key := *m.MetricName
+			for _, d := range m.Dimensions {
+				key += fmt.Sprintf(" %s=%s", *d.Name, *d.Value)
 			}
+			out[key] = true
 		}
 	}
 	return out
@@ -325,10 +316,10 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
 func TestLoggedReportsWhatWentWrong(t *testing.T) {
 	put := &puts{err: errors.New("throttled")}
 	ready := platform.Point{Metric: telemetry.Ready.Name, At: time.Now(), Value: 1}
-	if err := telemetry.Logged(put, telemetry.Embedding{Out: broken{}}).Put(t.Context(), ready); err == nil {
+	if err := telemetry.Logged(put, telemetry.Embedding{Log: telemetry.OutputLog(broken{})}).Put(t.Context(), ready); err == nil {
 		t.Error("a log that cannot be written was taken for written")
 	}
-	m := telemetry.Logged(put, telemetry.Embedding{Out: &bytes.Buffer{}})
+	m := telemetry.Logged(put, telemetry.Embedding{Log: telemetry.OutputLog(&bytes.Buffer{})})
 	if err := m.Put(t.Context(), ready); err != nil || len(put.points) != 0 {
 		t.Errorf("a logged metric alone called: %v, %+v", err, put.points)
 	}

@@ -38,7 +38,7 @@ func callsOf(service string, r *http.Request, body []byte, groupOf func(instance
 		}
 	case "logs":
 		if group := field(body, "logGroupName"); group != "" {
-			c.Resource = arn("logs", "log-group:"+group)
+			c.Resource = arn("logs", "log-group:"+group+":log-stream:"+field(body, "logStreamName"))
 		}
 	case "sqs":
 		address := field(body, "QueueUrl")

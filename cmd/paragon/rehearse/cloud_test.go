@@ -38,6 +38,7 @@ type stand struct {
 	faults    *testserver.Faults      // before the tables
 	tables    *dynamo.Throttle        // before the test server
 	functions *lambdaemulator.Invoker // set once they are known
+	metrics   *extractor              // of metrics in logs
 	log       func(format string, args ...any)
 
 	mu     sync.Mutex
@@ -109,6 +110,9 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := &statusKeeper{ResponseWriter: w}
 	s.proxy.ServeHTTP(answer, r)
+	if isLines(r) && answer.status == http.StatusOK {
+		s.metrics.take(r.Context(), body)
+	}
 	if service == "s3" && r.Method == http.MethodGet && answer.status == http.StatusNotFound {
 		s.note(who, []policy.Call{listing(r)})
 	}

@@ -19,7 +19,6 @@ import (
 var uncalled = map[string][]policy.Excuse{
 	"api": {
 		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne},
-		{Action: "cloudwatch:PutMetricData", Why: late},
 		{Action: "lambda:InvokeFunction", Resource: "*:function:paragon-*", Why: "of the models and sizes that no query asks for"},
 		{Action: "logs:*", Why: byLambda},
 	},
@@ -28,7 +27,7 @@ var uncalled = map[string][]policy.Excuse{
 		{Action: "sqs:SendMessage", Why: "hands back what functions throw back, and files dead letters"},
 		{Action: "s3:GetObject", Resource: "*/uploads/*", Why: "reads an upload"},
 		{Action: "lambda:InvokeFunction", Resource: "*:function:paragon-*", Why: "of the models and sizes that no query asks for"},
-		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
+		{Action: "ssm:GetParametersByPath", Why: onlyOne},
 		{Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
 	"controller": {
@@ -41,9 +40,8 @@ var uncalled = map[string][]policy.Excuse{
 	},
 	"worker": {
 		{Action: "s3:GetObject", Resource: "*:cdk-*.zip", Why: "the machine fetches the worker before it runs"},
-		{Action: "logs:*", Why: "a second process on the worker's instance sends the journal"},
 		{Action: "sqs:ChangeMessageVisibility", Why: "renews leases of long runs"}, {Action: "sqs:SendMessage", Why: "bounces and gives back"},
-		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
+		{Action: "ssm:GetParametersByPath", Why: onlyOne},
 		{Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne},
 	},
 	"callbacks": {
@@ -51,7 +49,8 @@ var uncalled = map[string][]policy.Excuse{
 		{Action: "dynamodb:PutItem", Resource: "*-Records*", Why: "ends a query that nobody answered"},
 		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
-	// With the front of workers alone.
+	// With one of the fronts.
+	"worker lambda": {{Action: "logs:*", Why: "sends the journal from the worker's instance, and metrics of late terminal writes"}},
 	"api workers": {
 		{Action: "sqs:SendMessage", Resource: "*-work-strict-*", Why: "a strict query that comes before the balancer leads to the workers; which one that is, is chance"},
 	},
@@ -65,7 +64,6 @@ var uncalled = map[string][]policy.Excuse{
 const (
 	byLambda = "Lambda writes a function's log by the function's role"
 	bySource = "the event source polls by the function's role; the rehearsal plays it"
-	late     = "counts a late terminal write"
 	onlyOne  = "one process reads the settings for all; which one is chance"
 )
 
@@ -136,11 +134,11 @@ func (p *play) checkEndpoints(calls []policy.Call) {
 
 // excuses are the grants of a role that this rehearsal does not use.
 func (p *play) excuses(kind string) []policy.Excuse {
-	out := slices.Clone(uncalled[kind])
+	front := names.FrontLambda
 	if p.front.listener != "" {
-		out = append(out, uncalled[kind+" "+names.FrontWorkers]...)
+		front = names.FrontWorkers
 	}
-	return out
+	return slices.Concat(uncalled[kind], uncalled[kind+" "+front])
 }
 
 // takeAway moves one grant after the other to another resource, and wants the

@@ -77,6 +77,7 @@ func newPlay(t *testing.T) *play {
 	var err error
 	p.sdk, err = awsconfig.LoadDefaultConfig(t.Context())
 	must(t, err)
+	p.extracts()
 	p.stack.publish(t, p.sdk)
 	p.publishProfiles()
 	p.made = p.stack.create(t, p.moto)

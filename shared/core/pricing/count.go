@@ -228,7 +228,7 @@ func (c *counter) reports() {
 		processes += c.Intakes()
 		c.add("api function's counts of ended queries, writes", atMost(c.Intakes()/c.functionTallySeconds()), "write units", c.p.DynamoDBPerWrite)
 	} else {
-		c.add("arrival metrics from workers", min(c.requests(), atMost(c.Workers/workerPutSeconds)), "metric puts", c.p.CloudWatchPutPerRequest)
+		c.add("arrival metrics in the workers' log", c.workerArrivalKB()/kbOfGB, "GB", c.p.LogsPerGB)
 	}
 	if share := c.dispatched(); share > 0 {
 		dispatchers = max(1, c.PerSecond*share*(dispatchMS+c.FunctionMS)/1000)
@@ -247,6 +247,13 @@ func (c *counter) reports() {
 func (c *counter) arrivalKB() float64 {
 	lines := min(c.requests(), c.Intakes()/c.PerSecond)
 	return arrivalLineKB*lines + asksLineKB*min(lines, c.Intakes()/asksSeconds/c.PerSecond)
+}
+
+// workerArrivalKB is what a worker logs of a query's arrival: a line a second for each
+// class, one of which says what the arrivals of that second ask for.
+func (c *counter) workerArrivalKB() float64 {
+	seconds := min(c.requests(), c.Workers/c.PerSecond)
+	return arrivalLineKB*min(c.requests(), arrivalClasses*seconds) + asksLineKB*seconds
 }
 
 // functionTallySeconds is how long an api environment keeps what it has counted.

@@ -28,8 +28,8 @@ const (
 	awaitFirstMS = 20.0 // first pause between reads of an awaited record
 	awaitLastMS  = 250.0
 
-	workerPutSeconds = 5     // between two puts of a worker's arrivals, as a template sets it
-	arrivalLineKB    = 0.225 // of an arrival in an api environment's log: measured
+	arrivalClasses   = 2     // strict and relaxed, whose arrivals have lines of their own
+	arrivalLineKB    = 0.225 // of arrivals of a second in the log of a worker or an api environment: measured
 	asksLineKB       = 0.28  // more of a line that says what arrivals ask for: measured
 	asksSeconds      = 60    // between two of those
 	reportEvery      = 1.0   // seconds between a worker's reports, of one unit each
@@ -79,8 +79,8 @@ const (
 
 // What the stack makes; its tests hold it to these.
 const (
-	Endpoints      = 5 // interface endpoints of a private network
-	FrontEndpoints = 2 // and more, where workers stand in front: the key, functions to invoke
+	Endpoints      = 4 // interface endpoints of a private network
+	FrontEndpoints = 3 // and more, where workers stand in front: the key, functions to invoke, ages of queues
 	// SessionEndpoints are more, where people may open a session on a worker.
 	SessionEndpoints = 1
 	Zones            = 2   // that the network is in

@@ -141,7 +141,7 @@ func AtRest(d Deployment) Rest {
 		endpoints += SessionEndpoints
 	}
 	if d.Front == WorkersFront {
-		r.Balancers, r.Alarms, endpoints = 1, r.Alarms+alarmsOfBalancer, Endpoints+FrontEndpoints
+		r.Balancers, r.Alarms, endpoints = 1, r.Alarms+alarmsOfBalancer, endpoints+FrontEndpoints
 	}
 	if d.Private {
 		r.EndpointZones = endpoints * Zones

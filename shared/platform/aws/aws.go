@@ -23,9 +23,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/journal"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
@@ -42,8 +45,11 @@ type Config struct {
 	// FairQueues names the owners of messages to SQS, which delivers those of an owner
 	// with a backlog after others'.
 	FairQueues bool
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Metrics returns the metrics as the process puts them, given those of which each put is
+	// a call; nil leaves them so.
+	Metrics func(platform.Metrics) platform.Metrics
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // FromEnv reads a Config from the variables that package names lists.
@@ -91,6 +97,10 @@ func New(ctx context.Context, c Config) (*Backend, error) {
 // connect puts a backend together from its clients.
 func connect(c Config, with clients) *Backend {
 	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
+	put := platform.Metrics(m)
+	if c.Metrics != nil {
+		put = c.Metrics(m)
+	}
 	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, fair: c.FairQueues, age: m.oldest, stage: c.Stage, now: c.Now}
 	b := &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now}
 	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
@@ -103,7 +113,7 @@ func connect(c Config, with clients) *Backend {
 		Backend: platform.Backend{
 			Queues:   q,
 			Fleet:    f,
-			Metrics:  m,
+			Metrics:  put,
 			Settings: st, Deployed: c.Settings,
 			Invoker: &invoker{client: with.functions, stage: c.Stage},
 			Blobs:   b,
@@ -114,12 +124,25 @@ func connect(c Config, with clients) *Backend {
 			Timeline:    &pastRows{table: f.table},
 			History:     st,
 			Votes:       &votes{table: f.table, now: c.Now},
-			Records:     &records{table: ended, callbacks: calls, metrics: m, now: c.Now, log: c.Log},
+			Records:     &records{table: ended, callbacks: calls, metrics: put, now: c.Now, log: c.Log},
 			Attempts:    &attempts{table: ended, now: c.Now},
 			Shared:      &shared{table: f.table},
 			Callbacks:   calls,
 		},
 	}
+}
+
+// LogStream returns a stream of the workers' log group. It makes no call.
+func LogStream(ctx context.Context, group, stream string) (*journal.Lines, error) {
+	sdk, err := load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
+	}
+	logs := cloudwatchlogs.NewFromConfig(sdk, func(o *cloudwatchlogs.Options) {
+		// Regions without automatic detection of the embedded metric format need the header.
+		o.APIOptions = append(o.APIOptions, within(callTimeout), smithyhttp.SetHeaderValue("X-Amzn-Logs-Format", "json/emf"))
+	})
+	return &journal.Lines{Sender: journal.Sender{Logs: logs, Group: group, Stream: stream}, Now: time.Now}, nil
 }
 
 const (

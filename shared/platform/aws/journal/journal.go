@@ -1,6 +1,6 @@
 // Package journal sends what a machine's journal has of its worker to CloudWatch Logs,
 // so that it is there when the machine no longer is: also what a crashed process wrote
-// last, and what systemd did about it.
+// last, and what systemd did about it. Lines sends what a worker has to say of metrics.
 package journal
 
 import (
@@ -91,13 +91,16 @@ func (s Sender) Send(ctx context.Context, journal io.Reader) error {
 
 // open makes the stream, which a process before this one may have made.
 func (s Sender) open(ctx context.Context) error {
-	return retry(ctx, func() error {
-		_, err := s.Logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.Group, LogStreamName: &s.Stream})
-		if there := (*types.ResourceAlreadyExistsException)(nil); errors.As(err, &there) {
-			return nil
-		}
-		return err
-	})
+	return retry(ctx, func() error { return s.create(ctx) })
+}
+
+// create makes the stream where there is none.
+func (s Sender) create(ctx context.Context) error {
+	_, err := s.Logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.Group, LogStreamName: &s.Stream})
+	if there := (*types.ResourceAlreadyExistsException)(nil); errors.As(err, &there) {
+		return nil
+	}
+	return err
 }
 
 // flush sends a batch, again and again until it is sent or ctx ends.
