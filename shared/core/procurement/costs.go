@@ -134,11 +134,12 @@ func (c costs) beyondUSD(beyond float64, n int) float64 {
 }
 
 // changeUSD is what changing the fleet costs, an hour of the time for which the
-// change must last: boots now, or perhaps again later.
-func (c costs) changeUSD(n, have int) float64 {
+// change must last, or lasts where the load is known to be for longer: boots now, or
+// perhaps again later.
+func (c costs) changeUSD(n, have int, lastsSeconds float64) float64 {
 	boots := float64(n - have)
 	if n < have {
 		boots = float64(have-n) * restartShare
 	}
-	return boots * c.workerUSD * c.boot / c.horizon
+	return boots * c.workerUSD * c.boot / max(c.horizon, lastsSeconds)
 }

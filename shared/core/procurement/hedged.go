@@ -89,7 +89,7 @@ type choice struct {
 func (c costs) choose(sc scenario, have int) choice {
 	best := choice{workers: max(1, have)}
 	cost := func(n int) float64 {
-		usd := c.usdPerHour(n, sc.load) + c.changeUSD(n, have)
+		usd := c.usdPerHour(n, sc.load) + c.changeUSD(n, have, sc.lastsSeconds)
 		best.candidates = append(best.candidates, Candidate{Workers: n, USDPerHour: usd})
 		return usd
 	}

@@ -109,6 +109,41 @@ func TestWithoutWorkersTheWayIsCheaper(t *testing.T) {
 	}
 }
 
+// A worker that functions would replace for a little less is let go where the load has lasted
+// for long, as what its next boot costs then spreads over that time; a burst or a load of a
+// minute says nothing of that.
+func TestAChangeSpreadsOverTheTimeOfTheLoad(t *testing.T) {
+	set := settings.Defaults()
+	c := costsOf(viewOf(1, constantly(3.6), 10), set, 0.5, spotMarket{}) // a worker pays from 3.9 queries/s on
+	steady := func(minutes int) State {
+		st := State{KnownUntil: start}
+		for range minutes * 60 {
+			st.History = append(st.History, 3.6)
+		}
+		return st
+	}
+	for _, tt := range []struct {
+		name string
+		sc   scenario
+		want int
+	}{
+		{"half an hour", lately(1800, steady(30)).lasting(), 0},
+		{"half an hour, and nobody says that it lasts", lately(1800, steady(30)), 1},
+		{"a minute", lately(1800, steady(1)).lasting(), 1},
+	} {
+		if got := c.choose(tt.sc, 1); got.workers != tt.want {
+			t.Errorf("%s: %d workers, want %d", tt.name, got.workers, tt.want)
+		}
+	}
+	s := viewOf(1, constantly(3.6), 10)
+	s.Pool.QueuedMS = 1e6
+	sc := lately(1800, steady(30)).lasting()
+	sc.burst(s, set, steady(30))
+	if !sc.bursts || sc.lastsSeconds != 0 {
+		t.Errorf("a burst lasts for %.0f s", sc.lastsSeconds)
+	}
+}
+
 // What functions cannot take, workers must: with few places on slow functions there
 // are workers for nearly all of the load.
 func TestHedgedCountsThePlacesOnFunctions(t *testing.T) {

@@ -13,6 +13,8 @@ type scenario struct {
 	why    string // what it expects, in words
 	load   load
 	bursts bool // whether more came than was expected
+	// lastsSeconds is for how long the load lasts at least; 0 where nobody knows.
+	lastsSeconds float64
 }
 
 // scenarios are those of hedged, the simple rule first. The state is the extended
@@ -21,7 +23,7 @@ func scenarios(now time.Time, s Snapshot, set settings.Settings, st State) []sce
 	out := []scenario{
 		lately(shortSeconds, st),
 		forecasted(now, set, st),
-		lately(int(set.HedgeWindowSeconds), st),
+		lately(int(set.HedgeWindowSeconds), st).lasting(),
 	}
 	for i := range out {
 		out[i].burst(s, set, st)
@@ -40,6 +42,15 @@ func lately(seconds int, st State) scenario {
 		name: fmt.Sprintf("the last %d minutes", seconds/60), load: load{[][]float64{rates}, binSeconds, false},
 		why: fmt.Sprintf("%.1f queries/s, the mean of the last %d s", st.rate(seconds), len(rates)*binSeconds),
 	}
+}
+
+// lasting is such a scenario whose load comes again for as long as it came: what a change
+// costs then spreads over that time.
+func (sc scenario) lasting() scenario {
+	for _, rates := range sc.load.series {
+		sc.lastsSeconds = float64(len(rates) * sc.load.step)
+	}
+	return sc
 }
 
 // waiting is such a scenario where relaxed queries wait for workers as long as they may, which
@@ -86,7 +97,8 @@ func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
 		seen = with
 	}
 	if seen > top {
-		sc.bursts, sc.load, sc.why = true, load{[][]float64{{seen}}, binSeconds, false}, fmt.Sprintf("a burst of %.1f queries/s", seen)
+		sc.bursts, sc.lastsSeconds = true, 0
+		sc.load, sc.why = load{[][]float64{{seen}}, binSeconds, false}, fmt.Sprintf("a burst of %.1f queries/s", seen)
 	}
 }
 
