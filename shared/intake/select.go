@@ -27,9 +27,24 @@ type plan struct {
 	trial     *onTrial         // the version that answers a share of such queries; nil without one
 }
 
+// planTries bounds how often a query is planned while the catalogue changes.
+const planTries = 3
+
 // plan validates a request and selects the model for it, as models are for a picture
-// that takes so much more. waits says that its caller waits for the answer.
+// that takes so much more. waits says that its caller waits for the answer. What fails
+// is tried again if the catalogue has changed meanwhile: a version that the name stood for
+// may have been replaced between two steps.
 func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settings, d profile.Decoding) (plan, error) {
+	for try := 1; ; try++ {
+		of := s.prepared()
+		p, err := s.planOnce(r, waits, now, set, d)
+		if err == nil || try == planTries || s.prepared() == of {
+			return p, err
+		}
+	}
+}
+
+func (s *Service) planOnce(r Request, waits bool, now time.Time, set settings.Settings, d profile.Decoding) (plan, error) {
 	need, err := s.need(r, set)
 	if err != nil {
 		return plan{}, err

@@ -99,6 +99,42 @@ func TestBoundsAndNamesComeBeforeATrial(t *testing.T) {
 	}
 }
 
+// replacing is a source whose catalogue changes after so many looks at it.
+type replacing struct {
+	before, after *profile.Catalogue
+	looks         *int
+}
+
+func (c replacing) Current() *profile.Catalogue {
+	if *c.looks--; *c.looks >= 0 {
+		return c.before
+	}
+	return c.after
+}
+
+// A query is planned whole although a version is promoted or rolled back between any two steps.
+func TestAVersionIsReplacedWhileAQueryIsPlanned(t *testing.T) {
+	first, second := tried(0.5, nil), tried(0.5, nil)
+	first.Rollouts = []profile.Rollout{{Model: "net", Served: "net", Newest: 2}}
+	second.Rollouts = []profile.Rollout{{Model: "net", Served: "net@2", Newest: 2}}
+	for name, c := range map[string]replacing{"promote": {first, second, new(int)}, "rollback": {second, first, new(int)}} {
+		for _, model := range []string{"net", ""} {
+			for looks := range 40 {
+				d := newTestService(t, func(o *Config) { o.Catalogue = c })
+				d.publish(t, 2)
+				r := request(10000)
+				r.Model = model
+				*c.looks = looks
+				if got, err := takeErr(d, t, r); err != nil {
+					t.Errorf("%s of model %q after %d looks: %v", name, model, looks, err)
+				} else if got.Model != "net" && got.Model != "net@2" {
+					t.Errorf("%s after %d looks: model %q", name, looks, got.Model)
+				}
+			}
+		}
+	}
+}
+
 func takeErr(d testService, t *testing.T, r Request) (query.Record, error) {
 	got, err := d.Take(t.Context(), "me", r, Terms{})
 	return got.Record, err
