@@ -161,7 +161,7 @@ func checkModels(s api.Status) (out []finding) {
 			"the runs of model %s fail on %s, which gets none of its queries until %s: %s", b.Model, failsOn(b), b.Until.Local().Format(time.TimeOnly), b.Why))
 	}
 	if len(out) == 0 {
-		return []finding{ok("models", "every model is offered, and no model fails at present")}
+		return []finding{ok("models", "every model gets queries, and no model fails at present")}
 	}
 	return out
 }

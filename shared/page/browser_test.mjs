@@ -84,6 +84,7 @@ test("it shows the stage", async () => {
   assert.match(await text("#met-strict-of"), /306 of the last hour's 310/);
   assert.equal(await text("#burn-strict"), "burn rate 0.4 over 5 min, 1.3 over 1 h (at 1 the objective of 99 % is just met)");
   assert.match(await text("#latency-strict"), /the last minute: p50 21 ms, p95 180 ms, p99 431 ms/);
+  assert.match(await text("#latency-relaxed"), /p50 \d+ ms, p95 \d\.\d\d s, p99 \d\.\d\d s/);
   assert.match(await text("#cost"), /^\$0\.0\d+$/);
   assert.match(await text("#pools"), /main c5\.large[\s\S]*3\s*wanted[\s\S]*1\s*booting[\s\S]*2\s*ready[\s\S]*1\s*draining/);
   assert.match(await text("#queues"), /work-strict-main\s+2\s+4\s+18 ms/);

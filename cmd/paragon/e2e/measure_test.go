@@ -207,7 +207,7 @@ func measureStart(t *testing.T, page *strings.Builder) {
 		}
 		s.stop()
 	}
-	fmt.Fprintf(page, "\n## Start and memory\n\nMedians of %d starts on an empty folder, with no boot delay. Ready: `paragon up` until its ready line. Serving: until a worker with every model loaded is ready.\n\n| | |\n|---|---|\n| ready | %s ms |\n| serving | %s ms |\n", rounds, ms(median(ready)), ms(median(serving)))
+	fmt.Fprintf(page, "\n## Start and memory\n\nMedians of %d starts on an empty folder, with no boot delay. The row \"ready\" is the time from the start of `paragon up` until it prints its ready line. The row \"serving\" is the time until a worker has loaded every model and is ready.\n\n| | |\n|---|---|\n| ready | %s ms |\n| serving | %s ms |\n", rounds, ms(median(ready)), ms(median(serving)))
 	for _, name := range []string{"paragon", "worker", "inference"} {
 		fmt.Fprintf(page, "| resident memory of %s | %d MB |\n", name, memory[name]/1024)
 	}

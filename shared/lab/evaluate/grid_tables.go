@@ -41,10 +41,10 @@ func writeLoad(b *strings.Builder, name string, l Load) {
 
 // gridTitles name the findings in the tables.
 var gridTitles = [...]string{
-	"util_aware holds 20 to 30 % more VMs than reactive, and misses no more queries",
-	"exascale holds 20 to 30 % more VMs than reactive, and misses no more queries",
+	"util_aware holds 20 to 30 % more VMs than reactive, and misses no more latency bounds",
+	"exascale holds 20 to 30 % more VMs than reactive, and misses no more latency bounds",
 	"mixed misses at least 60 % fewer queries than reactive, at no more than 1.1 times the cost of reactive",
-	"paragon costs at least 10 % less than mixed, and misses about as many strict queries",
+	"paragon costs at least 10 % less than mixed, and misses the bounds of about as many strict queries",
 	"mixed costs at least 1 % less than reactive where the peak to median is above 1.5, and saves less where it is not",
 }
 

@@ -14,8 +14,8 @@ export function element(name, className, ...children) {
 export function milliseconds(ms) {
   if (ms == null) return "–";
   if (ms >= 120000) return `${(ms / 60000).toFixed(1)} min`;
-  if (ms >= 2000) return `${(ms / 1000).toFixed(1)} s`;
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms >= 1000) return `${(ms / 1000).toFixed(ms < 9995 ? 2 : 1)} s`;
+  return `${ms > 0 && ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 export function dollars(usd) {

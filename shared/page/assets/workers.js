@@ -30,6 +30,7 @@ function show({ workers, total }) {
   if (from >= total) from = Math.max(0, page * (Math.ceil(total / page) - 1));
   byId("workers").replaceChildren(...workers.map(row));
   byId("workers-none").hidden = workers.length > 0;
+  byId("workers").closest("div").hidden = !workers.length;
   byId("workers-none").textContent = "There is no worker.";
   byId("workers-pages").hidden = total <= page;
   byId("workers-which").textContent = `${from + 1} to ${from + workers.length} of ${total}`;

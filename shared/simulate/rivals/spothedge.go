@@ -35,6 +35,6 @@ func (spotHedge) Decide(now time.Time, s procurement.Snapshot, set settings.Sett
 	onDemand := max(0, min(n, n+spotHedgeExtra-s.Pool.SpotReady))
 	d.Spot = n + spotHedgeExtra
 	d.Workers = d.Spot + onDemand
-	d.Reason += fmt.Sprintf(", as %d spot instances and, while %d of them serve, %d on demand", d.Spot, s.Pool.SpotReady, onDemand)
+	d.Reason += fmt.Sprintf("; that is %d spot instances, of which %d serve now, and %d on-demand instances", d.Spot, s.Pool.SpotReady, onDemand)
 	return d, st
 }
