@@ -99,14 +99,14 @@ func TestBoundsAndNamesComeBeforeATrial(t *testing.T) {
 	}
 }
 
-// replacing is a source whose catalogue changes after so many looks at it.
+// replacing is a source whose catalogue changes after so many reads at it.
 type replacing struct {
 	before, after *profile.Catalogue
-	looks         *int
+	reads         *int
 }
 
 func (c replacing) Current() *profile.Catalogue {
-	if *c.looks--; *c.looks >= 0 {
+	if *c.reads--; *c.reads >= 0 {
 		return c.before
 	}
 	return c.after
@@ -119,16 +119,16 @@ func TestAVersionIsReplacedWhileAQueryIsPlanned(t *testing.T) {
 	second.Rollouts = []profile.Rollout{{Model: "net", Served: "net@2", Newest: 2}}
 	for name, c := range map[string]replacing{"promote": {first, second, new(int)}, "rollback": {second, first, new(int)}} {
 		for _, model := range []string{"net", ""} {
-			for looks := range 40 {
+			for reads := range 40 {
 				d := newTestService(t, func(o *Config) { o.Catalogue = c })
 				d.publish(t, 2)
 				r := request(10000)
 				r.Model = model
-				*c.looks = looks
+				*c.reads = reads
 				if got, err := takeErr(d, t, r); err != nil {
-					t.Errorf("%s of model %q after %d looks: %v", name, model, looks, err)
+					t.Errorf("%s of model %q after %d reads: %v", name, model, reads, err)
 				} else if got.Model != "net" && got.Model != "net@2" {
-					t.Errorf("%s after %d looks: model %q", name, looks, got.Model)
+					t.Errorf("%s after %d reads: model %q", name, reads, got.Model)
 				}
 			}
 		}
