@@ -20,7 +20,7 @@ const (
 
 	callbackMessages = 2   // of a query with a callback
 	callbackMS       = 200 // [E] of one call, most of it the receiver's
-	callbackKB       = 2   // of one call beside its result, with headers and TLS
+	callbackKB       = 2   // of one call in addition to its result, with headers and TLS
 
 	receives     = 1.47 // of the work queue a message: measured, with those that find nothing
 	ackSeconds   = 0.1  // that a worker collects acknowledgements for
