@@ -14,7 +14,7 @@ func (d *Service) Callbacks(ctx context.Context, host string) (api.Callbacks, er
 	if d.Backend.Callbacks == nil {
 		return api.Callbacks{}, errors.New("this backend keeps callbacks itself")
 	}
-	out := api.Callbacks{Open: []api.OpenCallback{}, Receivers: []api.Receiver{}}
+	out := api.Callbacks{Open: []api.OpenCallback{}}
 	st, err := d.Tuned(ctx)
 	if err != nil {
 		return out, err
@@ -28,13 +28,20 @@ func (d *Service) Callbacks(ctx context.Context, host string) (api.Callbacks, er
 		return out, err
 	}
 	out.Waiting = &n
-	names := st.Settings.Callbacks().Named()
+	out.Receivers = Receivers(callback.KeysOf(keys.ForCallbacks())[0], st.Settings.Callbacks(), host)
+	return out, nil
+}
+
+// Receivers are the hosts of callbacks with their secrets by a key: those that the setting
+// names, or one alone where it is given.
+func Receivers(key callback.Key, hosts callback.Hosts, host string) []api.Receiver {
+	names := hosts.Named()
 	if host != "" {
 		names = []string{host}
 	}
-	current := callback.KeysOf(keys.ForCallbacks())[0]
+	out := make([]api.Receiver, 0, len(names))
 	for _, name := range names {
-		out.Receivers = append(out.Receivers, api.Receiver{Host: name, Secret: callback.SecretText(current.Secret(name))})
+		out = append(out, api.Receiver{Host: name, Secret: callback.SecretText(key.Secret(name))})
 	}
-	return out, nil
+	return out
 }

@@ -214,6 +214,25 @@ func TestCallbacksAreGivenUp(t *testing.T) {
 	})
 }
 
+// slowHost answers no call until its caller gives up. It counts those at once, and all.
+type slowHost struct {
+	mu              sync.Mutex
+	now, most, made int
+}
+
+func (h *slowHost) answer(r *http.Request) (int, error) {
+	h.mu.Lock()
+	h.now++
+	h.made++
+	h.most = max(h.most, h.now)
+	h.mu.Unlock()
+	<-r.Context().Done()
+	h.mu.Lock()
+	h.now--
+	h.mu.Unlock()
+	return 0, r.Context().Err()
+}
+
 // A host that does not answer holds up no other, and no more than a few calls.
 func TestASlowHostHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -223,28 +242,19 @@ func TestASlowHostHoldsUpNoOther(t *testing.T) {
 		}
 		all = append(all, owed("z", "https://fast.example.com/"))
 		m := newMemory(all...)
-		var mu sync.Mutex
-		slow, most := 0, 0
+		var down slowHost
 		ctx, stop := context.WithCancel(t.Context())
 		s := sender(m, "*.example.com", func(r *http.Request, _ []byte) (int, error) {
 			if r.URL.Host == "fast.example.com" {
 				return 200, nil
 			}
-			mu.Lock()
-			slow++
-			most = max(most, slow)
-			mu.Unlock()
-			<-r.Context().Done()
-			mu.Lock()
-			slow--
-			mu.Unlock()
-			return 0, r.Context().Err()
+			return down.answer(r)
 		})
 		ended := make(chan struct{})
 		go func() { defer close(ended); s.Run(ctx) }()
 		synctest.Wait()
-		if s.Arrived() != 1 || most != mostOfHost {
-			t.Errorf("%d arrived, %d calls to the slow host at once", s.Arrived(), most)
+		if s.Arrived() != 1 || down.most != mostOfHost {
+			t.Errorf("%d arrived, %d calls to the slow host at once", s.Arrived(), down.most)
 		}
 		stop()
 		<-ended

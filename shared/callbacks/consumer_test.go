@@ -331,23 +331,13 @@ func TestAForgottenQueryIsNotCalled(t *testing.T) {
 func TestAHostThatIsDownHoldsUpNoBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccount()
-		var mu sync.Mutex
-		slow, most, tried := 0, 0, 0
+		var down slowHost
 		c := a.consumer()
 		c.HTTP.Transport = receiver(func(r *http.Request, _ []byte) (int, error) {
 			if strings.HasPrefix(r.URL.Host, "fast") {
 				return 200, nil
 			}
-			mu.Lock()
-			slow++
-			tried++
-			most = max(most, slow)
-			mu.Unlock()
-			<-r.Context().Done()
-			mu.Lock()
-			slow--
-			mu.Unlock()
-			return 0, r.Context().Err()
+			return down.answer(r)
 		})
 		for i := range MostMessages {
 			q := a.asks(fmt.Sprint("q", i))
@@ -360,8 +350,8 @@ func TestAHostThatIsDownHoldsUpNoBatch(t *testing.T) {
 		}
 		began := time.Now()
 		a.deliver(t.Context(), c, inOrder)
-		if !a.rows["q0"].over || most != hostInBatch || tried != hostInBatch || time.Since(began) > tryTime {
-			t.Errorf("the fast one is over: %v; %d of the slow host at once, %d in all, in %v", a.rows["q0"].over, most, tried, time.Since(began))
+		if !a.rows["q0"].over || down.most != hostInBatch || down.made != hostInBatch || time.Since(began) > tryTime {
+			t.Errorf("the fast one is over: %v; %d of the slow host at once, %d in all, in %v", a.rows["q0"].over, down.most, down.made, time.Since(began))
 		}
 		if len(a.sent) != MostMessages-1 {
 			t.Errorf("%d messages are left", len(a.sent))

@@ -182,17 +182,10 @@ func (l loaded) inputs(n int) ([]tensors.Tensor, error) {
 }
 
 // agree finds out whether queries that share a run get the answers that they get alone.
-func (l loaded) agree(ctx context.Context, batch int) (err error) {
-	each := make([][]tensors.Tensor, batch)
-	for i := range each {
-		if l.text != nil {
-			each[i], err = l.text.Inputs([]byte(Text(string(l.input(i).Data), i)))
-		} else if each[i], err = l.inputs(i); err == nil {
-			each[i] = Vary(each[i], i)
-		}
-		if err != nil {
-			return err
-		}
+func (l loaded) agree(ctx context.Context, batch int) error {
+	each, err := Different(batch, l.text, func(i int) string { return string(l.input(i).Data) }, l.inputs)
+	if err != nil {
+		return err
 	}
 	return Agree(ctx, l.ONNX, l.model, l.text, each)
 }

@@ -84,6 +84,24 @@ func sameOutput(got, want tensors.Tensor) bool {
 	return true
 }
 
+// Different are the inputs of n queries that differ, made of samples by their numbers: of the
+// words of a text if the model takes text, and else of inputs.
+func Different(n int, text *answer.Text, words func(i int) string, inputs func(i int) ([]tensors.Tensor, error)) (each [][]tensors.Tensor, err error) {
+	for i := range n {
+		var given []tensors.Tensor
+		if text != nil {
+			given, err = text.Inputs([]byte(Text(words(i), i)))
+		} else if given, err = inputs(i); err == nil {
+			given = Vary(given, i)
+		}
+		if err != nil {
+			return nil, err
+		}
+		each = append(each, given)
+	}
+	return each, nil
+}
+
 // Vary returns the inputs of another query like a sample, by its number: floating-point
 // numbers move by less than 1, pixels by less than 64, and whole numbers and strings trade
 // places, or move by 1 where all are the same.

@@ -160,18 +160,6 @@ func (o opened) alike(n int) (each [][]tensors.Tensor, err error) {
 }
 
 // different are the inputs of queries that differ.
-func (o opened) different(n int) (each [][]tensors.Tensor, err error) {
-	for i := range n {
-		var given []tensors.Tensor
-		if o.text != nil {
-			given, err = o.text.Inputs([]byte(measure.Text(sampleText, i)))
-		} else if given, err = o.inputs(); err == nil {
-			given = measure.Vary(given, i)
-		}
-		if err != nil {
-			return nil, err
-		}
-		each = append(each, given)
-	}
-	return each, nil
+func (o opened) different(n int) ([][]tensors.Tensor, error) {
+	return measure.Different(n, o.text, func(int) string { return sampleText }, func(int) ([]tensors.Tensor, error) { return o.inputs() })
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/callbacks"
 	"github.com/paragon-serving/paragon/shared/core/callback"
@@ -80,17 +81,11 @@ func (m *Machine) callbacksAt(owner *sqlite.Backend, sender *callbacks.Sender) h
 			writeWrong(w, err)
 			return
 		}
-		out := api.Callbacks{Arrived: sender.Arrived(), GivenUp: sender.GivenUp(), Open: []api.OpenCallback{}, Receivers: []api.Receiver{}}
+		out := api.Callbacks{Arrived: sender.Arrived(), GivenUp: sender.GivenUp(), Open: []api.OpenCallback{}}
 		for _, c := range open {
 			out.Open = append(out.Open, api.OpenCallback{ID: c.ID, Host: callback.HostOf(c.URL), EndedAt: c.EndedAt.UTC(), DueAt: c.DueAt.UTC(), Tries: c.Tries, Fault: c.Fault})
 		}
-		names := m.settings.Current().Callbacks().Named()
-		if host := r.URL.Query().Get("host"); host != "" {
-			names = []string{host}
-		}
-		for _, name := range names {
-			out.Receivers = append(out.Receivers, api.Receiver{Host: name, Secret: callback.SecretText(sender.Keys[0].Secret(name))})
-		}
+		out.Receivers = admin.Receivers(sender.Keys[0], m.settings.Current().Callbacks(), r.URL.Query().Get("host"))
 		writeJSON(w, http.StatusOK, "application/json", out)
 	})
 }

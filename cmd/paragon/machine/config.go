@@ -126,6 +126,10 @@ func (c Config) check() error {
 // fleetSetting is the setting that says whether the number of workers changes.
 const fleetSetting = "fleet"
 
+// PlannedBootSeconds is the boot time that schemes plan with: at most what the setting
+// vm_boot_seconds may be.
+func (c Config) PlannedBootSeconds() float64 { return min(900, c.Boot.Seconds()) }
+
 // first are the settings to store before anything starts, in a data folder that has
 // these: what the scheme makes of them, unless they are named.
 func (c Config) first(have map[string]string) map[string]string {
@@ -137,7 +141,7 @@ func (c Config) first(have map[string]string) map[string]string {
 		out[fleetSetting] = settings.FleetFixed
 	}
 	if c.Scheme != "" || c.BootGiven && cmp.Or(c.Set[fleetSetting], have[fleetSetting]) == settings.FleetMoving {
-		out["vm_boot_seconds"] = strconv.FormatFloat(min(900, c.Boot.Seconds()), 'g', -1, 64)
+		out["vm_boot_seconds"] = strconv.FormatFloat(c.PlannedBootSeconds(), 'g', -1, 64)
 	}
 	maps.Copy(out, c.Set)
 	return out

@@ -1,9 +1,6 @@
 package tensors
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "slices"
 
 // Stack joins the inputs of several queries along their first dimension, for one run of a
 // model, and returns how many rows each query has. It is false unless all have the same
@@ -86,14 +83,11 @@ func sizeOf(t Tensor, data []byte) (size int, ok bool) {
 		return size, size <= len(data)
 	}
 	for range n {
-		if len(data)-size < 4 {
+		end, whole := endOfString(data[size:])
+		if !whole {
 			return 0, false
 		}
-		length := binary.LittleEndian.Uint32(data[size:])
-		if uint64(length) > uint64(len(data)-size-4) {
-			return 0, false
-		}
-		size += 4 + int(length)
+		size += end
 	}
 	return size, true
 }

@@ -125,16 +125,25 @@ func (t Tensor) Strings() ([][]byte, error) {
 	}
 	out, rest := make([][]byte, 0, n), t.Data
 	for i := range n {
-		if len(rest) < 4 || uint64(binary.LittleEndian.Uint32(rest)) > uint64(len(rest)-4) {
+		end, whole := endOfString(rest)
+		if !whole {
 			return nil, fmt.Errorf("string %d of %d is missing or incomplete: each string comes after its length in four bytes", i, n)
 		}
-		end := 4 + int(binary.LittleEndian.Uint32(rest))
 		out, rest = append(out, rest[4:end]), rest[end:]
 	}
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("%d bytes follow the last string", len(rest))
 	}
 	return out, nil
+}
+
+// endOfString is where the first string of BYTES data ends, which comes after its length in
+// four bytes; false if the data ends before.
+func endOfString(data []byte) (end int, whole bool) {
+	if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
+		return 0, false
+	}
+	return 4 + int(binary.LittleEndian.Uint32(data)), true
 }
 
 // AppendString appends a string as BYTES data has it.
