@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,12 +35,24 @@ func makeStage(t *testing.T, sdk aws.Config, c Config) {
 	}
 	tables := dynamodb.NewFromConfig(sdk)
 	_, err := tables.CreateTable(ctx, keyedTable(c.StateTable, names.StateKey, names.StateSort))
-	must(err)
+	must(made(err))
 	_, err = tables.CreateTable(ctx, keyedTable(c.RecordsTable, names.RecordKey, names.RecordSort))
-	must(err)
+	must(made(err))
 	_, err = s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = true }).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &c.Bucket})
 	must(err)
 	makeGroup(t, sdk, c)
+}
+
+// made is err, or nil if err says that the resource is there already. The names
+// are of one test alone: an earlier attempt of the same call made the resource
+// and its answer failed, as a busy test server's may, so that the SDK repeated it.
+func made(err error) error {
+	var inUse *types.ResourceInUseException
+	var exists *asg.AlreadyExistsFault
+	if errors.As(err, &inUse) || errors.As(err, &exists) {
+		return nil
+	}
+	return err
 }
 
 func key0(name string, kind types.KeyType) types.KeySchemaElement {
@@ -71,7 +84,7 @@ func makeGroup(t *testing.T, sdk aws.Config, c Config) {
 	_, err := groups.CreateLaunchConfiguration(t.Context(), &autoscaling.CreateLaunchConfigurationInput{
 		LaunchConfigurationName: name, ImageId: aws.String("ami-12c6146b"), InstanceType: aws.String("c5.large"),
 	})
-	if err != nil {
+	if err := made(err); err != nil {
 		t.Fatal(err)
 	}
 	_, err = groups.CreateAutoScalingGroup(t.Context(), &autoscaling.CreateAutoScalingGroupInput{
@@ -79,7 +92,7 @@ func makeGroup(t *testing.T, sdk aws.Config, c Config) {
 		AvailabilityZones: []string{"us-east-1a"}, NewInstancesProtectedFromScaleIn: aws.Bool(true),
 		Tags: []asg.Tag{{Key: aws.String("paragon"), Value: &c.Stage}},
 	})
-	if err != nil {
+	if err := made(err); err != nil {
 		t.Fatal(err)
 	}
 }
