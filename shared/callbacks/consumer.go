@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/callback"
@@ -21,11 +20,13 @@ type Ends interface {
 // Consumer makes the callbacks that messages tell of. Two messages of a query at least
 // come, in any order: one that was sent before the query was accepted, and one by
 // whoever stored its record. Whichever comes first claims the callback and makes it; the
-// others find on the record that it is made. All is required.
+// others find on the record that it is made. All that is exported is required.
 type Consumer struct {
 	Caller
 	Callbacks platform.Callbacks
 	Records   Ends
+
+	unresponsive unresponsive
 }
 
 const (
@@ -36,72 +37,66 @@ const (
 	expiryGrace = 2 * time.Second
 )
 
-// Most at once, of the calls to one host. With MostMessages to a batch and two batches at
-// once they are as many as on one machine.
+// Most at once: messages of a batch, batches of all processes, and calls of a batch to one
+// host.
 const (
-	MostMessages = mostCalls / MostBatches
-	MostBatches  = 2
-	hostInBatch  = mostOfHost / MostBatches
+	MostMessages = 10
+	MostBatches  = 4
+	hostInBatch  = 4
 )
 
 // HandleAll handles the messages of a batch side by side, and returns the error of each
-// that is to come again, by its place. While a call to a host fails, its other messages
-// of the batch are put off, so that a host that is down holds up no other.
+// that is to come again, by its place. A host that gave no response is not called again
+// until a pause is over, in this batch and in later ones: its callbacks are tried again
+// as those of a failed call are, and hold up no other host. After the pause one call is
+// made alone, and the others follow if it gets a response.
 func (c *Consumer) HandleAll(ctx context.Context, batch []platform.CallbackMessage) []error {
 	errs := make([]error, len(batch))
-	byHost := map[string]*lane{}
+	byHost := map[string][]int{} // places
 	for i, m := range batch {
 		host := callback.HostOf(m.Query.Callback)
-		if byHost[host] == nil {
-			byHost[host] = &lane{}
-		}
-		byHost[host].places = append(byHost[host].places, i)
+		byHost[host] = append(byHost[host], i)
 	}
 	var all sync.WaitGroup
-	for _, l := range byHost {
-		for range min(hostInBatch, len(l.places)) {
-			all.Go(func() {
-				for {
-					i, ok := l.take()
-					if !ok {
-						return
-					}
-					errs[i] = c.handle(ctx, batch[i], &l.down)
+	for host, places := range byHost {
+		all.Go(func() {
+			for len(places) > 0 {
+				if _, failing := c.unresponsive.until(host); !failing {
+					break
 				}
-			})
-		}
+				errs[places[0]] = c.handle(ctx, batch[places[0]])
+				places = places[1:]
+			}
+			left := queueOf(places)
+			for range min(hostInBatch, len(left)) {
+				all.Go(func() {
+					for i := range left {
+						errs[i] = c.handle(ctx, batch[i])
+					}
+				})
+			}
+		})
 	}
 	all.Wait()
 	return errs
 }
 
-// lane is the messages of one host.
-type lane struct {
-	mu     sync.Mutex
-	places []int
-	down   atomic.Bool // a call failed
-}
-
-func (l *lane) take() (int, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.places) == 0 {
-		return 0, false
+// queueOf is a closed channel of places that several goroutines empty.
+func queueOf(places []int) <-chan int {
+	out := make(chan int, len(places))
+	for _, i := range places {
+		out <- i
 	}
-	i := l.places[0]
-	l.places = l.places[1:]
-	return i, true
+	close(out)
+	return out
 }
 
 // handle makes the callback of a message if it is time, and it is owed. Without an error
 // the message is over: it has been sent again if it is to come later.
-func (c *Consumer) handle(ctx context.Context, m platform.CallbackMessage, down *atomic.Bool) error {
+func (c *Consumer) handle(ctx context.Context, m platform.CallbackMessage) error {
 	now := c.Now()
 	if now.Before(m.DueAt) {
 		return c.putOff(ctx, m, m.DueAt)
-	}
-	if down.Load() {
-		return c.putOff(ctx, m, now.Add(callback.Wait(1, c.Draw())))
 	}
 	r, err := c.Callbacks.ClaimCallback(ctx, m.Query.ID, m.Tries, now.Add(claimTime))
 	switch {
@@ -115,7 +110,7 @@ func (c *Consumer) handle(ctx context.Context, m platform.CallbackMessage, down 
 		return err
 	}
 	call := platform.Callback{ID: m.Query.ID, URL: m.Query.Callback, EndedAt: endedAt(r), Tries: m.Tries}
-	err = c.call(ctx, call, r)
+	err = c.callResponsive(ctx, call, r)
 	if ctx.Err() != nil { // this process ends: the message comes again
 		return fmt.Errorf("make the callback of query %s: %w", call.ID, ctx.Err())
 	}
@@ -123,12 +118,29 @@ func (c *Consumer) handle(ctx context.Context, m platform.CallbackMessage, down 
 	if became != again {
 		return c.Callbacks.EndCallback(ctx, call.ID)
 	}
-	down.Store(true)
 	m.Tries = next.Tries
 	if err := c.putOff(ctx, m, next.DueAt); err != nil {
 		return err
 	}
 	return c.Callbacks.RetryCallback(ctx, call.ID, m.Tries)
+}
+
+// callResponsive sends one callback, unless the pause of its host is not over. It
+// remembers whether there was a response.
+func (c *Consumer) callResponsive(ctx context.Context, call platform.Callback, r query.Record) error {
+	host := callback.HostOf(call.URL)
+	if until, failing := c.unresponsive.until(host); failing && c.Now().Before(until) {
+		return fmt.Errorf("%s gave no response to an earlier call, and is not called until %s", host, until.UTC().Format(time.RFC3339))
+	}
+	err := c.call(ctx, call, r)
+	switch {
+	case ctx.Err() != nil: // this process ends
+	case errors.Is(err, errNoResponse):
+		c.unresponsive.failed(host, c.Now(), c.Draw())
+	default:
+		c.unresponsive.responded(host)
+	}
+	return err
 }
 
 // endedAt is when the query of a record ended.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -326,35 +326,111 @@ func TestAForgottenQueryIsNotCalled(t *testing.T) {
 	}
 }
 
-// Of one host a batch has few calls under way, and while it is down its other messages
-// wait, so that those of others come at once.
+// While a host gives no response, batch after batch makes the calls of another one, and
+// few of its own. Once it answers, each of its callbacks arrives once.
 func TestAHostThatIsDownHoldsUpNoBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccount()
 		var down slowHost
+		var up atomic.Bool
 		c := a.consumer()
+		answer := c.HTTP.Transport
 		c.HTTP.Transport = receiver(func(r *http.Request, _ []byte) (int, error) {
-			if strings.HasPrefix(r.URL.Host, "fast") {
-				return 200, nil
+			if r.URL.Host == "slow.example.com" && !up.Load() {
+				return down.answer(r)
 			}
-			return down.answer(r)
+			resp, err := answer.RoundTrip(r)
+			return resp.StatusCode, err
 		})
-		for i := range MostMessages {
-			q := a.asks(fmt.Sprint("q", i))
-			q.Callback = "https://slow.example.com/"
-			if i == 0 {
-				q.Callback = "https://fast.example.com/"
+		const each = 50
+		var good, bad []platform.CallbackMessage
+		for i := range each {
+			for host, of := range map[string]*[]platform.CallbackMessage{"fast": &good, "slow": &bad} {
+				q := a.asks(fmt.Sprint(host, i))
+				q.Callback = "https://" + host + ".example.com/"
+				a.ends(q)
+				*of = append(*of, platform.NewCallbackMessage(q, a.now))
 			}
-			a.ends(q)
-			a.sent = append(a.sent, platform.NewCallbackMessage(q, a.now))
 		}
-		began := time.Now()
-		a.deliver(t.Context(), c, inOrder)
-		if !a.rows["q0"].over || down.most != hostInBatch || down.made != hostInBatch || time.Since(began) > tryTime {
-			t.Errorf("the fast one is over: %v; %d of the slow host at once, %d in all, in %v", a.rows["q0"].over, down.most, down.made, time.Since(began))
+		handle := func(batch []platform.CallbackMessage) {
+			for _, err := range c.HandleAll(t.Context(), batch) {
+				if err != nil {
+					t.Error(err)
+				}
+			}
 		}
-		if len(a.sent) != MostMessages-1 {
-			t.Errorf("%d messages are left", len(a.sent))
+		for i := 0; i < each; i += MostMessages / 2 {
+			handle(append(slices.Clone(bad[i:i+MostMessages/2]), good[i:i+MostMessages/2]...))
+		}
+		if len(a.came) != each || down.most != hostInBatch || down.made != hostInBatch || len(a.sent) != each {
+			t.Errorf("%d callbacks of the fast host arrived; %d calls to the slow one at once, %d in all; %d messages wait, want %d", len(a.came), down.most, down.made, len(a.sent), each)
+		}
+
+		a.wait(callback.Wait(1, 1)) // the first pause
+		again := a.sent
+		a.sent = nil
+		handle(again[:MostMessages])
+		if down.made != hostInBatch+1 {
+			t.Errorf("%d calls to the slow host after a pause, want 1", down.made-hostInBatch)
+		}
+		a.sent = append(a.sent, again[MostMessages:]...)
+
+		up.Store(true)
+		a.runs(t.Context(), c, time.Hour)
+		for id, calls := range a.came {
+			if len(calls) != 1 {
+				t.Errorf("%d calls of %s arrived", len(calls), id)
+			}
+		}
+		if len(a.came) != 2*each || len(a.sent) != 0 {
+			t.Errorf("%d callbacks arrived, %d messages wait", len(a.came), len(a.sent))
 		}
 	})
+}
+
+// The pauses of a host grow to a bound, those that fail together begin one, and a response
+// ends them.
+func TestPausesOfAHostThatGivesNoResponse(t *testing.T) {
+	var u unresponsive
+	now := time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)
+	for i, want := range []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, longestPause, longestPause} {
+		for range 3 {
+			u.failed("a", now, 0.5)
+		}
+		until, failing := u.until("a")
+		if !failing || until.Sub(now) != want {
+			t.Errorf("pause %d: %v, failing %v, want %v", i+1, until.Sub(now), failing, want)
+		}
+		now = until
+	}
+	u.responded("a")
+	if _, failing := u.until("a"); failing {
+		t.Error("a host that responded is remembered")
+	}
+	for i := range mostUnresponsive + 10 {
+		u.failed(fmt.Sprint(i), now.Add(time.Duration(i)*time.Second), 0.5)
+	}
+	if _, first := u.until("0"); len(u.last) != mostUnresponsive || first {
+		t.Errorf("%d hosts are remembered, the first: %v", len(u.last), first)
+	}
+}
+
+// A response of any status is one: a receiver that fails at one path is called at others.
+func TestAHostThatAnswersWithAFaultIsNotPaused(t *testing.T) {
+	a := newAccount()
+	a.answer = func(id string, _ int) int {
+		if id == "bad" {
+			return 500
+		}
+		return 200
+	}
+	for _, id := range []string{"bad", "good"} {
+		q := a.asks(id)
+		a.ends(q)
+		a.sent = append(a.sent, platform.NewCallbackMessage(q, a.now))
+		a.deliver(t.Context(), a.consumer(), inOrder)
+	}
+	if len(a.came["bad"]) != 1 || !a.rows["good"].over {
+		t.Errorf("calls %v", a.came)
+	}
 }

@@ -24,6 +24,9 @@ const (
 	mostAnswer = 16 << 10
 )
 
+// errNoResponse is of a call to which its host gave no response.
+var errNoResponse = errors.New("no response")
+
 // NewHTTP returns a client for callbacks. Each connection is checked once its name is
 // resolved, and none is kept, so that a name that changes its address is checked again.
 // No proxy and no redirect is used: either would choose another address.
@@ -61,7 +64,7 @@ func (o *Caller) post(ctx context.Context, c platform.Callback, body []byte) err
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // without the address, which may hold the receiver's secrets
 		}
-		return fmt.Errorf("call %s: %w", req.URL.Hostname(), err)
+		return fmt.Errorf("%s gave %w: %w", req.URL.Hostname(), errNoResponse, err)
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, mostAnswer)) // nobody looks at it
