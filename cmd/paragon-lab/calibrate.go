@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -160,8 +159,8 @@ func printVerdict(term *cli.Terminal, runs []calibrated, kept calibration.Report
 }
 
 func printCalibration(term *cli.Terminal, kept calibration.Report) error {
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TRACE\tCOST MEASURED\tERROR\tWORKERS MEASURED\tERROR\tERROR OVER TIME\tSTRICT MISSED\tSIMULATED\tRELAXED MISSED\tSIMULATED")
+	w := term.Table()
+	w.Header("TRACE\tCOST MEASURED\tERROR\tWORKERS MEASURED\tERROR\tERROR OVER TIME\tSTRICT MISSED\tSIMULATED\tRELAXED MISSED\tSIMULATED")
 	for _, r := range kept.Runs {
 		fmt.Fprintf(w, "%s\t%s\t%+.1f %%\t%.1f\t%+.1f %%\t%.1f %%\t%.2f %%\t%.2f %%\t%.2f %%\t%.2f %%\n", r.Trace, pricing.Dollars(r.CostUSD), r.CostErrorPercent,
 			r.WorkersMean, r.WorkersErrorPercent, r.WorkersApartPercent, r.StrictMissedPercent, r.StrictMissedSimulatedPercent,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -224,8 +223,8 @@ func printDemo(term *cli.Terminal, r demo.Report) error {
 	}
 	term.Printf("\nThe same load, simulated. The error of the simulation, for the scheme that ran (%s), is %+.1f %% in cost and %+.1f %% in the number of workers:\n",
 		r.Scheme, r.CostErrorPercent, r.WorkersErrorPercent)
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCHEME\tCOST\tWORKERS\tSTRICT MISSED\tRELAXED MISSED")
+	w := term.Table()
+	w.Header("SCHEME\tCOST\tWORKERS\tSTRICT MISSED\tRELAXED MISSED")
 	for _, o := range r.Others {
 		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.2f %%\t%.2f %%\n", o.Scheme, pricing.Dollars(o.CostUSD), o.WorkersMean, o.StrictViolationPercent, o.RelaxedViolationPercent)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -86,8 +85,8 @@ func runTraceStat(term *cli.Terminal, f *caseFlags, args []string, report string
 func printStat(term *cli.Terminal, s arrivals.Stat) error {
 	term.Printf("%.0f queries in %.0f s: mean %.2f/s, median %.2f/s, peak %.2f/s, peak to median %.2f\n",
 		s.Queries, s.Seconds, s.Mean, s.Median, s.Peak, s.PeakToMedian)
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WINDOW\tBIN\tWINDOWS\tPEAK/MEDIAN\tHIGHEST\tDYNAMIC")
+	w := term.Table()
+	w.Header("WINDOW\tBIN\tWINDOWS\tPEAK/MEDIAN\tHIGHEST\tDYNAMIC")
 	for _, x := range s.Windows {
 		fmt.Fprintf(w, "%.0f s\t%.0f s\t%d\t%.2f\t%.2f\t%.0f %%\n", x.WindowSeconds, x.BinSeconds, x.Windows, x.Median, x.Highest, 100*x.Dynamic)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,15 +48,15 @@ func printCallbacks(term *cli.Terminal, got api.Callbacks) error {
 	} else {
 		term.Printf("Callbacks since the server started: %d delivered, %d given up. Not delivered yet: %d.\n", got.Arrived, got.GivenUp, len(got.Open))
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	w := term.Table()
 	if len(got.Open) > 0 {
-		fmt.Fprintln(w, "\nQUERY\tHOST\tTRIES\tNEXT TRY\tLAST ERROR")
+		w.Header("\nQUERY\tHOST\tTRIES\tNEXT TRY\tLAST ERROR")
 	}
 	for _, c := range got.Open {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", c.ID, cli.OneLine(c.Host), c.Tries, c.DueAt.Local().Format(time.DateTime), cli.OneLine(c.Fault))
 	}
 	if len(got.Receivers) > 0 {
-		fmt.Fprintln(w, "\nRECEIVER\tSECRET")
+		w.Header("\nRECEIVER\tSECRET")
 	}
 	for _, r := range got.Receivers {
 		fmt.Fprintf(w, "%s\t%s\n", cli.OneLine(r.Host), r.Secret)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"text/tabwriter"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
@@ -108,7 +106,7 @@ func orNone(perSecond float64, ok bool) *float64 {
 
 // printBill prints a line a part, then the sums in words.
 func printBill(term *cli.Terminal, b bill) {
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	w := term.Table()
 	if b.PerSecond > 0 {
 		printLines(w, "A MONTH", b.Compute)
 		printLines(w, "A MONTH, FIXED", b.Fixed)
@@ -165,11 +163,11 @@ func from(perSecond *float64) string {
 	return fmt.Sprintf("from %.1f queries per second on", *perSecond)
 }
 
-func printLines(w io.Writer, title string, lines []pricing.Line) {
+func printLines(w *cli.Table, title string, lines []pricing.Line) {
 	if len(lines) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%s\tCOUNT\tUNIT\tUSD EACH\tUSD\n", title)
+	w.Header(title + "\tCOUNT\tUNIT\tUSD EACH\tUSD")
 	for _, l := range lines {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.3f\n", l.Name, cli.Number(l.Count, 4), l.Unit, cli.Number(l.UnitUSD, 3), l.USD)
 	}

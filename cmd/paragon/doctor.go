@@ -19,6 +19,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
@@ -81,7 +82,7 @@ func runDoctor(ctx context.Context, term *cli.Terminal, ask bool) error {
 }
 
 func printFindings(term *cli.Terminal, found []finding) error {
-	faults := 0
+	faults, style := 0, term.Style()
 	for _, f := range found {
 		if f.Level == checkup.Fault {
 			faults++
@@ -90,7 +91,7 @@ func printFindings(term *cli.Terminal, found []finding) error {
 			term.PrintJSON(f)
 			continue
 		}
-		term.Printf("%-8s %-13s %s\n", f.Level, f.Check, cli.OneLine(f.Found))
+		term.Printf("%s %-13s %s\n", levelIn(style, f.Level), f.Check, cli.OneLine(f.Found))
 		if f.Do != "" {
 			term.Printf("%-8s %-13s %s\n", "", "", cli.OneLine(f.Do))
 		}
@@ -99,6 +100,20 @@ func printFindings(term *cli.Terminal, found []finding) error {
 		return fmt.Errorf("%d of %d checks failed", faults, len(found))
 	}
 	return nil
+}
+
+// levelIn is the column of a finding's level.
+func levelIn(style cli.Style, level checkup.Level) string {
+	text := fmt.Sprintf("%-8s", level)
+	switch level {
+	case checkup.Fault:
+		return style.Bad(text)
+	case checkup.Warning:
+		return style.Warn(text)
+	case checkup.OK:
+		return style.Good(text)
+	}
+	return text // to be checked by hand
 }
 
 // checkStage checks what the status says.
@@ -166,6 +181,9 @@ func checkModels(s api.Status) (out []finding) {
 	return out
 }
 
+// deadLetters is the queue of queries that could not be run.
+const deadLetters = string(platform.DeadLetters)
+
 // oldMS is from when on a waiting message is worth a warning.
 const oldMS = 60_000
 
@@ -173,9 +191,9 @@ func checkQueues(s api.Status) (out []finding) {
 	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
 		q := s.Queues[name]
 		switch {
-		case name == "dead-letters" && q.Visible > 0:
+		case name == deadLetters && q.Visible > 0:
 			out = append(out, fault("queues", "`paragon redrive --dry-run` prints the reasons, `paragon redrive` submits the queries again", "dead letters: %d", q.Visible))
-		case name != "dead-letters" && q.OldestMS > oldMS:
+		case name != deadLetters && q.OldestMS > oldMS:
 			out = append(out, warning("queues", "`paragon status` shows whether workers are ready", "queue %s: the oldest message has waited %s", name, cli.Milliseconds(q.OldestMS)))
 		}
 	}

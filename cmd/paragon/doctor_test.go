@@ -101,7 +101,8 @@ func TestUnexpectedEndsOfWorkersAreNamed(t *testing.T) {
 func TestTheStatusNamesTheSchemeAndTheFleet(t *testing.T) {
 	for fleet, want := range map[string]string{settings.FleetMoving: "follows", settings.FleetFixed: "does not change"} {
 		var out strings.Builder
-		if err := printStatus(&cli.Terminal{Out: &out}, api.Status{Scheme: "mixed", Fleet: fleet}); err != nil {
+		term := cli.New(nil, &out, &out, func(string) string { return "" })
+		if err := printStatus(term, api.Status{Scheme: "mixed", Fleet: fleet}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(out.String(), "scheme    mixed; the number of workers "+want) {

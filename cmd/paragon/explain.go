@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -86,7 +84,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 	if all {
 		most = len(e.Candidates)
 	}
-	if err := printCandidates(term.Out, e.Candidates, most); err != nil {
+	if err := printCandidates(term, e.Candidates, most); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(e.Candidates, func(c selection.Candidate) bool { return c.CostUSD == 0 && c.PriceUSD > 0 }) {
@@ -143,9 +141,9 @@ func requested(n query.Need) string {
 }
 
 // printCandidates prints at most so many candidates as a table.
-func printCandidates(out io.Writer, all []selection.Candidate, most int) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tON\tLATENCY\tACCURACY\t$ PER MILLION\tWHY")
+func printCandidates(term *cli.Terminal, all []selection.Candidate, most int) error {
+	w := term.Table()
+	w.Header("MODEL\tON\tLATENCY\tACCURACY\t$ PER MILLION\tWHY")
 	for i, c := range all {
 		if i == most {
 			fmt.Fprintf(w, "... %d more candidates; --all prints them\n", len(all)-i)

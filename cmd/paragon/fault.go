@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -140,8 +139,8 @@ func printFaults(term *cli.Terminal, now api.Faults) error {
 	}
 	g := now.Group
 	term.Printf("The group allows %d to %d workers; its desired capacity is %d.\n", g.Min, g.Max, g.Desired)
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "WORKER\tSTATE")
+	w := term.Table()
+	w.Header("WORKER\tSTATE")
 	for _, one := range now.Workers {
 		fmt.Fprintf(w, "%s\t%s\n", cli.OneLine(one.ID), cli.OneLine(one.State))
 	}

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,7 +76,7 @@ func runHistory(ctx context.Context, term *cli.Terminal, since time.Duration, mo
 			return err
 		}
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	w := term.Table()
 	printModelLoads(w, h.Models, len(h.Models))
 	printPast(w, h)
 	if err := w.Flush(); err != nil {
@@ -103,8 +101,8 @@ func keepModel(h *api.History, model string) error {
 }
 
 // printModelLoads prints at most so many models.
-func printModelLoads(w io.Writer, models []api.ModelLoad, most int) {
-	fmt.Fprintln(w, "MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\t$ PER MILLION")
+func printModelLoads(w *cli.Table, models []api.ModelLoad, most int) {
+	w.Header("MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\t$ PER MILLION")
 	for _, m := range models[:min(most, len(models))] {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%s\n", cli.OneLine(m.Model), m.Class, m.Answered, quantiles(m.Latency), share(m.Met, m.Answered+m.Failed+m.Expired), share(m.Overflowed, m.Answered),
 			m.Failed, m.Expired, perMillion(m.CostUSD, m.Answered))
@@ -113,8 +111,8 @@ func printModelLoads(w io.Writer, models []api.ModelLoad, most int) {
 }
 
 // printPast prints the steps in which there were queries.
-func printPast(w io.Writer, h api.History) {
-	fmt.Fprintln(w, "TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tWORKERS\tCOST")
+func printPast(w *cli.Table, h api.History) {
+	w.Header("TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tWORKERS\tCOST")
 	for i, at := range h.At {
 		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], pricing.Dollars(h.CostUSD[i])) // once a step
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {

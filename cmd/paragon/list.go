@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,10 +96,10 @@ func runList(ctx context.Context, term *cli.Terminal, read, limit int, none stri
 		term.Printf("%s; `paragon history` counts all queries, also those that a worker answered in the response to the request and that are not stored\n", none)
 		return nil
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ACCEPTED\tSTATE\tCLASS\tMODEL\tLATENCY\tANSWER OR REASON\tID")
+	w := term.Table()
+	w.Header("ACCEPTED\tSTATE\tCLASS\tMODEL\tLATENCY\tANSWER OR REASON\tID")
 	for _, q := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", q.AcceptedAt.Local().Format(time.DateTime), q.State, q.Class, cli.OneLine(q.Model), lateness(q), shortened(outcome(q), mostReason), q.ID)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", q.AcceptedAt.Local().Format(time.DateTime), stateIn(w.Style, q.State), q.Class, cli.OneLine(q.Model), lateness(w.Style, q), shortened(outcome(q), mostReason), q.ID)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the queries: %w", err)
@@ -120,14 +119,25 @@ func shortened(text string, most int) string {
 	return text
 }
 
+// stateIn is the state of a query that has ended.
+func stateIn(style cli.Style, state query.State) string {
+	switch state {
+	case query.Succeeded:
+		return style.Good(string(state))
+	case query.Cancelled:
+		return style.Warn(string(state))
+	}
+	return style.Bad(string(state))
+}
+
 // lateness is how long a query took, and whether that was too long.
-func lateness(q api.Query) string {
+func lateness(style cli.Style, q api.Query) string {
 	if q.LatencyMS == nil {
 		return "-"
 	}
 	text := cli.Milliseconds(*q.LatencyMS)
 	if q.MetSLO != nil && !*q.MetSLO && q.State == query.Succeeded {
-		text += " late"
+		text += " " + style.Bad("late")
 	}
 	return text
 }

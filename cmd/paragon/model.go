@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -63,8 +62,8 @@ func listModels(term *cli.Terminal, own api.OwnModels) error {
 		term.Printf("No model was added. `paragon models` lists all served models.\n")
 		return nil
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TASK\tMODEL\tTAKES\tACCURACY\tMEMORY\tP99\tSTATE")
+	w := term.Table()
+	w.Header("TASK\tMODEL\tTAKES\tACCURACY\tMEMORY\tP99\tSTATE")
 	for _, m := range own.Models {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d MB\t%s\t%s\n", m.Task, m.Name, m.Takes(), accuracyText(m), m.MemoryMB,
 			cli.Milliseconds(m.Latency[0].MS.P99), stateOf(m, own))

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -40,8 +39,8 @@ func runModels(ctx context.Context, term *cli.Terminal) error {
 		term.PrintJSON(models)
 		return nil
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TASK\tMODEL\tACCURACY\tMEMORY\tWORKER P99\tFUNCTION P99")
+	w := term.Table()
+	w.Header("TASK\tMODEL\tACCURACY\tMEMORY\tWORKER P99\tFUNCTION P99")
 	for _, m := range models {
 		accuracy := "unknown"
 		if m.Accuracy.Source.Kind != profile.UnknownAccuracy {

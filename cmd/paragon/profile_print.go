@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -14,8 +13,8 @@ import (
 
 func printProfile(term *cli.Terminal, r measure.Report) error {
 	term.Printf("%s, load average %.1f, %s clock, %s\n\n", r.Hardware, r.LoadAverage, r.Clock, runtime.Version())
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tAT\tTHREADS\tBATCH\tCALLERS\tP50 MS\tP95 MS\tP99 MS\tP99 95 % CI\tPER SECOND\tCOLD P50 MS\tMEMORY\tSAMPLES")
+	w := term.Table()
+	w.Header("MODEL\tAT\tTHREADS\tBATCH\tCALLERS\tP50 MS\tP95 MS\tP99 MS\tP99 95 % CI\tPER SECOND\tCOLD P50 MS\tMEMORY\tSAMPLES")
 	for _, m := range r.Models {
 		for _, l := range m.Latency {
 			cold, memory, rate := "", "", ""
@@ -60,8 +59,8 @@ func compareProfiles(term *cli.Terminal, file string, report measure.Report) err
 	if term.JSON {
 		term.PrintJSON(drifts)
 	} else {
-		w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "MODEL\tSETTING\tWAS MS\tIS MS\tCHANGE\t")
+		w := term.Table()
+		w.Header("MODEL\tSETTING\tWAS MS\tIS MS\tCHANGE\t")
 		for _, d := range drifts {
 			mark := ""
 			if d.Sure {

@@ -29,7 +29,10 @@ PARAGON_OPERATOR_TOKEN holds the token.
 A stage is one deployment of Paragon in an AWS account. With --stage or PARAGON_STAGE, the
 commands call the API of the stage with that name. They use the region and the credentials
 of the AWS command line (AWS_REGION, AWS_PROFILE and so on), and sign requests if the stage's
-API requires signatures.`
+API requires signatures.
+
+On a terminal, colours mark states, faults and headings. NO_COLOR=1 or TERM=dumb turns
+colours off, and CLICOLOR_FORCE=1 prints them into pipes and files too. JSON has no colours.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {

@@ -205,7 +205,7 @@ func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	if f.all {
 		most = len(s.Candidates)
 	}
-	if err := printCandidates(term.Out, s.Candidates, most); err != nil {
+	if err := printCandidates(term, s.Candidates, most); err != nil {
 		return err
 	}
 	best := s.Chosen()

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +18,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // watchEvery is how often `paragon status --watch` reads anew.
@@ -110,18 +109,19 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.PrintJSON(s)
 		return nil
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	w := term.Table()
 	printPools(w, s)
 	printQueues(w, s)
 	printClasses(w, s)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
+	style := term.Style()
 	if s.Scheme != "" {
 		term.Printf("scheme    %s; %s\n", cli.OneLine(s.Scheme), fleetWords(s.Fleet))
 	}
 	if e := s.WorkersEnded; e != nil {
-		term.Printf("workers   %s\n", endedLine(e))
+		term.Printf("%s   %s\n", style.Warn("workers"), endedLine(e))
 	}
 	term.Printf("overflow  functions gave %.1f %% of the last hour's %d answers\n", 100*s.Overflow.Share, s.Overflow.Answered)
 	term.Printf("cost      %s", pricing.Dollars(s.CostUSD))
@@ -131,13 +131,13 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 	term.Printf("\n")
 	printSavings(term, s.Savings)
 	if s.StoreFault != "" {
-		term.Printf("store     cannot be written: %s\n", cli.OneLine(s.StoreFault))
+		term.Printf("%s     cannot be written: %s\n", style.Bad("store"), cli.OneLine(s.StoreFault))
 	}
 	if s.Paced {
 		term.Printf("paced     this machine is faster than the instance type that it stands for: a runner waits after each inference until the time in the profile has passed\n")
 	}
 	for _, fault := range s.SettingsFaults {
-		term.Printf("setting   %s\n", cli.OneLine(fault))
+		term.Printf("%s   %s\n", style.Bad("setting"), cli.OneLine(fault))
 	}
 	printFailures(term, s)
 	printDoubts(term, s)
@@ -215,11 +215,11 @@ func interval(low, high float64) string {
 // printFailures prints which models cannot be run.
 func printFailures(term *cli.Terminal, s api.Status) {
 	for _, w := range s.Withheld {
-		term.Printf("withheld  model %s gets no queries: %s\n", w.Model, cli.OneLine(w.Why))
+		term.Printf("%s  model %s gets no queries: %s\n", term.Style().Bad("withheld"), w.Model, cli.OneLine(w.Why))
 	}
 	for _, b := range s.Broken {
-		term.Printf("broken    model %s fails on %s and gets no queries there until %s: %s\n",
-			b.Model, cli.OneLine(failsOn(b)), b.Until.Local().Format(time.TimeOnly), cli.OneLine(b.Why))
+		term.Printf("%s    model %s fails on %s and gets no queries there until %s: %s\n",
+			term.Style().Bad("broken"), b.Model, cli.OneLine(failsOn(b)), b.Until.Local().Format(time.TimeOnly), cli.OneLine(b.Why))
 	}
 }
 
@@ -234,8 +234,8 @@ func failsOn(b api.BrokenModel) string {
 // printDoubts prints which profiles are not to be trusted.
 func printDoubts(term *cli.Terminal, s api.Status) {
 	for _, d := range s.Drifted {
-		term.Printf("accuracy  of model %s is %.1f %% by %.0f votes of callers; its profile has %.1f %%\n",
-			d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
+		term.Printf("%s  of model %s is %.1f %% by %.0f votes of callers; its profile has %.1f %%\n",
+			term.Style().Warn("accuracy"), d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
 	}
 	for _, r := range s.Rollouts {
 		term.Printf("versions  %s\n", cli.OneLine(rolloutLine(r)))
@@ -244,51 +244,82 @@ func printDoubts(term *cli.Terminal, s api.Status) {
 		term.Printf("shadow    %s\n", shadowLine(v))
 	}
 	for _, w := range s.Profiles {
-		term.Printf("profile   %s\n", cli.OneLine(w.Text))
+		term.Printf("%s   %s\n", term.Style().Warn("profile"), cli.OneLine(w.Text))
 	}
 }
 
-func printPools(w io.Writer, s api.Status) {
-	fmt.Fprintln(w, "POOL\tTYPE\tWANTED\tBOOTING\tREADY\tDRAINING\tBUSY\tQUEUED\tANSWERED\tOVERFLOWED")
+func printPools(w *cli.Table, s api.Status) {
+	w.Header("POOL\tTYPE\tWANTED\tBOOTING\tREADY\tDRAINING\tBUSY\tQUEUED\tANSWERED\tOVERFLOWED")
 	for _, p := range s.Pools {
 		wanted := "-"
-		if n, ok := s.Desired[p.Name]; ok {
+		n, known := s.Desired[p.Name]
+		if known {
 			wanted = fmt.Sprint(n)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d of %d\t%d\t%d\t%d\n", p.Name, p.InstanceType, wanted,
-			p.Booting, p.Ready, p.Draining, p.Busy, p.Runners, p.Held, p.Answered, p.Bounced)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%d of %d\t%d\t%d\t%d\n", p.Name, p.InstanceType, wanted,
+			p.Booting, ready(w.Style, p.Ready, n), p.Draining, p.Busy, p.Runners, p.Held, p.Answered, p.Bounced)
 	}
 	fmt.Fprintln(w)
 }
 
-func printQueues(w io.Writer, s api.Status) {
-	fmt.Fprintln(w, "QUEUE\tWAITING\tIN FLIGHT\tOLDEST")
+// ready is how many workers of those that are wanted are ready.
+func ready(style cli.Style, ready, wanted int) string {
+	text := fmt.Sprint(ready)
+	switch {
+	case ready >= wanted && ready > 0:
+		return style.Good(text)
+	case ready >= wanted:
+		return text
+	case ready > 0:
+		return style.Warn(text)
+	}
+	return style.Bad(text)
+}
+
+func printQueues(w *cli.Table, s api.Status) {
+	w.Header("QUEUE\tWAITING\tIN FLIGHT\tOLDEST")
 	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
 		q, oldest := s.Queues[name], "-"
 		if q.Visible > 0 {
 			oldest = cli.Milliseconds(q.OldestMS)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", name, q.Visible, q.InFlight, oldest)
+		waiting := fmt.Sprint(q.Visible)
+		switch {
+		case name == deadLetters && q.Visible > 0:
+			waiting = w.Bad(waiting)
+		case name != deadLetters && q.OldestMS > oldMS:
+			oldest = w.Warn(oldest)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", name, waiting, q.InFlight, oldest)
 	}
 	fmt.Fprintln(w)
 }
 
-// burnRate prints a burn rate, if it is known.
-func burnRate(rate *float64) string {
+// burnRate prints a burn rate, if it is known. Above 1 the objective is missed.
+func burnRate(style cli.Style, rate *float64) string {
 	if rate == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.1f", *rate)
+	text := fmt.Sprintf("%.1f", *rate)
+	if *rate > 1 {
+		return style.Bad(text)
+	}
+	return text
 }
 
-func printClasses(w io.Writer, s api.Status) {
-	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tQUERIES 1H\tBURN 5M\tBURN 1H\tP50\tP95\tP99")
+func printClasses(w *cli.Table, s api.Status) {
+	w.Header("CLASS\tARRIVALS\tIN BOUND\tQUERIES 1H\tBURN 5M\tBURN 1H\tP50\tP95\tP99")
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
 		c, met := s.Classes[class], "-"
 		if c.Attainment != nil {
 			met = fmt.Sprintf("%.1f %%", *c.Attainment)
+			if *c.Attainment < tally.ObjectivePercent {
+				met = w.Bad(met)
+			} else {
+				met = w.Good(met)
+			}
 		}
-		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\t%s\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, burnRate(c.Burn.FiveMinutes), burnRate(c.Burn.Hour), quantiles(c.Hour.Latency))
+		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\t%s\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, burnRate(w.Style, c.Burn.FiveMinutes), burnRate(w.Style, c.Burn.Hour), quantiles(c.Hour.Latency))
 	}
 	fmt.Fprintln(w)
 }

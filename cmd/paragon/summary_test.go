@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -28,12 +29,17 @@ func TestStoryReportsWhereItWent(t *testing.T) {
 
 // The second class of a step has the columns of the first, so that all lines stay aligned.
 func TestEveryLineOfAHistoryHasAllColumns(t *testing.T) {
-	past := api.Series{Answered: []int64{3}, Failed: []int64{0}, Expired: []int64{0}, Met: []int64{3}, Overflowed: []int64{0}, P50: []float64{1}, P95: []float64{1}, P99: []float64{1}}
-	var out strings.Builder
-	printPast(&out, api.History{At: []int64{60}, WorkersReady: []float64{1}, CostUSD: []float64{1}, Classes: map[query.Class]api.Series{query.Strict: past, query.Relaxed: past}})
-	for line := range strings.Lines(out.String()) {
-		if got := strings.Count(line, "\t"); got != 11 {
-			t.Errorf("%d tabulators in %q", got, line)
+	past := api.Series{Answered: []int64{3, 3}, Failed: []int64{0, 0}, Expired: []int64{0, 0}, Met: []int64{3, 3}, Overflowed: []int64{0, 0}, P50: []float64{1, 1}, P95: []float64{1, 1}, P99: []float64{1, 1}}
+	term := newTerminal(t, http.NotFoundHandler())
+	w := term.Table()
+	printPast(w, api.History{At: []int64{60, 120}, WorkersReady: []float64{1, 1}, CostUSD: []float64{1, 1}, Classes: map[query.Class]api.Series{query.Strict: past, query.Relaxed: past}})
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(term.Out.String(), "\n")
+	for _, line := range []string{lines[1], lines[3]} { // the lines between have neither workers nor cost
+		if got, want := strings.Index(line, "$"), strings.Index(lines[0], "COST"); got != want {
+			t.Errorf("the cost is at column %d, want %d:\n%s", got, want, &term.Out)
 		}
 	}
 }

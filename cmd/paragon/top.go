@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 )
 
 // What `paragon top` shows at most.
@@ -72,14 +72,14 @@ func printTop(term *cli.Terminal, t top) error {
 		term.PrintJSON(t)
 		return nil
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	w := term.Table()
 	printClasses(w, t.Status)
 	printModelLoads(w, t.Models, topModels)
 	if t.Total > 0 {
-		fmt.Fprintln(w, "WORKER\tSTATE\tBUSY\tUTILIZATION\tQUEUED\tANSWERED")
+		w.Header("WORKER\tSTATE\tBUSY\tUTILIZATION\tQUEUED\tANSWERED")
 	}
 	for _, k := range t.Workers {
-		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, k.State, k.Busy, k.Runners, 100*k.Used, k.Held, k.Answered)
+		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, workerState(w.Style, k.State), k.Busy, k.Runners, 100*k.Used, k.Held, k.Answered)
 	}
 	if more := t.Total - len(t.Workers); more > 0 {
 		fmt.Fprintf(w, "... %d more workers\n", more)
@@ -88,4 +88,12 @@ func printTop(term *cli.Terminal, t top) error {
 		return fmt.Errorf("print the stage: %w", err)
 	}
 	return nil
+}
+
+// workerState is the state of a worker.
+func workerState(style cli.Style, state string) string {
+	if state == string(fleet.Ready) {
+		return style.Good(state)
+	}
+	return style.Warn(state)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,8 +74,8 @@ func tuneList(ctx context.Context, term *cli.Terminal, t tuner, all bool) error 
 		term.PrintJSON(s)
 		return nil
 	}
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SETTING\tVALUE\tDEFAULT\tRANGE")
+	w := term.Table()
+	w.Header("SETTING\tVALUE\tDEFAULT\tRANGE")
 	for _, k := range s.Settings {
 		if all || k.Value != k.Default {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.Name, k.Value, k.Default, rangeOf(k))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,8 +80,8 @@ func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, min
 // printUsage prints a line an owner and task, and one of all.
 func printUsage(term *cli.Terminal, u api.Usage) error {
 	term.Printf("Queries from %s to %s\n\n", u.From.Local().Format(time.DateTime), u.To.Local().Format(time.DateTime))
-	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "OWNER\tTASK\tQUERIES\tMISSED\tMISSED SHARE\tBAD INPUT\tREFUSED\tON FUNCTIONS\tCOST\t$ PER MILLION")
+	w := term.Table()
+	w.Header("OWNER\tTASK\tQUERIES\tMISSED\tMISSED SHARE\tBAD INPUT\tREFUSED\tON FUNCTIONS\tCOST\t$ PER MILLION")
 	var all api.OwnerUsage
 	for _, o := range u.Owners {
 		printOwner(w, cmp.Or(cli.OneLine(o.Owner), "(others)"), cli.OneLine(o.Task), o)

@@ -105,7 +105,7 @@ func refused(err error) bool {
 
 // printError prints an error and what to do about it.
 func (t *Terminal) printError(command string, err error) {
-	fmt.Fprintf(t.Err, "%s: %v\n", command, err)
+	fmt.Fprintf(t.Err, "%s %v\n", t.styleOf(t.Err).Bad(command+":"), err)
 	if hint := t.hint(err); hint != "" {
 		fmt.Fprintf(t.Err, "  %s\n", hint)
 	}

@@ -73,6 +73,7 @@ func (t *Terminal) Root(c *cobra.Command) *cobra.Command {
 	c.SetOut(t.Out)
 	c.SetErr(t.Err)
 	c.SetFlagErrorFunc(wrongFlag)
+	c.SetUsageTemplate(t.Style().boldHeadings(c.UsageTemplate()))
 	return c
 }
 
