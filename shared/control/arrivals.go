@@ -22,8 +22,9 @@ const (
 )
 
 // collectArrivals adds the arrivals that came to be known since the last tick,
-// those of the two minutes before them as they are known by now, and what they
-// asked for. Where the metrics are not due it is as if nothing newer were known.
+// those of the two minutes before them as they are known by now, and, where it is
+// due, what they asked for. Where the metrics are not due it is as if nothing newer
+// were known.
 func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, after *memory) {
 	from, to, err := c.knownSeconds(ctx, in)
 	s := decision.Signal{Name: decision.Arrivals}
@@ -32,10 +33,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	}
 	in.Snapshot.CoveredTo = to
 	if err == nil && from.Before(to) {
-		in.Snapshot.Arrivals, err = c.arrivals(ctx, from, to)
-	}
-	if err == nil && from.Before(to) {
-		err = c.collectMeans(ctx, in.Snapshot.Arrivals, from, to, after)
+		in.Snapshot.Arrivals, err = c.arrivalsAndMeans(ctx, in, from, to, after)
 	}
 	c.moreDue(in.Pool, err != nil || to.IsZero(), comeSince(in.Before.Scheme.KnownUntil, from, in.Snapshot.Arrivals), to.After(in.Before.Scheme.KnownUntil))
 	if err != nil {
@@ -43,6 +41,25 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 		in.Snapshot.Arrivals = nil
 	}
 	in.Signals = append(in.Signals, s)
+}
+
+// arrivalsAndMeans reads the arrivals of the seconds from and to. Where the sums are due,
+// or queries came and none is in the means yet, the means follow what those seconds asked
+// for, and the ones before them that the last sums did not settle.
+func (c *Controller) arrivalsAndMeans(ctx context.Context, in *decision.Case, from, to time.Time, after *memory) ([]procurement.Second, error) {
+	start := from
+	if after.SettledTo.Before(from) && after.SettledTo.After(in.At.Add(-lookBack)) {
+		start = after.SettledTo
+	}
+	arrived, err := c.arrivals(ctx, start, to)
+	if err != nil {
+		return nil, err
+	}
+	first := after.ServiceMS.Queries == 0 && slices.ContainsFunc(arrived, anyArrival)
+	if first || c.sumsDue(in.Pool, in.At) {
+		err = c.collectMeans(ctx, arrived, start, to, after)
+	}
+	return arrived[int(from.Sub(start)/time.Second):], err
 }
 
 // moreDue notes whether the next tick is to read the metrics of a pool at rest too: where
@@ -57,8 +74,10 @@ func (c *Controller) moreDue(pool string, unread, come, newer bool) {
 // comeSince reports whether seconds from one on have arrivals after those that were seen.
 func comeSince(seen, from time.Time, arrivals []procurement.Second) bool {
 	fresh := min(len(arrivals), max(0, int(seen.Sub(from)/time.Second)))
-	return slices.ContainsFunc(arrivals[fresh:], func(s procurement.Second) bool { return s.Strict+s.Relaxed > 0 })
+	return slices.ContainsFunc(arrivals[fresh:], anyArrival)
 }
+
+func anyArrival(s procurement.Second) bool { return s.All() > 0 }
 
 // knownSeconds returns the seconds to read: from two minutes before those that no tick
 // saw, but not from before the metrics last came without a gap, to the newest
@@ -99,6 +118,9 @@ func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from,
 // after one that was not enough; the pulse is put a tick before, as CloudWatch shows a
 // point only seconds after it is put: what a read knows would end with the pulse of the
 // one before.
+//
+// What the arrivals asked for and what functions cost changes slowly, and intakes in Lambda
+// add it up over a minute: it is read as often in a busy stage as in one at rest.
 func (c *Controller) metricsDue(pool string, set settings.Settings, now time.Time) (due, pulse bool) {
 	every := min(c.MetricsEvery, seconds(set.StaleSeconds/2)) - seconds(set.TickSeconds/2)
 	rests := c.MetricsEvery > 0 && c.atRest()
@@ -112,7 +134,17 @@ func (c *Controller) metricsDue(pool string, set settings.Settings, now time.Tim
 	}
 	pulse = !c.pulsed[pool]
 	c.metricsAt[pool], c.pulsed[pool] = now, false
+	if now.Sub(c.sumsAt[pool]) >= every {
+		c.sumsAt[pool] = now
+	}
 	return true, pulse
+}
+
+// sumsDue says whether a tick reads what the arrivals asked for, and what functions cost.
+func (c *Controller) sumsDue(pool string, at time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sumsAt[pool].Equal(at)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

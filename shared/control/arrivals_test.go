@@ -79,11 +79,21 @@ func TestLatePointsChangeTheHistory(t *testing.T) {
 }
 
 // The mean of what queries ask for counts each query once, also when its second
-// is read at a dozen ticks and what it asked for comes late.
+// is read at a dozen ticks and what it asked for comes late, and when the sums are
+// read at one tick of six.
 func TestMeansCountEachQueryOnce(t *testing.T) {
+	for _, every := range []time.Duration{0, time.Minute} {
+		t.Run(every.String(), func(t *testing.T) { meansCountEachQueryOnce(t, every) })
+	}
+}
+
+func meansCountEachQueryOnce(t *testing.T, every time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		defer func() { check(t, s.backend.Close()) }()
+		for _, c := range s.cs {
+			c.MetricsEvery = every
+		}
 		s.begin(1)
 		s.pass(10 * time.Second) // the first pulse
 		s.runAt(time.Minute, 1, 100)

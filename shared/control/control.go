@@ -97,7 +97,9 @@ type Options struct {
 	// and must not wait for anything. nil where nobody wants them.
 	Totals func(telemetry.Totals)
 	// MetricsEvery is how often the metrics are read of a stage at rest, where each read
-	// is paid for: the next thing to happen is a launch. 0 reads them at each tick.
+	// is paid for: the next thing to happen is a launch. A busy stage's arrivals are read at
+	// each tick, and so often what they ask for and what functions cost. 0 reads all of them
+	// at each tick.
 	MetricsEvery time.Duration
 	// Versions are where versions on trial are rolled back; nil where another process
 	// judges them. Votes are callers' opinions, by which it does too.
@@ -129,6 +131,7 @@ type Controller struct {
 	counted     map[string]workload.Waiting // on each pool's queues, by its last tick
 	activeAt    time.Time                   // when the stage was last not idle
 	metricsAt   map[string]time.Time        // when the metrics were last read, by pool
+	sumsAt      map[string]time.Time        // when what arrivals asked for and functions cost was last read, by pool
 	metricsMore map[string]bool             // the next tick reads them again, at rest too
 	pulsed      map[string]bool             // the pulse of the next reading has been put
 	spent       map[string]functionsSpent   // by pool
@@ -140,7 +143,7 @@ type Controller struct {
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsed: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsed: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	c.trials.Watcher = c.newTrials()
 	return c

@@ -69,11 +69,14 @@ type functionsSpent struct {
 	usd  float64
 }
 
-// spentByFunctions is what functions cost since the hour began, as it was when this
-// pool's metrics were last read, which is now unless the stage is at rest.
+// spentByFunctions is what functions cost since the hour began, as it was last read: with
+// a budget whenever this pool's metrics were, otherwise with the sums of its arrivals.
 func (c *Controller) spentByFunctions(ctx context.Context, in *decision.Case, hour time.Time) (float64, error) {
 	c.mu.Lock()
-	known, due := c.spent[in.Pool], c.metricsAt[in.Pool].Equal(in.At)
+	known, due := c.spent[in.Pool], c.sumsAt[in.Pool].Equal(in.At)
+	if in.Settings.HourlyBudgetUSD > 0 {
+		due = c.metricsAt[in.Pool].Equal(in.At)
+	}
 	c.mu.Unlock()
 	if !due && known.hour.Equal(hour) {
 		return known.usd, nil

@@ -20,12 +20,12 @@ func TestAnIdleMonthByHand(t *testing.T) {
 	lines := AtRest(deployed(WorkersFront, true)).Lines(today)
 	for name, want := range map[string]float64{
 		"controller's run time":                       43800 * 59 * 0.25 * 0.0000133334,
-		"controller's reads of metrics, each minute":  43800 * 8 * 1e-5,
+		"controller's reads of metrics, each minute":  43800 * 7 * 1e-5,
 		"controller's pulse metric, each minute":      43800 * 1e-5,
 		"controller's writes of decisions and memory": 262800 * 14 * 6.25e-7,
 		"controller's reads of queue depths":          262800 * 2 * 4e-7,
-		// five pollers of three queues, three polls a minute
-		"Lambda's polls of empty queues": 43800 * 45 * 4e-7,
+		// five pollers of two queues, three polls a minute
+		"Lambda's polls of empty queues": 43800 * 30 * 4e-7,
 		"CloudWatch metrics":             10 * 0.3,
 		"CloudWatch alarms":              22 * 0.1,
 		"CloudWatch dashboard":           3,

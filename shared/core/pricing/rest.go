@@ -73,11 +73,16 @@ const (
 	metricsOfPool  = 2 // wanted, spent; two more in hours in which workers are missing
 	metricsOfEnds  = 3 // shares of queries that missed their bound, overflowed, expired
 
-	askedOfPool = 4 + 2 // pulse and three sums; the ages of two queues
+	// Metrics that are read: at each tick of a busy pool its pulse and the arrivals of each
+	// class of a task, and once a minute what arrivals take, cost and may wait, what functions
+	// cost and, while queries wait, the ages of two queues.
+	askedOfPool = 1
 	askedOfTask = 2
+	sumsOfPool  = 4
+	agesOfPool  = 2
 
 	queuesOfPool     = 2
-	polledByFunction = 3 // overflow, dead letters and callbacks
+	polledByFunction = 2 // overflow and callbacks
 	pollersOfQueue   = 5 // that Lambda keeps
 	pollsPerMinute   = 3 // of a poller on an empty queue
 
@@ -114,18 +119,19 @@ const (
 func AtRest(d Deployment) Rest {
 	n, perMinute, views := float64(d.Pools), 60/d.TickSeconds, 60/d.ViewSeconds
 	asked := n * float64(askedOfPool+askedOfTask*d.Tasks)
+	sums := n * sumsOfPool
 	r := Rest{
 		Deployment: d,
 		Alarms:     alarmsOfStage + alarmsOfPool*d.Pools, Metrics: metricsOfStage + metricsOfTask*d.Tasks + metricsOfPool*d.Pools,
 		Dashboards: 1, Secrets: 1, SecretReadsPerMonth: secretReads,
 		ControllerMB: ControllerMB, ControllerSecondsPerMinute: 59, TicksPerMinute: perMinute,
-		MetricsAskedPerMinute: asked, MetricPutsPerMinute: 1, QueueDepthsPerTick: n * queuesOfPool,
+		MetricsAskedPerMinute: asked + sums, MetricPutsPerMinute: 1, QueueDepthsPerTick: n * queuesOfPool,
 		StoreWritesPerTick: n*tickWrites + 1 + settingsWrites, StoreReadsPerTick: n * tickReads, LogKBPerTick: n,
 		CatalogueReadsPerMinute: 60.0 / CatalogueSeconds,
 		QueuePollsPerMinute:     polledByFunction * pollersOfQueue * pollsPerMinute,
 		SchedulesPerMonth:       minutesOfMonth * (1 + n/5),
 
-		BusyMetrics: metricsOfEnds, BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
+		BusyMetrics: metricsOfEnds, BusyMetricsAskedPerMinute: asked*max(1, perMinute) + sums + n*agesOfPool, BusyMetricPutsPerMinute: max(1, perMinute),
 		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
 		BusyStoreWritesPerMinute: views + busySettings*settingsWrites, BusyCountUnitsPerMinute: countUnits, BusyPastRowsPerMinute: pastRows,
 		TrialReadsPerTick: 1, TrialWritesPerMinute: trialUnits,
