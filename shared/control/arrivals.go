@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -35,7 +36,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	if err == nil && from.Before(to) {
 		in.Snapshot.Arrivals, err = c.arrivalsAndMeans(ctx, in, from, to, after)
 	}
-	c.moreDue(in.Pool, err != nil || to.IsZero(), comeSince(in.Before.Scheme.KnownUntil, from, in.Snapshot.Arrivals), to.After(in.Before.Scheme.KnownUntil))
+	c.moreDue(in.Pool, err != nil || to.IsZero(), grewSince(in.Before.Scheme, from, in.Snapshot.Arrivals), to.After(in.Before.Scheme.KnownUntil))
 	if err != nil {
 		s.Fault = err.Error()
 		in.Snapshot.Arrivals = nil
@@ -63,18 +64,38 @@ func (c *Controller) arrivalsAndMeans(ctx context.Context, in *decision.Case, fr
 }
 
 // moreDue notes whether the next tick is to read the metrics of a pool at rest too: where
-// they could not be read, or tell of arrivals that no tick had seen, until they tell of
-// newer seconds without any. A load is then known as it grows, and not a minute later.
-func (c *Controller) moreDue(pool string, unread, come, newer bool) {
+// they could not be read, or show a load that grew, until they show newer seconds in which
+// it did not. A load is then known as it grows, and not a minute later.
+func (c *Controller) moreDue(pool string, unread, grew, newer bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.metricsMore[pool] = unread || come || c.metricsMore[pool] && !newer
+	c.metricsMore[pool] = unread || grew || c.metricsMore[pool] && !newer
 }
 
-// comeSince reports whether seconds from one on have arrivals after those that were seen.
-func comeSince(seen, from time.Time, arrivals []procurement.Second) bool {
-	fresh := min(len(arrivals), max(0, int(seen.Sub(from)/time.Second)))
-	return slices.ContainsFunc(arrivals[fresh:], anyArrival)
+// What a load is compared with: as many seconds before, and an excess that arrivals by
+// chance alone reach in one reading of a thousand (three standard deviations of a Poisson
+// count, and two queries where next to none were expected).
+const (
+	steadySeconds    = 600
+	chanceDeviations = 3
+	chanceQueries    = 2
+)
+
+// grewSince reports whether seconds from one on hold more new arrivals than the load before
+// them explains. A steady load that needs no worker is read once a minute: at each tick, its
+// reads cost more than a small load's functions.
+func grewSince(seen procurement.State, from time.Time, arrivals []procurement.Second) bool {
+	fresh := arrivals[min(len(arrivals), max(0, int(seen.KnownUntil.Sub(from)/time.Second))):]
+	came := 0.0
+	for _, s := range fresh {
+		came += s.All()
+	}
+	before := seen.History[max(0, len(seen.History)-steadySeconds):]
+	expected := 0.0
+	for _, n := range before {
+		expected += n * float64(len(fresh)) / float64(len(before))
+	}
+	return came > expected+chanceDeviations*math.Sqrt(expected)+chanceQueries
 }
 
 func anyArrival(s procurement.Second) bool { return s.All() > 0 }

@@ -161,8 +161,9 @@ func (r *rig) rests(set settings.Settings) (n *counting, stop func()) {
 	return n, func() { end(); <-ran }
 }
 
-// A stage at rest whose metrics tell of arrivals, or cannot be read, is read again at the
-// next tick, until they tell of none.
+// A stage at rest whose load grows, or whose metrics cannot be read, is read again at the
+// next tick, until they show newer seconds in which it did not; a small load that goes on is
+// read once a minute.
 func TestALoadThatComesAtRestIsReadAtEachTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -176,19 +177,28 @@ func TestALoadThatComesAtRestIsReadAtEachTick(t *testing.T) {
 			<-time.After(of)
 			return float64(n.pulses.Load() - before)
 		}
-		for range 120 { // two minutes of a load
-			err := r.Metrics.Put(t.Context(), platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(catalogue().Current().Tasks[0].Name, string(query.Strict)), At: time.Now(), Value: 20})
-			if err != nil {
-				t.Fatal(err)
+		load := func(seconds int, each float64) {
+			for range seconds {
+				err := r.Metrics.Put(t.Context(), platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(catalogue().Current().Tasks[0].Name, string(query.Strict)), At: time.Now(), Value: each})
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(time.Second)
 			}
-			<-time.After(time.Second)
 		}
+		load(120, 20)
 		if got, ticks := pulses(time.Minute), 60/set.TickSeconds; got < ticks/3 {
 			t.Errorf("%v readings in the minute after the load, want those of some %v ticks", got, ticks)
 		}
 		<-time.After(2 * time.Minute)
 		if got := pulses(time.Minute); got != 1 {
 			t.Errorf("%v readings a minute at rest again", got)
+		}
+		load(20*60, 1)
+		before := n.pulses.Load()
+		load(10*60, 1)
+		if got := n.pulses.Load() - before; got != 10 {
+			t.Errorf("%v readings in ten minutes of a steady load", got)
 		}
 	})
 }
