@@ -9,9 +9,16 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/rollout"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
@@ -217,4 +224,80 @@ func (s *stage) only(version string) bool {
 		got = append(got, a.Version)
 	}
 	return !slices.ContainsFunc(got, func(v string) bool { return v != version })
+}
+
+// votersOf asks the net as several callers, each of which says of every answer whether it is
+// right, until the function that it returns is called: answers of the named version are wrong,
+// and others right. It fails the test for each query or vote that is lost.
+func (s *stage) votersOf(wrong func() string) (stop func()) {
+	in := packedOnes()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var all sync.WaitGroup
+	for caller := range 6 { // no single caller may decide
+		c, err := client.New(client.Config{Endpoint: s.URL, Token: fmt.Sprint("caller ", caller)})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all.Go(func() {
+			for ctx.Err() == nil {
+				q, err := c.Submit(s.t.Context(), client.Submission{Model: "net", Input: in}, client.Options{Wait: 30 * time.Second})
+				if err != nil || q.State != query.Succeeded {
+					s.t.Errorf("%+v, error %v", q, err)
+					return
+				}
+				right := q.Model != wrong()
+				if err := c.Feedback(s.t.Context(), q.ID, q.Receipt, feedback.Opinion{Correct: &right}); err != nil {
+					s.t.Errorf("a vote on query %s: %v", q.ID, err)
+					return
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
+// packedOnes is an input of the net.
+func packedOnes() query.Input {
+	const width = 64
+	ones := slices.Repeat([]float32{1}, width)
+	return query.Input{ContentType: tensors.ContentType, Data: tensors.Pack([]tensors.Tensor{tensors.FromFloats("x", []int64{1, width}, ones)})}
+}
+
+// A version that gets 5 % of the queries goes back by itself for each reason for which it may:
+// its runs fail, its callers say that it is wrong, its answers cost more, or it is slow. The
+// reason is recorded.
+func TestABadVersionAtFivePercentGoesBack(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=2", "--boot-seconds=0", "--unpaced", "--set", "heartbeat_seconds=1", "--set", "canary_latency_factor=100")
+	s.workersReady(2)
+	s.mustModel("add", file(t, "net.onnx", chain(100).Bytes()), "--task", "own", "--accuracy", "90")
+	var wrong atomic.Value
+	wrong.Store("")
+	load := s.votersOf(func() string { return wrong.Load().(string) })
+	for i, tc := range []struct {
+		test  rollout.Test
+		graph enginetest.Graph
+	}{{rollout.Errors, broken(100)}, {rollout.Accuracy, chain(101)}, {rollout.Cost, chain(3000)}, {rollout.Latency, chain(1000)}} {
+		version := fmt.Sprint("net@", i+2)
+		switch tc.test {
+		case rollout.Accuracy:
+			wrong.Store(version)
+		case rollout.Latency: // until now only a version a hundred times as slow was too slow
+			if _, err := s.Set(t.Context(), "canary_latency_factor", "1.5"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.mustModel("add", file(t, "next.onnx", tc.graph.Bytes()), "--task", "own", "--name", "net", "--accuracy", "90", "--share", "0.05")
+		s.until(version+" is rolled back", func() bool { return s.rollout().Canary == "" })
+		r := s.rollout()
+		last := r.History[len(r.History)-1]
+		if r.Served != "net" || last.Version != version || last.Action != profile.VersionRolledBack || last.By != profile.ByRule || !strings.HasPrefix(last.Why, string(tc.test)) {
+			t.Errorf("for its %s: %+v", tc.test, r)
+		}
+		begun := r.History[slices.IndexFunc(r.History, func(e profile.RolloutEvent) bool { return e.Version == version })]
+		t.Logf("%s after %v: %s", version, last.At.Sub(begun.At), last.Why)
+	}
+	load()
 }
