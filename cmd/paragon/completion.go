@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/environment"
 )
 
 // completeIDs completes the ids of recent queries, newest first.
@@ -122,6 +126,97 @@ func completeOwnModels(term *cli.Terminal) cobra.CompletionFunc {
 		}
 		return out, noFiles
 	}
+}
+
+// completePools completes the names of the stage's pools.
+func completePools(term *cli.Terminal) cobra.CompletionFunc {
+	return fromServer(term, func(ctx context.Context, cl *client.Client) (out []string, err error) {
+		s, err := cl.Status(ctx)
+		for _, p := range s.Pools {
+			out = append(out, p.Name+"\t"+p.InstanceType)
+		}
+		return out, err
+	})
+}
+
+// completeWorkers completes the id of a worker.
+func completeWorkers(term *cli.Terminal) cobra.CompletionFunc {
+	return fromServer(term, func(ctx context.Context, cl *client.Client) (out []string, err error) {
+		ws, err := cl.Workers(ctx, "", 0, 50)
+		for _, w := range ws.Workers {
+			out = append(out, w.ID+"\t"+w.State)
+		}
+		return out, err
+	})
+}
+
+// fromServer completes one value by what the server says; without a server there is
+// nothing to offer.
+func fromServer(term *cli.Terminal, read func(context.Context, *client.Client) ([]string, error)) cobra.CompletionFunc {
+	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
+		defer cancel()
+		cl, err := term.Connect(ctx, client.Config{Attempts: 1})
+		if err != nil {
+			return nil, noFiles
+		}
+		out, err := read(ctx, cl)
+		if err != nil || len(given) > 0 {
+			return nil, noFiles
+		}
+		return out, noFiles
+	}
+}
+
+// completeCatalogue completes a flag from the profiles in a folder: by all of them, or by
+// the catalogue that is named. A bucket is not asked.
+func completeCatalogue(term *cli.Terminal, folder, catalogue *string, values func(*profiles.Set, *profile.Catalogue) []string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		dir := cmp.Or(*folder, term.Env(environment.Profiles))
+		if strings.Contains(dir, "://") {
+			return nil, noFiles
+		}
+		set, err := profiles.Load(dir)
+		if err != nil {
+			return nil, noFiles
+		}
+		var c *profile.Catalogue
+		if catalogue != nil {
+			if c, err = set.Catalogue(*catalogue); err != nil {
+				return nil, noFiles
+			}
+		}
+		return values(set, c), noFiles
+	}
+}
+
+func catalogueNames(set *profiles.Set, _ *profile.Catalogue) []string {
+	all, err := set.Names()
+	if err != nil {
+		return nil // nothing to offer
+	}
+	return all
+}
+
+func tasksOf(_ *profiles.Set, c *profile.Catalogue) []string { return taskNames(c) }
+
+// modelsOfTask completes the models of a task, or of all tasks.
+func modelsOfTask(task *string) func(*profiles.Set, *profile.Catalogue) []string {
+	return func(_ *profiles.Set, c *profile.Catalogue) (out []string) {
+		for _, m := range c.Models {
+			if task == nil || *task == m.Task {
+				out = append(out, m.Name+"\t"+m.Task)
+			}
+		}
+		return out
+	}
+}
+
+func instancesOf(_ *profiles.Set, c *profile.Catalogue) (out []string) {
+	for _, in := range c.Instances {
+		out = append(out, in.Type)
+	}
+	return out
 }
 
 // completeProcesses completes the kinds of processes, and those that a machine's log names.

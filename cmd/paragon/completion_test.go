@@ -36,6 +36,44 @@ func TestFilesAreCompletedWhereTheyAreMeant(t *testing.T) {
 	}
 }
 
+// What a flag or an argument may be is offered.
+func TestValuesAreCompleted(t *testing.T) {
+	for _, c := range []struct {
+		words string
+		want  []string // among what is offered
+	}{
+		{"cost --cdk-json ../../cdk.json --model", []string{"cnn\tfashion", "ensemble-three\tfashion"}},
+		{"cost --cdk-json ../../cdk.json --task", []string{"fashion"}},
+		{"cost --cdk-json nowhere.json --model", nil},
+		{"cost --front", []string{"workers", "lambda"}},
+		{"select --task", []string{"fashion"}},
+		{"select --catalogue imagenet --task", []string{"imagenet"}},
+		{"select --catalogue", []string{"fashion", "imagenet"}},
+		{"select --model", []string{"cnn\tfashion"}},
+		{"select --instances", []string{"c5.large"}},
+		{"profile --model", []string{"mlp\tfashion"}},
+		{"up --scheme", []string{"hedged", "paragon"}},
+		{"replay --scheme", []string{"all", "hedged", "kpa"}},
+		{"replay --task", []string{"fashion"}},
+		{"model add --task", []string{"fashion"}},
+		{"decisions --pool", []string{"main\tc5.large"}},
+		{"redrive --queue", []string{"overflow"}},
+		{"fault clear", []string{"slow-boot"}},
+		{"fault spot-notice", []string{"general-1\tready"}},
+		{"tune set scheme", []string{"hedged"}},
+	} {
+		got, directive := completed(t, append(strings.Fields(c.words), "")...)
+		for _, want := range c.want {
+			if !slices.Contains(got, want) {
+				t.Errorf("%s: %q lacks %q", c.words, got, want)
+			}
+		}
+		if len(c.want) == 0 && len(got) > 0 && got[0] != "" || directive != ":4" && directive != ":36" {
+			t.Errorf("%s: %q %s", c.words, got, directive)
+		}
+	}
+}
+
 func TestProcessesAreCompletedFromTheLog(t *testing.T) {
 	data := t.TempDir()
 	line := `{"time":"2026-11-27T10:00:00Z","level":"INFO","msg":"ready","process":"w-7"}` + "\n"

@@ -104,6 +104,12 @@ func newCostCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.trialHours, "trial-hours", 0, "hours of the month in which a new version of a model is on trial (canary or shadow)")
 	fs.Float64Var(&f.boots, "boots", 0, "times in the month that workers boot while no worker is ready (counts with --path async)")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
+	term.CompleteFlag(c, "model", f.complete(f.deployable))
+	term.CompleteFlag(c, "task", f.complete(func() []string { return f.tasks }))
+	term.CompleteValues(c, "network", "private", "public")
+	term.CompleteValues(c, "front", string(pricing.WorkersFront), string(pricing.LambdaFront))
+	term.CompleteValues(c, "path", string(pricing.Direct), string(pricing.Batch10), string(pricing.Async))
+	term.CompleteValues(c, "overflow-path", string(pricing.OverflowQueue), string(pricing.OverflowDirect))
 	return c
 }
 

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
@@ -58,6 +60,26 @@ func (f *costFlags) load() error {
 		return err
 	}
 	return f.findTimes()
+}
+
+// complete completes a flag with what the deployment has, where its file can be read.
+func (f *costFlags) complete(values func() []string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		if err := f.load(); err != nil {
+			return nil, noFiles // there is nothing to offer
+		}
+		return values(), noFiles
+	}
+}
+
+// deployable are the names of the models that deploy, of the task that was named if one was.
+func (f *costFlags) deployable() (names []string) {
+	for _, m := range f.catalogue.Models {
+		if m.Runnable() && slices.Contains(f.tasks, m.Task) && (f.task == "" || m.Task == f.task) {
+			names = append(names, m.Name+"\t"+m.Task)
+		}
+	}
+	return names
 }
 
 // relative is a path of the deployment's file, which is relative to its folder.

@@ -54,6 +54,7 @@ paragon explain, with the id of a decision, prints the whole decision.`,
 	f.StringVar(&pool, "pool", "", "pool whose decisions are listed (default the first pool)")
 	f.BoolVar(&moves, "moves", false, "list only the decisions that change the fleet")
 	f.IntVar(&limit, "limit", limit, "list at most this many decisions, 1 to 1000")
+	term.CompleteFlag(c, "pool", completePools(term))
 	return term.ServerCommand(c)
 }
 

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,7 +74,7 @@ func newLaunchFaultCommand(term *cli.Terminal, kind, takes, short string) *cobra
 
 // newFaultKindCommand is a command that injects one fault, made of its arguments.
 func newFaultKindCommand(term *cli.Terminal, use, short, example string, args int, fault func(given []string) (api.Fault, error)) *cobra.Command {
-	return term.ServerCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
+	c := term.ServerCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
 		RunE: func(c *cobra.Command, given []string) error {
 			f, err := fault(given)
 			if err != nil {
@@ -81,6 +82,10 @@ func newFaultKindCommand(term *cli.Terminal, use, short, example string, args in
 			}
 			return onFaults(c.Context(), term, func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.SetFault(ctx, f) })
 		}})
+	if strings.HasSuffix(use, " WORKER") {
+		c.ValidArgsFunction = completeWorkers(term)
+	}
+	return c
 }
 
 func groupFault(given []string) (api.Fault, error) {
@@ -101,6 +106,7 @@ func newFaultListCommand(term *cli.Terminal) *cobra.Command {
 
 func newFaultClearCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{Use: "clear [KIND]", Short: "Clear the faults of one kind, or all faults", Example: "  paragon fault clear slow-boot", Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{api.NoCapacity, api.LaunchFails, api.NeverReady, api.SlowBoot, api.DieAfter, api.SpotAfter}, noFiles),
 		RunE: func(c *cobra.Command, given []string) error {
 			kind := ""
 			if len(given) == 1 {

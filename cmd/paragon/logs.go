@@ -75,9 +75,8 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
 	fs.Var(cli.DurationValue(&f.since), "since", "with --stage: length of the span that ends now, up to 336h")
 	fs.BoolVar(&term.JSON, "json", false, "print each line as it is stored, as a JSON object")
-	if err := c.RegisterFlagCompletionFunc("process", completeProcesses(&f.data)); err != nil {
-		panic("paragon: complete --process: " + err.Error()) // registered twice
-	}
+	term.CompleteFlag(c, "process", completeProcesses(&f.data))
+	term.CompleteStage(c)
 	term.CompleteValues(c, "level", "debug", "info", "warn", "error")
 	return c
 }

@@ -104,6 +104,10 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 	})
 	f.define(c.Flags())
 	defineYes(c, &f.yes)
+	term.CompleteNames(c)
+	term.CompleteValues(c, "kind", "classify", "embed", "tensor")
+	term.CompleteValues(c, "input", "picture", "text", "tensor")
+	term.CompleteValues(c, "preprocess", "imagenet")
 	return c
 }
 

@@ -84,6 +84,9 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&f.resource, "resource", "", `instance type of this machine, or "auto" to read it from the instance metadata (default the catalogue's reference machine)`)
 	fs.StringVar(&f.lambda, "lambda", "", `stage whose Lambda functions are measured instead of this machine, or "local" for functions that run on this machine as processes`)
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
+	term.CompleteFlag(c, "catalogue", completeCatalogue(term, &f.folder, nil, catalogueNames))
+	term.CompleteFlag(c, "model", completeCatalogue(term, &f.folder, &f.catalogue, modelsOfTask(nil)))
+	term.CompleteValues(c, "clock", "wall", "thread")
 	return c
 }
 

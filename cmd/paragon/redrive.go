@@ -49,6 +49,7 @@ func newRedriveCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&f.queue, "queue", "", "send all queries to this queue: overflow or work (default by the class of each query)")
 	fs.IntVar(&f.limit, "limit", f.limit, fmt.Sprintf("submit at most this many queries again, 1 to %d", mostLetters))
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print which queries would be submitted again, and change nothing")
+	term.CompleteValues(c, "queue", "overflow", "work")
 	return term.ServerCommand(c)
 }
 

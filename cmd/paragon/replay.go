@@ -57,6 +57,9 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	f.arrivals.add(term, fs)
 	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings even if no calibration has measured their error")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
+	term.CompleteNames(c)
+	term.CompleteStage(c)
+	f.Complete(term, c)
 	return c
 }
 

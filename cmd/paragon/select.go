@@ -66,6 +66,12 @@ func newSelectCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.rate, "rate", 0, "queries per second; prints the cheapest fleets for this rate")
 	fs.BoolVar(&f.all, "all", false, "print every candidate (default the best 10)")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
+	term.CompleteFlag(c, "catalogue", completeCatalogue(term, &f.folder, nil, catalogueNames))
+	term.CompleteFlag(c, "task", completeCatalogue(term, &f.folder, &f.catalogue, tasksOf))
+	term.CompleteFlag(c, "model", completeCatalogue(term, &f.folder, &f.catalogue, modelsOfTask(&n.Task)))
+	term.CompleteFlag(c, "instances", completeCatalogue(term, &f.folder, &f.catalogue, instancesOf))
+	term.CompleteValues(c, "optimize", "latency", "accuracy", "cost")
+	term.CompleteValues(c, "arch", "x86_64", "arm64", "none")
 	return c
 }
 

@@ -101,6 +101,8 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store at the start, as name=value")
 	f.BoolVar(&demo, "demo", false, "run a demonstration: models slowed down to stand for larger ones, a number of workers that follows the load, and 46 seconds of queries")
 	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of the pprof pages of this process; the log has the addresses of its child processes")
+	term.CompleteValues(c, "scheme", procurement.Names()...)
+	term.CompleteFlag(c, "catalogue", completeCatalogue(term, &cfg.ProfilesDir, nil, catalogueNames))
 	f.BoolVarP(&verbose, "verbose", "v", false, "log at level info, not only warnings and errors")
 	return c
 }

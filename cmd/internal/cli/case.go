@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/paragon-serving/paragon/profiles/schema"
@@ -79,6 +80,13 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.spotTrace, "spot-trace", "", "CSV file of the available spot instances in each zone (second,ZONE,...), instead of --spot-share; for the schemes that choose how many to buy (hedged, and spothedge, which 'all' does not include)")
 	fs.Var(DurationValue(&f.spot.Offset), "spot-offset", "time in --spot-trace at which to begin; the file repeats at its end")
 	fs.StringArrayVar(&f.set, "set", nil, "setting of the simulated controller, as NAME=VALUE; may be given more than once")
+}
+
+// Complete completes those of the flags whose values are known.
+func (f *CaseFlags) Complete(t *Terminal, c *cobra.Command) {
+	t.CompleteValues(c, "catalogue", simulate.MarketNames()...)
+	t.CompleteValues(c, "scheme", append([]string{"all"}, rivals.Names()...)...)
+	t.CompleteValues(c, "layout", string(simulate.Shared), string(simulate.PerModel))
 }
 
 // Check refuses what needs no file to be refused.

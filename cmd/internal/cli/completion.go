@@ -13,6 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 )
 
 // CompleteIn bounds how long a press of the tab key may wait for the server.
@@ -21,16 +22,8 @@ const CompleteIn = 2 * time.Second
 // CompleteNames completes --task and --model from the server, and the flags
 // whose values are known.
 func (t *Terminal) CompleteNames(c *cobra.Command) {
-	complete := func(flag string, f cobra.CompletionFunc) {
-		if c.Flags().Lookup(flag) == nil {
-			return
-		}
-		if err := c.RegisterFlagCompletionFunc(flag, f); err != nil {
-			panic("paragon: complete --" + flag + ": " + err.Error()) // registered twice
-		}
-	}
-	complete("task", t.completeModels(func(m api.Model) (string, string) { return m.Task, "" }))
-	complete("model", t.completeModels(func(m api.Model) (string, string) {
+	t.CompleteFlag(c, "task", t.completeModels(func(m api.Model) (string, string) { return m.Task, "" }))
+	t.CompleteFlag(c, "model", t.completeModels(func(m api.Model) (string, string) {
 		if m.Accuracy.Source.Kind == profile.UnknownAccuracy {
 			return m.Name, m.Task
 		}
@@ -42,12 +35,31 @@ func (t *Terminal) CompleteNames(c *cobra.Command) {
 
 // CompleteValues completes a flag whose values are known, if the command has it.
 func (t *Terminal) CompleteValues(c *cobra.Command, flag string, values ...string) {
+	t.CompleteFlag(c, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// CompleteFlag completes a flag by a function, if the command has it.
+func (t *Terminal) CompleteFlag(c *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if c.Flags().Lookup(flag) == nil {
 		return
 	}
-	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := c.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic("paragon: complete --" + flag + ": " + err.Error()) // registered twice
 	}
+}
+
+// CompleteStage completes --stage with the stages of the account and region whose
+// credentials the terminal has.
+func (t *Terminal) CompleteStage(c *cobra.Command) {
+	t.CompleteFlag(c, "stage", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), CompleteIn)
+		defer cancel()
+		stages, err := discovery.Stages(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp // there is nothing to offer
+		}
+		return stages, cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
 // completeModels completes one name of each model that the server serves.

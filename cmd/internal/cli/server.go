@@ -164,5 +164,6 @@ func (t *Terminal) ServerCommand(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&t.Stage, "stage", "", "name of a stage (a deployment) in an AWS account (default PARAGON_STAGE)")
 	c.Flags().StringVar(&t.Token, "token", "", "bearer token (default PARAGON_TOKEN)")
 	c.Flags().BoolVar(&t.JSON, "json", false, "print JSON")
+	t.CompleteStage(c)
 	return c
 }

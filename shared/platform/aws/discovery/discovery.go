@@ -10,11 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -94,6 +97,30 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 		return nil, fmt.Errorf("the SSM parameter of stage %s lacks its pools or tables: use the version of Paragon that deployed the stage, or deploy it again", stage)
 	}
 	return s, nil
+}
+
+// Stages lists the stages of the account in the region that was chosen, by name.
+func Stages(ctx context.Context) ([]string, error) {
+	keys, err := Find(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("list the stages: %w", err)
+	}
+	path := names.StageParameterPath("")
+	pages := ssm.NewDescribeParametersPaginator(ssm.NewFromConfig(keys.sdk), &ssm.DescribeParametersInput{
+		ParameterFilters: []types.ParameterStringFilter{{Key: aws.String("Name"), Option: aws.String("BeginsWith"), Values: []string{path}}},
+	})
+	var out []string
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list the stages in %s: %w", keys.sdk.Region, err)
+		}
+		for _, p := range page.Parameters {
+			out = append(out, strings.TrimPrefix(aws.ToString(p.Name), path))
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // Backend opens the stage's backend. What may be done there is what the credentials

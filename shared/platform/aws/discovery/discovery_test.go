@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,23 @@ func TestAStageIsFoundByItsName(t *testing.T) {
 	}
 	if h, err := s.Backend(t.Context(), time.Now); err != nil || h.Settings == nil || h.Queues == nil {
 		t.Errorf("home %+v, error %v", h, err)
+	}
+}
+
+func TestTheStagesOfAnAccountAreListed(t *testing.T) {
+	account(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if asked := r.Header.Get("X-Amz-Target"); asked != "AmazonSSM.DescribeParameters" || !strings.Contains(string(body), `"/paragon-stages/"`) {
+			t.Errorf("asked %s %s", asked, body)
+		}
+		page := map[string]any{"Parameters": []map[string]string{{"Name": "/paragon-stages/prod"}}, "NextToken": "more"}
+		if strings.Contains(string(body), `"more"`) {
+			page = map[string]any{"Parameters": []map[string]string{{"Name": "/paragon-stages/dev"}}}
+		}
+		says(http.StatusOK, page)(w, r)
+	})
+	if got, err := Stages(t.Context()); err != nil || !slices.Equal(got, []string{"dev", "prod"}) {
+		t.Errorf("%q, error %v", got, err)
 	}
 }
 
