@@ -43,6 +43,19 @@ type Table struct {
 	// a spot instance, and how many there were in the mean.
 	None, Mean float64
 	Bought     []Bought
+	// Workers is how long workers were up on demand, in worker ticks, and Replaceable for
+	// how much of that the record showed a spot instance for each.
+	Workers, Replaceable float64
+}
+
+// ReplaceableSaving is the share of the on-demand cost that is saved where the workers of
+// the first way are spot instances whenever the record shows as many.
+func (t *Table) ReplaceableSaving() float64 {
+	base := t.Bought[0]
+	if t.Workers == 0 || base.ComputeUSD() == 0 {
+		return 0
+	}
+	return (1 - t.PriceFactor) * base.Bill.Workers * t.Replaceable / t.Workers / base.ComputeUSD()
 }
 
 // Play plays windows of a case, spread evenly over the trace, against windows spread
@@ -70,16 +83,34 @@ func Play(ctx context.Context, c comparison.Case, record *simulate.Availability,
 // count adds a window of the record to what there was.
 func (t *Table) count(record *simulate.Availability, from time.Duration) {
 	steps := int(t.Length / record.Step)
-	for _, row := range record.Rows[from/record.Step:][:steps] {
-		sum := 0
-		for _, n := range row {
-			sum += n
-		}
+	for i := range steps {
+		sum := shown(record, from+time.Duration(i)*record.Step)
 		part := 1 / float64(t.Windows*steps)
 		t.Mean += float64(sum) * part
 		if sum == 0 {
 			t.None += part
 		}
+	}
+}
+
+// shown is how many spot instances a record shows at a time, in all zones.
+func shown(record *simulate.Availability, at time.Duration) (sum int) {
+	for _, n := range record.Rows[min(int(at/record.Step), len(record.Rows)-1)] {
+		sum += n
+	}
+	return sum
+}
+
+// compare counts, tick by tick, the workers on demand and those that could be spot instances.
+func (t *Table) compare(from, offset time.Duration) func(simulate.Moment) {
+	return func(m simulate.Moment) {
+		if m.At < from {
+			return
+		}
+		p := m.Snapshot.Pool
+		n := p.Ready + p.Booting + p.Draining
+		t.Workers += float64(n)
+		t.Replaceable += float64(min(n, shown(t.Record, offset+m.At-from)))
 	}
 }
 
@@ -105,6 +136,9 @@ func (t *Table) window(ctx context.Context, c comparison.Case, done func(string)
 		cfg, err := c.Config(way.scheme)
 		if err != nil {
 			return err
+		}
+		if way.record == nil {
+			cfg.Watch = t.compare(c.From, c.Spot.Offset)
 		}
 		r, err := simulate.Run(cfg)
 		if err != nil {

@@ -44,6 +44,14 @@ func TestWaysToBuy(t *testing.T) {
 	if hedged.Strict.Ratio() > 0.005 || hedged.Relaxed.Ratio() > 0.005 || hedged.Interrupted == 0 {
 		t.Errorf("%+v", hedged)
 	}
+	// Some three workers serve 30 queries a second: the record shows as many but in one of
+	// four half hours.
+	if share := table.Replaceable / table.Workers; share < 0.74 || share > 0.76 {
+		t.Errorf("%.3f of the workers' time could be on spot instances, want 3 of 4", share)
+	}
+	if saved, want := table.ReplaceableSaving(), 0.65*0.75; saved < 0.9*want || saved > 1.02*want {
+		t.Errorf("that would save %.3f, want some %.3f", saved, want)
+	}
 	var page strings.Builder
 	if err := spot.Document(&page, []spot.Table{table}); err != nil || !strings.Contains(page.String(), "| "+spot.SpotHedge+" |") {
 		t.Errorf("error %v, page\n%s", err, page.String())
