@@ -134,7 +134,6 @@ func bodyOf(s ast.Stmt) ast.Decl {
 
 // read are the values that no code names, as they are read from a text.
 var read = map[constant]string{
-	{"shared/simulate", "PerModel"}:                "by the flag --layout",
 	{"shared/platform/sqlite", "SurvivesPowerCut"}: "by those who open a store for a benchmark",
 	{"shared/core/callback", "Nowhere"}:            "as the zero value, of a stage that was deployed before there were callbacks in accounts",
 }
