@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/recorded"
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
@@ -25,7 +27,8 @@ longer than a second, the simulation spreads the arrivals as a Poisson process. 
 the arrivals of the --warmup before the first moment, but does not count them.
 
 The output states the margin of error of the simulated costs, which comes from the runs of paragon-lab
-calibrate in the data folder (--data), or from the runs that ship with Paragon. For a stage in an account, no such runs exist; with --uncalibrated, the command prints the costs without an error.
+calibrate in the data folder (--data), or from the runs that ship with Paragon. The margin is doubled
+if those runs had another catalogue, scheme or version of Paragon than what is simulated. For a stage in an account, no such runs exist; with --uncalibrated, the command prints the costs without an error.
 The simulated controller applies the settings given by --set. Unless --set gives max_workers,
 the number of workers has no upper limit.
 
@@ -79,7 +82,7 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 	if err != nil {
 		return err
 	}
-	verdict := judgeArrivals(term, &f.arrivals)
+	verdict := judgeArrivals(term, &f.arrivals, calibration.Subject{Catalogue: f.Catalogue, Schemes: schemeNames(schemes)})
 	if !verdict.Quoted && !f.uncalibrated {
 		return fmt.Errorf("%s; or add --uncalibrated to print costs whose error is not measured", verdict)
 	}
@@ -103,6 +106,13 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 	}
 	term.Printf("The costs are for the models, instance types and prices of catalogue %s (--catalogue), not for the models of this stage.\n", f.Catalogue)
 	return nil
+}
+
+func schemeNames(schemes []procurement.Scheme) (names []string) {
+	for _, s := range schemes {
+		names = append(names, s.Name())
+	}
+	return names
 }
 
 // played is the case of what arrived: what came before the span warms up.

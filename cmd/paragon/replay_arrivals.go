@@ -97,11 +97,11 @@ func ofStage(term *cli.Terminal, f *arrivalFlags) bool { return f.cloudwatch || 
 
 // judgeArrivals says whether savings may be quoted on the arrivals: of a stage in an
 // account nothing vouches for them.
-func judgeArrivals(term *cli.Terminal, f *arrivalFlags) calibration.Verdict {
+func judgeArrivals(term *cli.Terminal, f *arrivalFlags, of calibration.Subject) calibration.Verdict {
 	if ofStage(term, f) {
 		return calibration.Deployment()
 	}
-	return machine.JudgeCalibration(f.data)
+	return machine.JudgeCalibration(f.data, of)
 }
 
 // openMetrics opens where arrivals are recorded, and says by which steps those

@@ -74,7 +74,7 @@ func TestReplayPricesWhatWasSeen(t *testing.T) {
 // calibrate keeps a calibration in a folder that is off by so much on one of its traces.
 func calibrate(t *testing.T, folder string, percent float64) {
 	t.Helper()
-	r := calibration.Report{At: time.Unix(0, 0), Version: machine.Version, Scheme: "paragon", Runs: []calibration.Run{
+	r := calibration.Report{At: time.Unix(0, 0), Version: machine.Version, Scheme: "paragon", Catalogue: "cocktail2022", Runs: []calibration.Run{
 		{Trace: "day", CostErrorPercent: 1, WorkersErrorPercent: 1}, {Trace: "crowd", CostErrorPercent: percent, WorkersErrorPercent: 1}}}
 	if err := machine.StoreCalibration(folder, r); err != nil {
 		t.Fatal(err)
@@ -90,11 +90,14 @@ func TestReplaySaysHowFarOffItMayBe(t *testing.T) {
 		code := term.Run(t.Context(), append([]string{"replay", "--data", folder, "--task", "fashion"}, args...))
 		return code, term.Out.String(), term.Err.String()
 	}
-	for percent, says := range map[float64]string{-1: "±5.4 %", 6.8: "±6.8 %", 1.5: "±1.5 %"} {
+	for percent, says := range map[float64]string{-1: "±10.8 %", 6.8: "±13.6 %", 1.5: "±3.0 %"} {
 		if percent > 0 {
 			calibrate(t, folder, percent)
 		} else if err := os.RemoveAll(filepath.Join(folder, "calibration.json")); err != nil {
 			t.Fatal(err)
+		}
+		if code, _, fault := replay("--scheme", "paragon", "--catalogue", "cocktail2022"); code != cli.ExitOK || percent == 6.8 && !strings.Contains(fault, "±6.8 %") {
+			t.Errorf("off by %v %% with what was calibrated: exit %d, %q", percent, code, fault)
 		}
 		if code, out, fault := replay(); code != cli.ExitOK || !strings.Contains(fault, says) || relative(t, out, "reactive") != "1.000" {
 			t.Errorf("off by %v %%: exit %d, %q\n%s", percent, code, fault, out)

@@ -45,13 +45,14 @@ func StoreCalibration(dataDir string, r calibration.Report) error {
 
 // JudgeCalibration says within which error simulated costs are known for the backend in a data
 // folder. A calibration that cannot be read vouches for nothing.
-func JudgeCalibration(dataDir string) calibration.Verdict {
+func JudgeCalibration(dataDir string, of calibration.Subject) calibration.Verdict {
+	of.Version = Version
 	command := "paragon-lab calibrate --data " + dataDir
 	stored, err := readCalibration(dataDir)
 	if err != nil {
 		return calibration.Verdict{Why: err.Error(), Next: "run `" + command + "` to replace it"}
 	}
-	return calibration.Judge(stored, Version, command)
+	return calibration.Judge(stored, of, command)
 }
 
 // readCalibration reads what is stored, and nil when nothing is.

@@ -68,7 +68,7 @@ func (m *Machine) updateSavings(run context.Context) {
 // weigh simulates the other schemes on what arrived since the meter began, and
 // says within which error their costs are known.
 func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
-	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir)}
+	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir, calibration.Subject{Catalogue: m.catalogue.Name, Schemes: compared})}
 	out.Why, out.Next = query.WithoutFolders(out.Why), query.WithoutFolders(out.Next) // callers read them
 	if !out.Quoted {
 		return out

@@ -66,7 +66,7 @@ func TestTheFirstSecondsAreNotCompared(t *testing.T) {
 func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, 10*time.Minute)
-	if got := m.weigh(t.Context(), now); got.ErrorPercent != 5.4 || len(got.Others) != 3 || !strings.Contains(got.Next, "paragon-lab calibrate") {
+	if got := m.weigh(t.Context(), now); got.ErrorPercent != 10.8 || len(got.Others) != 3 || !strings.Contains(got.Next, "paragon-lab calibrate") {
 		t.Errorf("without a calibration: %+v", got)
 	}
 	store(t, m.cfg.DataDir, 80)

@@ -7,6 +7,8 @@ package calibration
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,7 +50,8 @@ type Report struct {
 type Verdict struct {
 	// Quoted is false where nothing was ever measured.
 	Quoted bool `json:"quoted"`
-	// ErrorPercent is the most by which the simulated cost was off a run, in either direction.
+	// ErrorPercent is the most by which the simulated cost was off a run, in either direction;
+	// twice that where the runs differ from what is simulated.
 	ErrorPercent float64 `json:"error_percent,omitempty"`
 	Why          string  `json:"why"`
 	Next         string  `json:"next,omitempty"`
@@ -72,19 +75,30 @@ func (v Verdict) Interval(simulatedUSD float64) (low, high float64) {
 	return simulatedUSD / (1 + e), simulatedUSD / (1 - e)
 }
 
+// Subject is what is simulated: by which version of the program, with which catalogue,
+// under which schemes.
+type Subject struct {
+	Version, Catalogue string
+	Schemes            []string
+}
+
 // Judge gives the verdict on one machine. stored is the calibration of this
-// machine, nil when there is none; version is that of the program which simulates;
-// command is what a person runs to calibrate this machine. Without runs of this
-// machine on enough traces, the error is at least that of the shipped runs.
-func Judge(stored *Report, version, command string) Verdict {
+// machine, nil when there is none; of is what is simulated; command is what a person
+// runs to calibrate this machine. Without runs of this machine on enough traces, the
+// error is at least that of the shipped runs. Where the runs had another catalogue,
+// another version or another scheme than what is simulated, the error is taken to be
+// widened times as large.
+func Judge(stored *Report, of Subject, command string) Verdict {
 	run := "run `" + command + "`"
 	shippedCost, shippedWorkers := Shipped.worst()
 	shipped := fmt.Sprintf("in the %d runs that ship with Paragon the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers", len(Shipped.Runs), shippedCost, shippedWorkers)
 	switch {
 	case stored == nil:
-		return Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine"}
-	case stored.Version != version:
-		return Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine's calibration is of version %s, and this is %s", shipped, stored.Version, version), Next: run + " again"}
+		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine"}
+		return v.widenedFor(Shipped, of)
+	case stored.Version != of.Version:
+		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine's calibration is of version %s, and this is %s", shipped, stored.Version, of.Version), Next: run + " again"}
+		return v.widenedFor(Shipped, of)
 	}
 	traces := map[string]bool{}
 	for _, r := range stored.Runs {
@@ -96,9 +110,34 @@ func Judge(stored *Report, version, command string) Verdict {
 	if len(traces) < FewestTraces {
 		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on %d traces at least: until then, the error of the shipped runs is used if it is larger", run, FewestTraces)
 	}
+	v = v.widenedFor(*stored, of)
 	if !(v.ErrorPercent < mostError) {
 		return Verdict{Why: v.Why, Next: run + " again while the machine does nothing else"}
 	}
+	return v
+}
+
+// widened is how many times as large as measured the error is taken to be where the
+// runs differ from what is simulated. It is a margin that was chosen, not measured.
+const widened = 2
+
+// widenedFor is the verdict on what is simulated by runs that may have been others.
+func (v Verdict) widenedFor(runs Report, of Subject) Verdict {
+	var differ []string
+	if runs.Version != of.Version {
+		differ = append(differ, "version "+runs.Version+" of Paragon")
+	}
+	if runs.Catalogue != of.Catalogue {
+		differ = append(differ, "catalogue "+runs.Catalogue)
+	}
+	if slices.ContainsFunc(of.Schemes, func(s string) bool { return s != runs.Scheme }) {
+		differ = append(differ, "scheme "+runs.Scheme)
+	}
+	if len(differ) == 0 {
+		return v
+	}
+	v.ErrorPercent *= widened
+	v.Why += fmt.Sprintf("; those runs had %s, and what is simulated here has another, so the margin is doubled", strings.Join(differ, ", "))
 	return v
 }
 
@@ -113,8 +152,9 @@ const (
 // machine says nothing of its boots, metrics and queues.
 func Deployment() Verdict {
 	return Verdict{
-		Why:  "`paragon-lab calibrate` measures one machine; its result is not valid for a deployment, which has other boot times, metrics and queues",
-		Next: "compare with the account's bill before you change the scheme",
+		Why: "`paragon-lab calibrate` measures one machine; its result is not valid for a deployment, which has other boot times, metrics and queues",
+		Next: "`paragon replay --stage NAME --task TASK --uncalibrated` prints the simulated cost of every scheme without a margin; " +
+			"to judge it, compare the line of the scheme that ran with the account's bill for those hours",
 	}
 }
 

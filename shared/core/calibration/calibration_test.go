@@ -19,6 +19,11 @@ func report(errors ...[2]float64) *calibration.Report {
 	return r
 }
 
+// as is what is simulated by a version, which is otherwise as it was calibrated.
+func as(version string) calibration.Subject {
+	return calibration.Subject{Version: version, Catalogue: "fashion", Schemes: []string{"paragon"}}
+}
+
 func TestHowFarOffCostsMayBe(t *testing.T) {
 	again := report([2]float64{1, 1}, [2]float64{2, 1})
 	again.Runs[1].Trace = again.Runs[0].Trace
@@ -29,7 +34,7 @@ func TestHowFarOffCostsMayBe(t *testing.T) {
 		percent float64 // 0 where nothing is known
 		says    string
 	}{
-		{"none", nil, shipped, "run `paragon-lab calibrate --data d`"},
+		{"none", nil, 2 * shipped, "run `paragon-lab calibrate --data d`"},
 		{"two traces", report([2]float64{2.9, -4.9}, [2]float64{-3.4, 1.4}), 3.4, "on 2 traces, calibrated on 2026-05-01 under paragon, the simulation was off by at most 3.4 % in cost and 4.9 % in mean workers"},
 		{"cost off", report([2]float64{1, 1}, [2]float64{6.8, 1}), 6.8, "off by at most 6.8 % in cost"},
 		{"hardly off", report([2]float64{0.1, 1}, [2]float64{0, 1}), 1, "±1.0 %"},
@@ -41,7 +46,7 @@ func TestHowFarOffCostsMayBe(t *testing.T) {
 		{"no run", report(), shipped, "on 2 traces at least"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := calibration.Judge(c.stored, "1", "paragon-lab calibrate --data d")
+			v := calibration.Judge(c.stored, as("1"), "paragon-lab calibrate --data d")
 			if v.Quoted != (c.percent > 0) || v.ErrorPercent != c.percent || !strings.Contains(v.String(), c.says) {
 				t.Errorf("within %v, want %v with %q: %s", v.ErrorPercent, c.percent, c.says, v)
 			}
@@ -61,9 +66,40 @@ func TestTheIntervalHoldsTheRun(t *testing.T) {
 }
 
 func TestAnotherVersionCountsForNothing(t *testing.T) {
-	v := calibration.Judge(report([2]float64{1, 1}, [2]float64{1, 1}), "2", "c")
-	if v.ErrorPercent != 5.4 || !strings.Contains(v.Why, "of version 1, and this is 2") {
+	v := calibration.Judge(report([2]float64{1, 1}, [2]float64{1, 1}), as("2"), "c")
+	if v.ErrorPercent != 2*5.4 || !strings.Contains(v.Why, "of version 1, and this is 2") {
 		t.Errorf("%+v", v)
+	}
+}
+
+// Runs of another scheme, catalogue or version say less: the margin is doubled, and the
+// verdict names what differs.
+func TestTheMarginIsDoubledWhereTheRunsDiffer(t *testing.T) {
+	mine := report([2]float64{2, 1}, [2]float64{-3, 1})
+	for _, c := range []struct {
+		stored  *calibration.Report
+		of      calibration.Subject
+		percent float64
+		says    []string
+	}{
+		{mine, as("1"), 3, nil},
+		{mine, calibration.Subject{Version: "1", Catalogue: "fashion", Schemes: []string{"paragon", "reactive"}}, 6, []string{"scheme paragon", "doubled"}},
+		{mine, calibration.Subject{Version: "1", Catalogue: "mail", Schemes: []string{"paragon"}}, 6, []string{"catalogue fashion", "doubled"}},
+		{mine, calibration.Subject{Version: "1", Catalogue: "mail", Schemes: []string{"mixed"}}, 6, []string{"catalogue fashion, scheme paragon"}},
+		{nil, as(calibration.Shipped.Version), 5.4, nil},
+		{nil, as("another"), 2 * 5.4, []string{"version " + calibration.Shipped.Version, "doubled"}},
+		{nil, calibration.Subject{Version: calibration.Shipped.Version, Catalogue: "fashion", Schemes: []string{"mixed"}}, 2 * 5.4, []string{"scheme paragon"}},
+		{report([2]float64{30, 1}, [2]float64{1, 1}), calibration.Subject{Version: "1", Catalogue: "fashion", Schemes: []string{"mixed"}}, 0, []string{"30.0 % in cost", "doubled"}},
+	} {
+		v := calibration.Judge(c.stored, c.of, "c")
+		if v.ErrorPercent != c.percent || v.Quoted != (c.percent > 0) || len(c.says) == 0 && strings.Contains(v.Why, "doubled") {
+			t.Errorf("%+v: within %v, want %v: %s", c.of, v.ErrorPercent, c.percent, v)
+		}
+		for _, says := range c.says {
+			if !strings.Contains(v.Why, says) {
+				t.Errorf("%+v: %q is not in %q", c.of, says, v.Why)
+			}
+		}
 	}
 }
 
