@@ -1,5 +1,5 @@
-# Two images of Paragon. `server` runs a whole stage on one machine; the API listens
-# on loopback alone, so that it needs the network of its host:
+# Two images of Paragon. `server` runs a whole stage on one machine. Without --listen,
+# the API listens on loopback addresses alone, so the container needs its host's network:
 #
 #   docker build --target server -t paragon .
 #   docker run --network host -v paragon-data:/data paragon

@@ -83,8 +83,11 @@ func runTraceStat(term *cli.Terminal, f *caseFlags, args []string, report string
 }
 
 func printStat(term *cli.Terminal, s arrivals.Stat) error {
-	term.Printf("%.0f queries in %.0f s: mean %.2f/s, median %.2f/s, peak %.2f/s, peak to median %.2f\n",
-		s.Queries, s.Seconds, s.Mean, s.Median, s.Peak, s.PeakToMedian)
+	term.Printf("%.0f queries in %.0f s: mean %.2f/s, median %.2f/s, peak %.2f/s", s.Queries, s.Seconds, s.Mean, s.Median, s.Peak)
+	if s.Median > 0 { // otherwise the load is mostly idle, and the size of the ratio says nothing
+		term.Printf(", peak to median %.2f", s.PeakToMedian)
+	}
+	term.Printf("\n")
 	w := term.Table()
 	w.Header("WINDOW\tBIN\tWINDOWS\tPEAK/MEDIAN\tHIGHEST\tDYNAMIC")
 	for _, x := range s.Windows {

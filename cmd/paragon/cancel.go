@@ -15,7 +15,7 @@ func newCancelCommand(term *cli.Terminal) *cobra.Command {
 		Long: `Cancel queries. If a query has not started, it never runs. If a query runs, its
 result is dropped. Cancelling a query twice has no further effect. A query that has
 ended cannot be cancelled: the command exits with status 1.`,
-		Example: `  paragon cancel q01jd3v7`,
+		Example: `  paragon cancel ID`,
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeIDs(term),
 		RunE: func(c *cobra.Command, ids []string) error {
 			return eachQuery(c.Context(), term, ids, func(cl *client.Client, id string) (submitted, error) {

@@ -36,10 +36,10 @@ table is computed again now, under the present load.
 ID may also be the id of a decision of the controller, which paragon decisions lists.
 The command then prints the measurements that the controller read and their age, the
 numbers of workers that it compared, the limits that it applied, and what it did.`,
-		Example: `  paragon explain q01jd3v7
-  paragon explain --all q01jd3v7
+		Example: `  paragon explain ID
+  paragon explain --all ID
   paragon explain 20260501T120000.000Z-general
-  paragon explain --json q01jd3v7 | jq '.candidates[] | {model, reason}'`,
+  paragon explain --json ID | jq '.candidates[] | {model, reason}'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error {
 			if tickID.MatchString(ids[0]) {

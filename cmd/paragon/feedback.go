@@ -28,8 +28,8 @@ count less, and the setting feedback_owner_share bounds the weight of one caller
 
 Paragon does not store a query that it answers in the response to the request. For such a
 query give the receipt that came with the answer; paragon submit --json prints the receipt.`,
-		Example: `  paragon feedback --right q01jd3v7
-  paragon feedback --label bag --receipt mQ8x1x3x q01jd3v7`,
+		Example: `  paragon feedback --right ID
+  paragon feedback --label bag --receipt RECEIPT ID`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error { return runFeedback(c.Context(), term, f, ids[0]) },
 	}

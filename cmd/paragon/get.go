@@ -21,9 +21,9 @@ func newGetCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Print the state, the answer and the path of queries",
 		Long: `Print the state and the answer of each query, where it ran, and each step of its path
 with the reason. With --json each query is one line.`,
-		Example: `  paragon get q01jd3v7
-  paragon get --wait 60 q01jd3v7 q01jd3v8
-  paragon get --json q01jd3v7 | jq .trail`,
+		Example: `  paragon get ID
+  paragon get --wait 60 ID1 ID2
+  paragon get --json ID | jq .trail`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error {
 			if err := checkWait(wait); err != nil {

@@ -57,14 +57,23 @@ func (paragon) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) 
 	if st.Load.Dynamic {
 		rate := st.rate(int(set.TickSeconds)*6) + backlog
 		d.Workers = paced(s, set, rate)
-		d.Reason = fmt.Sprintf("%s; the load is dynamic, because its peak is %.2f times its median", observedReason(rate, s, d.Workers), ratio)
+		d.Reason = fmt.Sprintf("%s; the load is dynamic, because its peak is %s its median", observedReason(rate, s, d.Workers), times(ratio))
 		return d, st
 	}
 	rate := st.rate(int(set.PeakWindowSeconds)/2)/set.StaticUtil + backlog
 	d.Workers = paced(s, set, rate)
-	d.Reason = fmt.Sprintf("%s; the load is static, because its peak is %.2f times its median; by the length of earlier static phases it will stay static for another %.0f s",
-		observedReason(rate, s, d.Workers), ratio, d.StaticSeconds)
+	d.Reason = fmt.Sprintf("%s; the load is static, because its peak is %s its median; by the length of earlier static phases it will stay static for another %.0f s",
+		observedReason(rate, s, d.Workers), times(ratio), d.StaticSeconds)
 	return d, st
+}
+
+// times words a ratio. A large one is that of a load that is mostly idle: its size says
+// nothing.
+func times(ratio float64) string {
+	if ratio > 10 {
+		return "more than 10 times"
+	}
+	return fmt.Sprintf("%.2f times", ratio)
 }
 
 // paced is how many workers a rate needs when functions stand behind them:
