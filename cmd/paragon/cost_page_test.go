@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
@@ -24,6 +27,7 @@ func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 // them.
 func TestThePagesOnCostsAreWhatTheCommandSays(t *testing.T) {
 	holdTables(t, "../../README.md", map[string]string{"comparison": comparisonTable(t)})
+	holdTables(t, "../../docs/comparison.md", map[string]string{"sagemaker": sagemakerTable(t)})
 	holdTables(t, costsPage, map[string]string{
 		"paths": pathsTable(t), "rates": ratesTable(t), "million": millionTable(t), "idle": idleTable(t), "models": modelsTable(t),
 	})
@@ -106,9 +110,9 @@ func at1000(t *testing.T, args ...string) bill {
 	return costOf(t, append([]string{"--rate", "1000", "--overflow-share", "0.05", "--network", "public"}, args...)...)
 }
 
-// comparisonTable is the README's: its rows of ImageNet models use the cdk.json that
-// the README's command makes.
-func comparisonTable(t *testing.T) string {
+// compared are the rows of the tables that compare bills: those of ImageNet models use the
+// cdk.json that the README's command makes.
+func compared(t *testing.T, row func(model, rate string, args []string)) {
 	shipped, err := os.ReadFile("../../cdk.json")
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +121,6 @@ func comparisonTable(t *testing.T) string {
 	if err := os.WriteFile(imagenet, []byte(strings.ReplaceAll(string(shipped), `"fashion"`, `"imagenet"`)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out := head("model", "queries a second", "Paragon: cost a month", "plain function: cost a month", "queries a second from which Paragon stays cheaper")
 	for _, of := range []struct{ catalogue, model, rate string }{
 		{"", "ensemble-three", "10"}, {"", "ensemble-three", "100"}, {"", "ensemble-three", "1000"},
 		{imagenet, "ResNet50", "10"}, {imagenet, "ResNet50", "100"},
@@ -127,8 +130,59 @@ func comparisonTable(t *testing.T) string {
 		if of.catalogue != "" {
 			args = append(args, "--cdk-json", of.catalogue)
 		}
+		row(of.model, of.rate, args)
+	}
+}
+
+func comparisonTable(t *testing.T) string {
+	out := head("model", "queries a second", "Paragon: cost a month", "plain function: cost a month", "queries a second from which Paragon stays cheaper")
+	compared(t, func(model, rate string, args []string) {
 		b := costOf(t, args...)
-		out += row("`"+of.model+"`", of.rate, "$"+usd(b.MonthUSD), "$"+usd(b.PlainFunction.MonthUSD), rateCell(b.PlainFunction.BreakEven))
+		out += row("`"+model+"`", rate, "$"+usd(b.MonthUSD), "$"+usd(b.PlainFunction.MonthUSD), rateCell(b.PlainFunction.BreakEven))
+	})
+	return out
+}
+
+// sagemakerTable has the bills of SageMaker's endpoints too. A real-time endpoint has as
+// many instances as Paragon has workers when nothing overflows; a serverless one runs for
+// the GB-seconds of the plain function.
+func sagemakerTable(t *testing.T) string {
+	prices := sagemakerPrices(t)
+	_, shipped := profilestest.Loaded(t)
+	out := head("model", "queries a second", "Paragon: cost a month", "plain function: cost a month", "SageMaker real-time: instances", "SageMaker real-time: cost a month", "SageMaker serverless: cost a month")
+	compared(t, func(model, rate string, args []string) {
+		b, all := costOf(t, args...), costOf(t, append(args, "--overflow-share", "0")...)
+		run := slices.IndexFunc(b.PlainFunction.Lines, func(l pricing.Line) bool { return l.Name == "function's time" })
+		gbSeconds := b.PlainFunction.Lines[run].USD / shipped.Prices.LambdaGBSecondX86
+		millions := b.PerSecond * pricing.SecondsPerMonth / 1e6
+		data := millions * 1e6 * (defaultInputKB + defaultResultKB) / (1 << 20) * prices["data"]
+		out += row("`"+model+"`", rate, "$"+usd(b.MonthUSD), "$"+usd(b.PlainFunction.MonthUSD),
+			number(all.Workers), "$"+usd(all.Workers*hoursOfMonth*prices["ml.c5.large"]+data), "$"+usd(millions*gbSeconds*prices["serverless"]+data))
+	})
+	return out
+}
+
+// What the command assumes: sizes of a query and hours of a month.
+const (
+	defaultInputKB, defaultResultKB = 1, 0.3
+	hoursOfMonth                    = pricing.SecondsPerMonth / 3600
+)
+
+// sagemakerPrices are the published ones, in dollars.
+func sagemakerPrices(t *testing.T) map[string]float64 {
+	raw, err := os.ReadFile("../../profiles/published/sagemaker.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, r := range rows[1:] {
+		if out[r[0]], err = strconv.ParseFloat(r[2], 64); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return out
 }
