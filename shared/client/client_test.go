@@ -2,7 +2,9 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -67,6 +69,32 @@ func TestSubmitUploadsWhatIsLarge(t *testing.T) {
 	large, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 700<<10+1)), client.Options{Wait: time.Second})
 	if err != nil || large.Result == nil {
 		t.Errorf("a byte more: %+v, %v", large, err)
+	}
+}
+
+// A submission with a callback is one query however often it is tried, also if it is waited
+// for: its key is the same each time.
+func TestASubmissionWithACallbackHasAKey(t *testing.T) {
+	var keys, callbacks []string
+	cl, _ := dial(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var s client.Submission
+		if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
+			t.Error(err)
+		}
+		keys, callbacks = append(keys, r.Header.Get("Idempotency-Key")), append(callbacks, s.Callback)
+		if len(keys) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"id":"q","state":"succeeded"}`)
+	}), client.Config{})
+	s := submission("a shoe")
+	s.Callback = "https://mine.example.com/done"
+	if _, err := cl.Submit(t.Context(), s, client.Options{Wait: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	if len(keys) != 2 || keys[0] == "" || keys[1] != keys[0] || callbacks[0] != s.Callback || callbacks[1] != s.Callback {
+		t.Errorf("keys %q, callbacks %q", keys, callbacks)
 	}
 }
 

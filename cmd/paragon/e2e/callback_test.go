@@ -67,27 +67,66 @@ func (c *callReceiver) state(id string) query.State {
 	return c.states[id]
 }
 
-// Queries that are answered in their request, later, or cancelled are reported to their
-// callback, those that ended before the stage was killed included.
-func TestCallbacksArriveAndOutliveAKill(t *testing.T) {
-	rec := &callReceiver{states: map[string]query.State{}}
+func (c *callReceiver) succeeded() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, state := range c.states {
+		if state == query.Succeeded {
+			n++
+		}
+	}
+	return n
+}
+
+// receiveCallbacks returns a receiver of callbacks, its address, and the flags of a stage that
+// may call it.
+func receiveCallbacks(t *testing.T) (rec *callReceiver, address string, flags []string) {
+	t.Helper()
+	rec = &callReceiver{states: map[string]query.State{}}
 	server := httptest.NewServer(rec)
-	defer server.Close()
+	t.Cleanup(server.Close)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced", "--callbacks-to-loopback", "--set", "callback_hosts=localhost:"+port)
-	s.workersReady(1)
-	known, err := s.Callbacks(t.Context(), "")
+	return rec, "http://localhost:" + port + "/done", []string{"--callbacks-to-loopback", "--set", "callback_hosts=localhost:" + port}
+}
+
+// trust reads the secret by which the stage signs what it sends to the receiver.
+func (c *callReceiver) trust(s *stage) {
+	s.t.Helper()
+	known, err := s.Callbacks(s.t.Context(), "")
 	if err != nil || len(known.Receivers) != 1 || known.Receivers[0].Host != "localhost" {
-		t.Fatalf("%+v, error %v", known, err)
+		s.t.Fatalf("%+v, error %v", known, err)
 	}
-	if rec.secret, err = base64.StdEncoding.DecodeString(strings.TrimPrefix(known.Receivers[0].Secret, "whsec_")); err != nil {
-		t.Fatal(err)
+	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(known.Receivers[0].Secret, "whsec_"))
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.secret = secret
+}
+
+// check fails the test if something that came was not signed rightly.
+func (c *callReceiver) check(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.wrong) > 0 {
+		t.Error(c.wrong)
+	}
+}
+
+// Queries that are answered in their request, later, or cancelled are reported to their
+// callback, those that ended before the stage was killed included.
+func TestCallbacksArriveAndOutliveAKill(t *testing.T) {
+	rec, address, flags := receiveCallbacks(t)
+	s := up(t, t.TempDir(), append(flags, "--workers=1", "--boot-seconds=0", "--unpaced")...)
+	s.workersReady(1)
+	rec.trust(s)
 	submit := func(wait time.Duration) string {
-		q, err := s.Submit(t.Context(), client.Submission{Task: "fashion", Callback: "http://localhost:" + port + "/done",
+		q, err := s.Submit(t.Context(), client.Submission{Task: "fashion", Callback: address,
 			Input: query.Input{ContentType: "image/png", Data: pictures(t)[0].data}}, client.Options{Wait: wait})
 		if err != nil {
 			t.Fatal(err)
@@ -116,9 +155,7 @@ func TestCallbacksArriveAndOutliveAKill(t *testing.T) {
 	rec.set(false)
 	s.restart()
 	s.until("the callbacks arrive after the kill", arrived(second...))
-	if len(rec.wrong) > 0 {
-		t.Error(rec.wrong)
-	}
+	rec.check(t)
 	if _, err := s.Submit(t.Context(), client.Submission{Task: "fashion", Callback: "https://elsewhere.example.com/",
 		Input: query.Input{ContentType: "image/png", Data: pictures(t)[0].data}}, client.Options{}); err == nil || !strings.Contains(err.Error(), "callback_hosts") {
 		t.Errorf("another host: %v", err)

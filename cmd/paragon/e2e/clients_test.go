@@ -11,7 +11,7 @@ import (
 )
 
 // clientsPython is the Python that has the clients.
-func clientsPython(t *testing.T) string {
+func clientsPython(t testing.TB) string {
 	t.Helper()
 	python, err := filepath.Abs(filepath.Join(root, ".venv-clients", "bin", "python"))
 	if err != nil {
@@ -27,12 +27,13 @@ func clientsPython(t *testing.T) string {
 // HTTP and gRPC, alone and side by side, and KServe's over both.
 func TestForeignClientsWork(t *testing.T) {
 	t.Parallel()
-	runPython(t, "", "clients.py", "clients_grpc.py")
+	stageOfClients(t).runPython(nil, "clients.py", "clients_grpc.py")
 }
 
 // Paragon's own Python client, as pip installs it from the repository, submits, waits,
-// votes and cancels, alone and side by side, and tries again under the same key. Its types
-// are strict, and programs that use it can be checked against them.
+// votes and cancels, alone and side by side, has a callback made when a query has ended, and
+// tries again under the same key. Its types are strict, and programs that use it can be checked
+// against them.
 func TestThePythonClientWorks(t *testing.T) {
 	t.Parallel()
 	python, installed := clientsPython(t), t.TempDir()
@@ -49,21 +50,31 @@ func TestThePythonClientWorks(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(installed, "paragon_client", "py.typed")); err != nil {
 		t.Errorf("the types are not installed: %v", err)
 	}
-	runPython(t, installed, "python_client.py")
+	rec, address, flags := receiveCallbacks(t)
+	s := stageOfClients(t, flags...)
+	rec.trust(s)
+	s.runPython([]string{"PYTHONPATH=" + installed, "CALLBACK=" + address}, "python_client.py")
+	s.until("the callbacks arrive", func() bool { return rec.succeeded() == 3 })
+	rec.check(t)
 }
 
-// runPython runs scripts of testdata, in the environment of the clients and with the packages
-// in a folder, if one is named, against a stage with one worker. Their arguments are its
-// address, that of gRPC and a picture.
-func runPython(t *testing.T, packages string, scripts ...string) {
+// stageOfClients is a stage with one worker, more flags and gRPC.
+func stageOfClients(t *testing.T, flags ...string) *stage {
 	t.Helper()
-	python := clientsPython(t)
-	path := filepath.Join(t.TempDir(), "picture.png")
-	if err := os.WriteFile(path, pictures(t)[0].data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced", "--grpc-addr=127.0.0.1:0")
+	s := up(t, t.TempDir(), append(flags, "--workers=1", "--boot-seconds=0", "--unpaced", "--grpc-addr=127.0.0.1:0")...)
 	s.workersReady(1)
+	return s
+}
+
+// runPython runs scripts of testdata, in the environment of the clients and with more variables.
+// Their arguments are the addresses of the stage and of its gRPC, and a picture.
+func (s *stage) runPython(environment []string, scripts ...string) {
+	s.t.Helper()
+	python := clientsPython(s.t)
+	path := filepath.Join(s.t.TempDir(), "picture.png")
+	if err := os.WriteFile(path, pictures(s.t)[0].data, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 	grpcAddr := ""
 	s.until("the address of gRPC is printed", func() bool {
 		if printed := regexp.MustCompile(`gRPC.* is at (\S+)\n`).FindStringSubmatch(s.log.String()); printed != nil {
@@ -71,13 +82,13 @@ func runPython(t *testing.T, packages string, scripts ...string) {
 		}
 		return grpcAddr != ""
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	for _, script := range scripts {
 		c := exec.CommandContext(ctx, python, filepath.Join("testdata", script), s.URL, grpcAddr, path)
-		c.Env = append(os.Environ(), "PYTHONPATH="+packages, "PYTHONDONTWRITEBYTECODE=1")
+		c.Env = append(append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1"), environment...)
 		if out, err := c.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v:\n%s", script, err, out)
+			s.t.Errorf("%s: %v:\n%s", script, err, out)
 		}
 	}
 }

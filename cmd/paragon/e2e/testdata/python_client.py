@@ -1,7 +1,10 @@
 """Paragon's own Python client against a running `paragon up`:
-python python_client.py http://127.0.0.1:8080 picture.png"""
+python python_client.py http://127.0.0.1:8080 GRPC picture.png, with the address of a receiver of
+callbacks, which counts three, in the variable CALLBACK."""
 
 import asyncio
+import json
+import os
 import struct
 import sys
 import zlib
@@ -114,6 +117,34 @@ async def use_async(endpoint, shoe):
         check(all(q.result.label == "ankle-boot" for q in finished), "answers side by side")
 
 
+def use_callbacks(endpoint, shoe, receiver):
+    """The stage calls the receiver once for each query: one that is answered in its request,
+    one that is not waited for, and one side by side. It calls no host that it may not call."""
+    with Client(endpoint) as c:
+        check(c.submit(shoe, task="fashion", wait=10, callback=receiver).finished, "an answer and a callback")
+        later = c.submit(shoe, task="fashion", callback=receiver)
+        check(c.result(later).state == "succeeded", "a later answer and a callback")
+        refused = problem_of(lambda: c.submit(shoe, task="fashion", callback="https://elsewhere.example.com/done"))
+        check(refused.field == "callback", f"a callback elsewhere: {refused}")
+
+    async def aside():
+        async with AsyncClient(endpoint) as c:
+            return await c.submit(shoe, task="fashion", wait=10, callback=receiver)
+
+    check(asyncio.run(aside()).finished, "a callback side by side")
+
+    seen = []
+
+    def server(request):
+        seen.append((json.loads(request.content).get("callback"), request.headers.get("Idempotency-Key")))
+        return httpx.Response(503) if len(seen) == 1 else httpx.Response(200, json={"id": "q1", "state": "succeeded"})
+
+    http = httpx.Client(base_url="http://test", transport=httpx.MockTransport(server))
+    with Client(http=http) as c:
+        c.submit(shoe, task="t", wait=10, callback="https://mine.example.com/done")
+    check(len(set(seen)) == 1 and len(seen) == 2 and seen[0][0] == "https://mine.example.com/done" and seen[0][1], f"a try that is repeated: {seen}")
+
+
 def retries(shoe, submit):
     """What is not decisive is tried again, as the same query; what is, is not."""
     seen = []
@@ -185,6 +216,7 @@ if __name__ == "__main__":
     use_client(url, picture(path))
     use_uploads(url, large(path))
     asyncio.run(use_async(url, picture(path)))
+    use_callbacks(url, picture(path), os.environ["CALLBACK"])
     for submit in (submit_waiting, submit_async):
         retries(picture(path), submit)
     unreachable()
