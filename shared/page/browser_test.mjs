@@ -18,10 +18,12 @@ afterEach(async () => {
   if (!mayComplain) assert.deepEqual(complaints, [], "the console is silent");
 });
 
+// open opens the page in a window that shows all of it: what is not seen is not laid out, and
+// has no inner text.
 async function open(options = {}, behind = "") {
   await page?.context().close();
   [complaints, mayComplain, sizes, requested] = [[], false, new Map(), []];
-  page = await (await browser.newContext({ viewport: { width: 1240, height: 900 }, ...options })).newPage();
+  page = await (await browser.newContext({ viewport: { width: 1240, height: 5000 }, ...options })).newPage();
   page.setDefaultTimeout(15000);
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
   page.on("pageerror", (e) => complaints.push(String(e)));

@@ -1,11 +1,13 @@
-// Charts over time, drawn by uPlot (uplot.js). Each is a picture with a sentence
-// next to it that says the same, and is drawn in a turn of its own, so that no
-// turn of the page takes long.
+// Charts over time, drawn by uPlot. Each is a picture with a sentence next to it that says
+// the same, and is drawn in a turn of its own, so that no turn of the page takes long.
 import { element } from "./words.js";
 
 const height = 150; // pixels, without the legend
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// library is there when uplot.js has run, in a turn of its own too.
+export const library = new Promise((onload) => { document.head.append(Object.assign(element("script"), { src: "/page/uplot.js", onload })); });
 
 // Chart is one figure in a parent: its spec has a title, how values are written,
 // the largest value at least shown, whether to zoom in on what lies below it, and
@@ -18,21 +20,29 @@ export class Chart {
     this.canvas.setAttribute("role", "img");
     this.figure = element("figure", "", element("figcaption", "", spec.title), this.canvas, this.said);
     parent.append(this.figure);
-    this.shown = null;
     new ResizeObserver(() => this.fit()).observe(this.canvas);
-    dark.addEventListener("change", () => this.shown && this.draw(...this.shown));
+    dark.addEventListener("change", () => this.plot && this.make(this.plot.data));
   }
 
   // draw shows columns from one moment to another, in Unix seconds: the times
   // first, then one list a line.
   draw(columns, from, to) {
-    this.shown = [columns, from, to];
+    this.range = [from, to];
+    if (this.plot) this.plot.setData(columns);
+    else this.make(columns);
+    const text = this.describe(columns);
+    this.canvas.setAttribute("aria-label", `${this.spec.title}: ${text}`);
+    this.said.textContent = text;
+  }
+
+  // make makes the plot anew, in the present colours.
+  make(columns) {
     this.plot?.destroy();
     const { write, lines, least = 0, zoom = false } = this.spec;
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1 }, font: "12px system-ui, sans-serif" };
     this.plot = new uPlot({
       width: this.width(), height, padding: [8, 26, 0, 0],
-      scales: { x: { range: [from, to] }, y: { range: (_, low, most) => [zoom ? Math.max(0, Math.floor((low ?? least) - 1)) : 0, zoom ? least : Math.max(least, (most ?? 0) * 1.08) || 1] } },
+      scales: { x: { range: () => this.range }, y: { range: (_, low, most) => [zoom ? Math.max(0, Math.floor((low ?? least) - 1)) : 0, zoom ? least : Math.max(least, (most ?? 0) * 1.08) || 1] } },
       axes: [{ ...axis, space: 70 }, { ...axis, size: 66, space: 30, values: (_, ticks) => ticks.map(write) }],
       series: [{}, ...lines.map((l) => ({
         label: l.label, stroke: colour(l.colour), width: 1.75, dash: l.dash, points: { show: false }, spanGaps: false,
@@ -40,9 +50,6 @@ export class Chart {
       }))],
       cursor: { sync: { key: "history" }, drag: { x: false, y: false }, y: false },
     }, columns, this.canvas);
-    const text = this.describe(columns);
-    this.canvas.setAttribute("aria-label", `${this.spec.title}: ${text}`);
-    this.said.textContent = text;
   }
 
   width() { return Math.max(200, this.canvas.clientWidth); }
@@ -60,6 +67,3 @@ export class Chart {
     return parts.filter(Boolean).join("; ") || "no values yet";
   }
 }
-
-// turn waits until the browser has drawn and answered what came meanwhile.
-export const turn = () => new Promise((done) => { setTimeout(done, 0); });

@@ -1,7 +1,7 @@
 // What the controller decided: the last moves of the fleet, and the last tick.
 // Each opens to what it weighed; what is open stays open while the list moves on.
 import { call } from "./api.js";
-import { byId, clock, element } from "./words.js";
+import { byId, clock, element, place } from "./words.js";
 
 const shown = new Map(); // item by its line and how many newer ones have the same
 
@@ -17,9 +17,7 @@ export function showDecisions(ticks) {
     e.querySelector("time").textContent = clock(t.at);
     items.set(key, e);
   }
-  const list = byId("decisions");
-  [...items.values()].forEach((e, i) => { if (list.children[i] !== e) list.insertBefore(e, list.children[i] ?? null); });
-  while (list.children.length > items.size) list.lastChild.remove();
+  place(byId("decisions"), [...items.values()]);
   shown.clear();
   for (const [key, e] of items) shown.set(key, e);
   byId("decisions-none").hidden = items.size > 0;

@@ -1,7 +1,7 @@
 // The faults that are injected into the fleet of one machine: what is in force,
 // and a form that injects another.
 import { call, repeat, send } from "./api.js";
-import { byId, element } from "./words.js";
+import { byId, element, put } from "./words.js";
 
 const path = "/local/faults";
 const every = 10000; // milliseconds between two readings
@@ -50,7 +50,7 @@ function show({ faults, group, workers }) {
   byId("faults-none").hidden = faults.length > 0;
   byId("fault-clear").hidden = faults.length === 0;
   byId("fault-group").textContent = `The group allows ${group.min} to ${group.max} workers; its desired capacity is ${group.desired}.`;
-  byId("faults-list").replaceChildren(...faults.map(item));
+  put(byId("faults-list"), faults.map(item));
   const at = byId("fault-worker");
   const names = (workers ?? []).map((w) => w.id);
   if (at.dataset.names === names.join()) return; // a choice under way stays

@@ -1,10 +1,10 @@
 // What became of queries over hours and days: charts, and a table of models.
-import { Chart, turn } from "./charts.js";
+import { Chart, library } from "./charts.js";
 import { watch, restart } from "./live.js";
-import { byId, dollars, element, milliseconds, percent } from "./words.js";
+import { byId, dollars, element, milliseconds, percent, put, turn } from "./words.js";
 
 const rowsShown = 12; // of the table of models, until all are asked for
-const rowsATurn = 25; // of it, drawn before the browser answers what came meanwhile
+const rowsATurn = 25; // of it, made before the browser answers what came meanwhile
 let charts; // made when there is something to draw
 let last = null; // what was read last
 let showing = 0; // so that older rows are not added to newer ones
@@ -54,7 +54,9 @@ async function show(h) {
 
 // drawAll draws every chart, each in a turn of its own.
 async function drawAll(h) {
+  await library;
   charts ??= Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, new Chart(byId("charts"), spec)]));
+  await turn();
   const [from, to] = [Date.parse(h.from) / 1000, Date.parse(h.to) / 1000];
   for (const [name, lists] of Object.entries(listsOf(h))) {
     charts[name].draw([h.grid, ...lists], from, to);
@@ -107,18 +109,17 @@ function running(list) {
   return list?.map((v) => (sum += v));
 }
 
-// showModels lists the models with the most queries first, a few in each turn.
+// showModels lists the models with the most queries first.
 async function showModels(models) {
   const rows = models.toSorted((a, b) => ended(b) - ended(a));
   const shown = allModels ? rows : rows.slice(0, rowsShown);
   const mine = ++showing;
-  for (let from = 0; from === 0 || from < shown.length; from += rowsATurn) {
-    const some = shown.slice(from, from + rowsATurn).map(row);
-    if (from === 0) byId("models").replaceChildren(...some);
-    else byId("models").append(...some);
-    if (from + rowsATurn < shown.length) await turn();
+  const made = [];
+  for (const m of shown) {
+    if (made.push(row(m)) % rowsATurn === 0) await turn();
     if (mine !== showing) return; // newer rows are shown
   }
+  put(byId("models"), made);
   byId("models-none").hidden = rows.length > 0;
   byId("more-models").hidden = shown.length === rows.length;
   byId("more-models").textContent = `Show all ${rows.length} rows`;

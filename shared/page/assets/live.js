@@ -1,6 +1,7 @@
 // What the page watches: paths of the API, by one stream that sends each as it
 // changes, or by one request now and then where the server does not stream.
 import { Lost, operator, refusal } from "./api.js";
+import { turn } from "./words.js";
 
 const answerTime = 5000; // milliseconds until an answer begins
 const quietTime = 30000; // milliseconds without a sign of a stream, whose server gives one each 15 s
@@ -54,11 +55,13 @@ async function read(mine) {
     const body = await response.json().catch(() => ({}));
     if (!response.ok) throw refusal(body, response.status);
     polls = 1000 * body.again_seconds;
+    const next = pause(mine, polls);
     for (const part of body.parts) {
       const p = deliver(part);
       if (p) p.due = now + 1000 * part.every_seconds - polls / 2; // the request nearest to it
+      await turn();
     }
-    await pause(mine, polls);
+    await next;
     return;
   }
   polls = 0;
@@ -88,7 +91,10 @@ async function events(mine, reader) {
     if (done) return;
     const whole = (text + value).split("\n\n");
     text = whole.pop();
-    for (const event of whole) if (event.startsWith("data: ")) deliver(JSON.parse(event.slice(6)));
+    for (const event of whole) {
+      if (event.startsWith("data: ")) deliver(JSON.parse(event.slice(6)));
+      await turn();
+    }
   }
 }
 

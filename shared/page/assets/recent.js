@@ -2,24 +2,14 @@
 // stays open while the list moves on.
 import { terminal } from "./api.js";
 import { candidates } from "./candidates.js";
-import { byId, element, milliseconds, percent, story } from "./words.js";
+import { byId, element, milliseconds, percent, place, story } from "./words.js";
 
 const shown = new Map(); // item by query id
 
 export function showRecent(queries) {
   byId("recent-none").hidden = queries.length > 0;
-  const ids = new Set(queries.map((q) => q.id));
-  for (const [id, item] of shown) {
-    if (!ids.has(id)) {
-      item.remove();
-      shown.delete(id);
-    }
-  }
-  const list = byId("recent");
-  queries.forEach((q, i) => {
-    const item = keep(q);
-    if (list.children[i] !== item) list.insertBefore(item, list.children[i] ?? null);
-  });
+  place(byId("recent"), queries.map(keep));
+  for (const [id, item] of shown) if (!item.isConnected) shown.delete(id);
 }
 
 // keep returns the item of a query, made anew only when its state changed.

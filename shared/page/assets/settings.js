@@ -2,7 +2,7 @@
 // bounds, and to the values that it had before, each of which can be restored.
 import { call, send } from "./api.js";
 import { watch } from "./live.js";
-import { byId, clock, element } from "./words.js";
+import { byId, clock, element, place } from "./words.js";
 
 const historyShown = 10; // earlier values of a setting
 const items = new Map(); // by the setting's name
@@ -36,9 +36,7 @@ function show() {
   const words = byId("setting-find").value.trim().toLowerCase();
   const all = byId("settings-all").checked || words !== "";
   const chosen = settings.filter((s) => (all || s.value !== s.default || items.get(s.name)?.open) && `${s.name} ${s.doc}`.toLowerCase().includes(words));
-  const list = byId("settings-list");
-  chosen.forEach((s, i) => { const e = item(s); if (list.children[i] !== e) list.insertBefore(e, list.children[i] ?? null); });
-  while (list.children.length > chosen.length) list.lastChild.remove();
+  place(byId("settings-list"), chosen.map(item));
   byId("settings-none").hidden = chosen.length > 0;
   byId("settings-none").textContent = words ? "No setting contains these words." : "Every setting has its default value.";
 }

@@ -1,5 +1,5 @@
 // The state of the stage: arrivals, bounds kept, overflow, cost, workers, queues.
-import { byId, clock, dollars, element, milliseconds, percent } from "./words.js";
+import { byId, clock, dollars, element, milliseconds, percent, put } from "./words.js";
 
 export function showStage(s) {
   showArrivals(s.classes ?? {});
@@ -11,9 +11,8 @@ export function showStage(s) {
   byId("cost-since").textContent = s.cost_since ? `since ${clock(s.cost_since)}` : "";
   showSavings(s.savings);
   showRollouts(s.rollouts ?? [], s.shadows ?? []);
-  byId("pools").replaceChildren(...(s.pools ?? []).map((p) => pool(p, s.desired?.[p.name])));
-  byId("pools").className = "";
-  byId("queues").replaceChildren(...Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
+  put(byId("pools"), (s.pools ?? []).map((p) => pool(p, s.desired?.[p.name])));
+  put(byId("queues"), Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
   byId("paced").hidden = !s.paced;
   byId("versions").textContent = Object.entries(s.versions ?? {}).map((v) => v.join(" ")).join(", ");
   return [...faults(s), ...notices(s.settings_faults ?? [], s.profile_warnings ?? [])];
@@ -25,7 +24,7 @@ function showSavings(savings) {
   byId("savings").hidden = !savings;
   if (!savings) return;
   const others = savings.quoted ? (savings.others ?? []) : [];
-  byId("savings-others").replaceChildren(...others.map((o) => other(o, savings.cost_usd ?? 0)));
+  put(byId("savings-others"), others.map((o) => other(o, savings.cost_usd ?? 0)));
   byId("savings-others").hidden = others.length === 0;
   const at = savings.to ? ` The simulation covers the time until ${clock(savings.to)}, in which this stage cost ${dollars(savings.cost_usd)}.` : "";
   const next = savings.next ? ` ${capital(savings.next)}.` : "";
@@ -37,7 +36,7 @@ function showSavings(savings) {
 // on trial, and what was done last.
 function showRollouts(all, shadows) {
   byId("rollouts").hidden = all.length === 0;
-  byId("rollouts-of").replaceChildren(...all.map((r) => {
+  put(byId("rollouts-of"), all.map((r) => {
     const trial = !r.canary ? "" : r.shadow ? `; version ${r.canary} runs in shadow on ${percent(100 * r.share)} of the queries${ranInShadow(shadows.find((v) => v.version === r.canary))}` : r.share > 0 ? `; version ${r.canary} is on trial with ${percent(100 * r.share)} of the queries` : `; version ${r.canary} answers only queries that name it`;
     const last = r.history?.at(-1);
     const note = last ? ` ${done[last.action] ?? last.action} ${last.version} at ${clock(last.at)}, by ${last.by}${last.why ? `: ${last.why}` : ""}` : "";
@@ -144,18 +143,12 @@ function pool(p, wanted) {
   const name = element("p", "pool-name", element("span", "", element("b", "", p.name), ` ${p.instance_type}`),
     `${p.answered} answered, ${p.bounced} sent to functions`);
   const counts = element("div", "counts", count(wanted ?? "–", "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"));
-  return element("div", "pool", name, counts, slots(p), element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} queued`));
+  const busy = Object.assign(element("meter"), { max: p.runners, value: p.busy });
+  busy.setAttribute("aria-hidden", "true"); // the line below says the same
+  return element("div", "pool", name, counts, busy, element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} queued`));
 }
 
 const count = (n, what) => element("div", "count", element("b", "", String(n)), what);
-
-// slots draws a box a runner, up to what fits.
-function slots(p) {
-  const box = element("div", "slots");
-  box.setAttribute("aria-hidden", "true"); // the line below says the same
-  for (let i = 0; i < Math.min(p.runners, 96); i++) box.append(element("span", i < p.busy ? "slot busy" : "slot"));
-  return box;
-}
 
 function queue([name, q]) {
   return element("tr", "", element("td", "", name), element("td", "num", String(q.visible)),

@@ -11,6 +11,28 @@ export function element(name, className, ...children) {
   return e;
 }
 
+// put makes these nodes the children of a parent, and leaves in place what is equal already:
+// it keeps its focus, and is not laid out again.
+export function put(parent, nodes) {
+  nodes.forEach((n, i) => {
+    const old = parent.childNodes[i];
+    if (!old) parent.append(n);
+    else if (old.isEqualNode(n)) return;
+    else if (n.hasChildNodes() && old.cloneNode().isEqualNode(n.cloneNode())) put(old, [...n.childNodes]);
+    else old.replaceWith(n);
+  });
+  while (parent.childNodes.length > nodes.length) parent.lastChild.remove();
+}
+
+// place makes these elements the children of a list; one that is there already stays as it is.
+export function place(list, items) {
+  items.forEach((e, i) => list.children[i] === e || list.insertBefore(e, list.children[i] ?? null));
+  while (list.children.length > items.length) list.lastChild.remove();
+}
+
+// turn waits until the browser has drawn and answered what came meanwhile.
+export const turn = () => new Promise((done) => { setTimeout(done, 0); });
+
 export function milliseconds(ms) {
   if (ms == null) return "–";
   if (ms >= 120000) return `${(ms / 60000).toFixed(1)} min`;

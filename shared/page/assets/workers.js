@@ -1,6 +1,6 @@
 // The workers by name and state, a page at a time.
 import { watch, restart } from "./live.js";
-import { byId, element, percent } from "./words.js";
+import { byId, element, percent, put } from "./words.js";
 
 const page = 20; // workers shown together
 let from = 0;
@@ -28,7 +28,7 @@ function without(fault) {
 
 function show({ workers, total }) {
   if (from >= total) from = Math.max(0, page * (Math.ceil(total / page) - 1));
-  byId("workers").replaceChildren(...workers.map(row));
+  put(byId("workers"), workers.map(row));
   byId("workers-none").hidden = workers.length > 0;
   byId("workers").closest("div").hidden = !workers.length;
   byId("workers-none").textContent = "There is no worker.";
