@@ -61,6 +61,10 @@ accuracy: build ## Put all 10,000 test pictures through the API for every model 
 pictures: prereqs deps browser ## Make the pictures of the page that docs/page.md shows, with the page's browser test
 	PAGE_PICTURES=$(CURDIR)/docs go test -count=1 -run '^TestInABrowser$$' ./shared/page
 
+.PHONY: page-times
+page-times: prereqs deps browser ## Measure the tasks of the page on a large stage and write them into docs/lab/page.md; run it on an idle machine
+	PAGE_TIMES=$(CURDIR)/docs/lab/page.md go test -count=1 -v -run '^TestInABrowser$$' ./shared/page
+
 .PHONY: crowd
 crowd: build ## Send an hour of load with a tenfold peak, with and without functions, and check the promises of the docs (15 minutes)
 	go test -count=1 -timeout 40m -tags crowd -run TestTheCrowdIsServed -v ./cmd/paragon/e2e

@@ -1,10 +1,12 @@
 // Drives the live page in a browser. The Go test beside it starts the server
 // and names it in PAGE_URL.
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { cpus, loadavg } from "node:os";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { chromium } from "playwright-core";
 
-const { PAGE_URL, PAGE_PICTURES, CHROMIUM } = process.env;
+const { PAGE_URL, PAGE_PICTURES, PAGE_TIMES, CHROMIUM } = process.env;
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 let browser, page, complaints, mayComplain, sizes, requested; // requested are the addresses, in order
@@ -31,10 +33,6 @@ async function open(options = {}, behind = "") {
   const [answered, paths] = [sizes, requested]; // of this page
   page.on("request", (r) => paths.push(new URL(r.url())));
   page.on("response", async (r) => answered.set(new URL(r.url()).pathname, (await r.body().catch(() => "")).length));
-  await page.addInitScript(() => {
-    window.longTasks = []; // milliseconds of time of those of 50 ms and more
-    new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((task) => Math.round(task.duration)))).observe({ type: "longtask", buffered: true });
-  });
   await page.goto(PAGE_URL + behind);
   await page.locator("#connection[data-state=live]").waitFor();
   await page.locator("#samples img").nth(9).waitFor();
@@ -488,46 +486,126 @@ test("dead letters are listed and submitted again", async () => {
   await page.locator("#letters-none").waitFor();
 });
 
-// longestTask is the most milliseconds of computing, and of time, that a task of a
-// page's own process took, by a trace of the browser.
-function longestTask(trace) {
-  const { traceEvents } = JSON.parse(trace);
-  const ours = new Set(traceEvents.filter((e) => JSON.stringify(e.args ?? "").includes(`${PAGE_URL}/page/app.js`)).map((e) => e.pid));
-  const renderers = new Set(traceEvents.filter((e) => e.name === "thread_name" && e.args.name === "CrRendererMain" && ours.has(e.pid)).map((e) => `${e.pid} ${e.tid}`));
-  const tasks = traceEvents.filter((e) => e.ph === "X" && e.name.endsWith("RunTask") && renderers.has(`${e.pid} ${e.tid}`));
-  assert.ok(tasks.length > 100, `${tasks.length} tasks in the trace`);
-  const most = (of) => Math.round(Math.max(...tasks.map((e) => e[of] ?? 0)) / 1000);
-  return { computing: most("tdur"), time: most("dur") };
+// calibrate lays out a table of 25,000 new cells on a page of its own in each of five tasks, and
+// returns that page.
+async function calibrate() {
+  const calibration = await (await browser.newContext()).newPage();
+  await calibration.goto(`${PAGE_URL}/page/icon.svg?calibration`);
+  for (let i = 0; i < 5; i++) {
+    await calibration.evaluate(() => new Promise((done) => setTimeout(() => {
+      const make = (name, ...children) => { const e = document.createElementNS("http://www.w3.org/1999/xhtml", name); e.append(...children); return e; };
+      document.documentElement.replaceChildren(make("table", ...Array.from({ length: 2500 }, (_, i) => make("tr", ...Array.from({ length: 10 }, (_, j) => make("td", `${i} and ${j}`))))));
+      document.documentElement.lastChild.getBoundingClientRect();
+      performance.mark("calibrated");
+      setTimeout(done);
+    })));
+  }
+  await calibration.context().close();
 }
 
-// What a large stage sends and shows is bounded. How long the longest task took is
-// printed: it depends on the machine.
+// tasksOf lists the tasks of a trace of the browser, in the process that loaded a path, in order: when
+// they began, and the milliseconds of processor time and of time on the clock that each took.
+function tasksOf(events, path) {
+  const ours = new Set(events.filter((e) => JSON.stringify(e.args ?? "").includes(`${PAGE_URL}${path}`)).map((e) => e.pid));
+  const renderers = new Set(events.filter((e) => e.name === "thread_name" && e.args.name === "CrRendererMain" && ours.has(e.pid)).map((e) => `${e.pid} ${e.tid}`));
+  const of = (e) => renderers.has(`${e.pid} ${e.tid}`);
+  const tasks = events.filter((e) => e.ph === "X" && e.name.endsWith("RunTask") && of(e)).map((e) => ({ from: e.ts, cpu: (e.tdur ?? 0) / 1000, wall: e.dur / 1000 }));
+  const marks = events.filter((e) => e.cat?.includes("blink.user_timing") && of(e)).map((e) => ({ name: e.name, at: e.ts }));
+  return { tasks: tasks.sort((a, b) => a.from - b.from), marks: marks.sort((a, b) => a.at - b.at) };
+}
+
+const most = (numbers) => Math.max(0, ...numbers);
+
+// playLarge opens the page of a large stage and uses every part of it that grows with the stage. It
+// returns the tasks of each step, and the processor time of the calibration: the median of its tasks.
+async function playLarge() {
+  const step = (name) => page.evaluate((n) => { performance.mark(n); }, `step: ${name}`);
+  await browser.startTracing(undefined, { categories: ["toplevel", "devtools.timeline", "blink.user_timing"] });
+  await calibrate();
+  await open({ viewport: { width: 1240, height: 900 } });
+  await page.locator("#charts [role=img][aria-label]").nth(8).waitFor();
+  await step("show 7 days");
+  const answer = watching("hours=168");
+  await page.getByRole("radio", { name: "7 d" }).check();
+  await answer;
+  await step("show all 100 rows of models");
+  await page.locator("#more-models").click();
+  await page.waitForFunction(() => document.querySelectorAll("#models tr").length === 100);
+  await step("show the next workers");
+  await page.locator("#workers-on").click();
+  await page.locator("#workers-which", { hasText: "21 to 40 of 1000" }).waitFor();
+  await step("list all settings");
+  await page.check("#settings-all");
+  await step("submit a picture");
+  await ask();
+  await step("show 60 candidates");
+  await page.locator("#answer .candidates summary").click();
+  await page.getByRole("button", { name: "Show all 60" }).click();
+  await page.waitForFunction(() => document.querySelectorAll("#answer .candidates tbody tr").length === 60);
+  await step("updates, each second");
+  for (let i = 0; i < 4; i++) await moved(["#cost"]);
+  await step("end");
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+  const { tasks, marks } = tasksOf(traceEvents, "/page/app.js");
+  assert.ok(tasks.length > 100, `${tasks.length} tasks in the trace`);
+  const begins = marks.filter((m) => m.name.startsWith("step: "));
+  const steps = new Map([["load the page", []], ...begins.map((m) => [m.name.slice("step: ".length), []])]);
+  for (const t of tasks) [...steps.values()][begins.filter((m) => m.at <= t.from).length].push(t);
+  steps.delete("end");
+  const known = tasksOf(traceEvents, "/page/icon.svg?calibration");
+  const calibrations = known.marks.filter((m) => m.name === "calibrated").map((m) => known.tasks.findLast((t) => t.from <= m.at).cpu).sort((a, b) => a - b);
+  assert.equal(calibrations.length, 5);
+  return { steps, calibration: calibrations[2] };
+}
+
+// recordTimes writes a table of the longest tasks of several runs into the page of the docs.
+async function recordTimes(file, runs) {
+  const rows = [...runs[0].steps.keys()].map((name) => {
+    const all = runs.flatMap((r) => r.steps.get(name));
+    return `| ${name} | ${most(all.map((t) => t.cpu)).toFixed(0)} ms | ${most(all.map((t) => t.wall)).toFixed(0)} ms | ${all.filter((t) => t.cpu >= 50).length} | ${all.filter((t) => t.wall >= 50).length} |`;
+  });
+  const written = await readFile(file, "utf8");
+  const [begin, end] = ["<!-- times: made by the command -->\n", "<!-- end of times -->"];
+  const known = runs.map((r) => r.calibration).sort((a, b) => a - b);
+  const block = `Measured on ${new Date().toISOString().slice(0, 10)} with headless Chromium ${browser.version()} on ${cpus().length} cores (${process.platform}/${process.arch}, load average ${loadavg()[0].toFixed(1)}) in ${runs.length} runs. A calibration task took ${known[0].toFixed(0)} to ${known.at(-1).toFixed(0)} ms of CPU time.
+
+| step | longest task, CPU time | longest task, wall time | tasks with a CPU time of 50 ms and more | tasks with a wall time of 50 ms and more |
+|---|---|---|---|---|
+${rows.join("\n")}
+`;
+  assert.ok(written.includes(begin) && written.includes(end), `${file} has no place for the table`);
+  await writeFile(file, written.slice(0, written.indexOf(begin) + begin.length) + block + written.slice(written.indexOf(end)));
+}
+
+// What a large stage sends, shows and computes is bounded: bytes, elements, the elements that an update
+// makes, and the processor time of the longest task beside that of a calibration in the same run.
 test("a thousand workers, fifty models and seven days", async () => {
   try {
     await large(true);
-    await browser.startTracing(undefined, { categories: ["toplevel", "devtools.timeline"] });
-    await open();
-    const answer = watching("hours=168");
-    await page.getByRole("radio", { name: "7 d" }).check();
-    await answer;
-    await page.locator("#more-models").click();
-    await page.waitForFunction(() => document.querySelectorAll("#models tr").length === 100);
-    await page.locator("#workers-on").click();
-    await page.locator("#workers-which", { hasText: "21 to 40 of 1000" }).waitFor();
-    await page.check("#settings-all");
-    await ask();
-    await page.locator("#answer .candidates summary").click();
-    await page.getByRole("button", { name: "Show all 60" }).click();
-    await page.waitForFunction(() => document.querySelectorAll("#answer .candidates tbody tr").length === 60);
-    await moved(["#cost"]);
-    for (const url of watched(polled().at(-1))) sizes.set(url.pathname, (await (await fetch(url)).arrayBuffer()).byteLength);
+    const runs = [await playLarge()];
+    for (const path of ["/local/faults", "/v1/dead-letters?limit=20", "/v1/decisions/1", ...[1, 6, 24, 336].map((h) => `/v1/history?hours=${h}`), `/v1/live?${new URLSearchParams(watched(polled().at(-1)).map((url) => ["watch", url.pathname + url.search]))}`,
+      ...watched(polled().at(-1)).map((url) => url.pathname + url.search)]) sizes.set(path, (await (await fetch(PAGE_URL + path)).arrayBuffer()).byteLength);
     for (const [path, bytes] of [...sizes].filter(([path]) => !path.startsWith("/page/"))) assert.ok(bytes <= 100_000, `${path} sent ${bytes} bytes`);
-    assert.ok(["/v1/status", "/v1/history", "/v1/workers", "/v1/settings"].every((path) => sizes.has(path)) && [...sizes.keys()].some((path) => path.endsWith("/explain")));
-    const longest = longestTask((await browser.stopTracing()).toString());
+    for (const part of ["/v1/status", "/v1/history", "/v1/workers", "/v1/settings", "/v1/decisions", "/explain"]) assert.ok([...sizes.keys()].some((path) => path.includes(part)), part);
     const elements = await page.evaluate(() => document.querySelectorAll("*").length);
     assert.ok(elements < 3000, `${elements} elements`);
-    const long = await page.evaluate(() => window.longTasks);
-    console.log(`longest task ${longest.computing} ms of computing, ${longest.time} ms of time, tasks of 50 ms of time and more [${long}], ${elements} elements, bytes`, Object.fromEntries([...sizes].filter(([path]) => path.startsWith("/v1/"))));
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 0, `it is ${over} pixels wider than the window`);
+    await page.evaluate(() => {
+      window.made = 0;
+      new MutationObserver((list) => { for (const r of list) window.made += [...r.addedNodes].reduce((n, e) => n + 1 + (e.childElementCount ?? 0), 0); }).observe(document.querySelector("main"), { subtree: true, childList: true });
+    });
+    for (let i = 0; i < 3; i++) await moved(["#cost"]);
+    const made = await page.evaluate(() => window.made);
+    assert.ok(made < 600, `three updates made ${made} nodes`);
+    const all = [...runs[0].steps.values()].flat();
+    const longest = most(all.map((t) => t.cpu));
+    console.log(`longest task ${longest.toFixed(0)} ms of CPU time, the calibration ${runs[0].calibration.toFixed(0)} ms; ${most(all.map((t) => t.wall)).toFixed(0)} ms of time; ${made} nodes made by three updates, ${elements} elements, bytes`, Object.fromEntries([...sizes].filter(([path]) => !path.startsWith("/page/") && !path.startsWith("/samples/"))));
+    assert.ok(longest < runs[0].calibration, "the longest task takes as long as the layout of 25,000 cells, or longer");
+    if (PAGE_TIMES) {
+      for (let i = 0; i < 2; i++) runs.push(await playLarge());
+      await recordTimes(PAGE_TIMES, runs);
+    }
   } finally {
     await large(false);
   }

@@ -97,6 +97,8 @@ func TestInABrowser(t *testing.T) {
 	args := []string{"--test", "--test-reporter=spec"}
 	if os.Getenv("PAGE_PICTURES") != "" { // the folder for the pictures of docs/page.md, which only these tests make
 		args = append(args, "--test-name-pattern=^it fits: ")
+	} else if os.Getenv("PAGE_TIMES") != "" { // the page of the docs for the duration of tasks, which only this test measures
+		args = append(args, "--test-name-pattern=^a thousand workers")
 	}
 	cmd := exec.CommandContext(t.Context(), "node", append(args, "browser_test.mjs")...)
 	cmd.Env = append(os.Environ(), "PAGE_URL="+server.URL, "CHROMIUM="+chromium)

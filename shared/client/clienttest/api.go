@@ -76,7 +76,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("PUT /v1/uploads/{id}", a.putUpload)
 	mux.HandleFunc("GET /v1/models", models)
 	mux.HandleFunc("GET /v1/status", a.status)
-	mux.HandleFunc("GET /v1/decisions", decisions)
+	mux.HandleFunc("GET /v1/decisions", a.decisions)
 	mux.HandleFunc("GET /v1/decisions/{id}", decision)
 	mux.HandleFunc("GET /v1/history", a.history)
 	mux.HandleFunc("GET /v1/queries/{id}/explain", a.explain)

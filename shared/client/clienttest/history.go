@@ -32,27 +32,30 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) {
 	step := timeline.StepFor(time.Duration(hours) * time.Hour)
 	h := api.History{From: now.Add(-time.Duration(hours) * time.Hour).Truncate(step), To: now.Truncate(time.Second), StepSeconds: int(step / time.Second), Models: a.modelLoads(), OthersUSD: map[string][]float64{}}
 	var strict, relaxed api.Series
-	steps := int(h.To.Sub(h.From) / step)
+	steps, load := int(h.To.Sub(h.From)/step), int64(1)
+	if a.Large.Load() {
+		load = manyWorkers
+	}
 	for i := range steps {
 		if i >= steps/3 && i < steps/3+steps/20 {
 			continue
 		}
 		k := float64(min(i%48, 48-i%48)) // swells and ebbs
 		h.At = append(h.At, h.From.Add(time.Duration(i)*step).Unix())
-		strict, relaxed = addStep(strict, i, k, 20), addStep(relaxed, i, k/2, 400)
-		h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, 2+k/4), append(h.WorkersWanted, 2+float64((i+3)%48)/6)
+		strict, relaxed = addStep(strict, i, k, 20, load), addStep(relaxed, i, k/2, 400, load)
+		h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, 2+k/4), append(h.WorkersWanted, tally.Rounded(2+float64((i+3)%48)/6, 3))
 		h.Queued, h.OldestMS = append(h.Queued, int(k)), append(h.OldestMS, 20*k)
-		h.CostUSD = append(h.CostUSD, 0.002+k/20000)
-		h.OthersUSD["reactive"], h.OthersUSD["mixed"] = append(h.OthersUSD["reactive"], 0.0025+k/18000), append(h.OthersUSD["mixed"], 0.0021+k/20000)
+		h.CostUSD = append(h.CostUSD, tally.Rounded(0.002+k/20000, 3))
+		h.OthersUSD["reactive"], h.OthersUSD["mixed"] = append(h.OthersUSD["reactive"], tally.Rounded(0.0025+k/18000, 3)), append(h.OthersUSD["mixed"], tally.Rounded(0.0021+k/20000, 3))
 	}
 	h.Classes = map[query.Class]api.Series{query.Strict: strict, query.Relaxed: relaxed}
 	write(w, http.StatusOK, h)
 }
 
-// addStep adds a step of a class whose median latency is given.
-func addStep(s api.Series, i int, k, ms float64) api.Series {
-	answered := int64(600 + 50*k)
-	s.Answered, s.Met, s.Overflowed = append(s.Answered, answered), append(s.Met, answered-int64(k)), append(s.Overflowed, int64(3*k))
+// addStep adds a step of a class whose median latency and load are given.
+func addStep(s api.Series, i int, k, ms float64, load int64) api.Series {
+	answered := load * int64(600+50*k)
+	s.Answered, s.Met, s.Overflowed = append(s.Answered, answered), append(s.Met, answered-load*int64(k)), append(s.Overflowed, load*int64(3*k))
 	s.Failed, s.Expired, s.Refused = append(s.Failed, int64(i%11/10)), append(s.Expired, 0), append(s.Refused, int64(i%29/28))
 	s.ColdStarts = append(s.ColdStarts, int64(k/9))
 	s.P50, s.P95, s.P99 = append(s.P50, ms+k), append(s.P95, 4*ms+5*k), append(s.P99, 9*ms+10*k)
@@ -66,7 +69,7 @@ func (a *API) modelLoads() (out []api.ModelLoad) {
 		n = manyModels
 	}
 	for i := range n {
-		name := fmt.Sprintf("efficientnet-lite%d", i)
+		name := fmt.Sprintf("efficientnet-lite-%02d-quantized-to-8-bits-and-compiled-on-arm", i) // 60 characters
 		if i < len(names) {
 			name = names[i]
 		}

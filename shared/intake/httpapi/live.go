@@ -23,6 +23,9 @@ var watchable = map[string]int{"/v1/status": 1, "/v1/queries": 1, "/v1/decisions
 const (
 	// pollSeconds is how often a page asks that gets no stream.
 	pollSeconds = 5
+	// mostBytes bounds the parts of an answer that is no stream. What does not fit is left
+	// out, and the caller's next request asks for it.
+	mostBytes = 98_000
 	// heartbeatSeconds is after how long without a change a stream shows that it stands.
 	heartbeatSeconds = 15
 	// streamSeconds is how long a stream lasts. The caller's next one shows its token anew.
@@ -110,9 +113,14 @@ func (l *Live) once(w http.ResponseWriter, r *http.Request, watched []*url.URL) 
 	return answerOnce(w, parts)
 }
 
-// answerOnce answers with parts that were read once.
+// answerOnce answers with parts that were read once, as many as fit.
 func answerOnce(w http.ResponseWriter, parts []api.LivePart) error {
-	out := api.Live{AgainSeconds: pollSeconds, Parts: parts}
+	out, size := api.Live{AgainSeconds: pollSeconds}, 0
+	for _, part := range parts {
+		if more := size + len(part.Body); more <= mostBytes || size == 0 {
+			size, out.Parts = more, append(out.Parts, part)
+		}
+	}
 	body, err := json.Marshal(out)
 	if err != nil {
 		return fmt.Errorf("encode %d parts: %w", len(parts), err)

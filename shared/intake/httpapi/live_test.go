@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -122,6 +123,38 @@ func TestAStreamEndsAfterItsTime(t *testing.T) {
 	}()
 	if text, err := io.ReadAll(got.Body); err != nil || strings.Count(string(text), "data: ") != 1 {
 		t.Errorf("%q, error %v", text, err)
+	}
+}
+
+// An answer that is no stream leaves out what would make it too large, unless it is the
+// first part.
+func TestAnAnswerIsBounded(t *testing.T) {
+	part := func(path string, bytes int) api.LivePart {
+		return api.LivePart{Path: path, Status: http.StatusOK, Body: []byte(`"` + strings.Repeat("x", bytes-2) + `"`)}
+	}
+	for _, c := range []struct {
+		parts []api.LivePart
+		want  []string
+	}{
+		{[]api.LivePart{part("/a", 1000), part("/b", mostBytes-1000), part("/c", 2)}, []string{"/a", "/b"}},
+		{[]api.LivePart{part("/a", 1000), part("/b", mostBytes-999), part("/c", 2)}, []string{"/a", "/c"}},
+		{[]api.LivePart{part("/a", mostBytes+1), part("/b", 2)}, []string{"/a"}},
+	} {
+		w := httptest.NewRecorder()
+		if err := answerOnce(w, c.parts); err != nil {
+			t.Fatal(err)
+		}
+		var got api.Live
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		paths := []string{}
+		for _, p := range got.Parts {
+			paths = append(paths, p.Path)
+		}
+		if !slices.Equal(paths, c.want) {
+			t.Errorf("the answer holds %v, want %v", paths, c.want)
+		}
 	}
 }
 
