@@ -114,6 +114,7 @@ test("where nothing was measured it says why, and what to do", async () => {
 test("it tells what the controller decided", async () => {
   await page.locator("#decisions li").nth(1).waitFor();
   assert.match(await text("#decisions"), /keep 3 workers: 40\.0 queries[\s\S]*grow from 2 to 3 workers/);
+  assert.equal(await page.locator("#decisions li").count(), 2); // of the ticks that keep the workers, only the newest
   assert.equal(await page.locator("#decisions .moves").count(), 1);
   assert.equal(await page.locator("#decisions-none").isHidden(), true);
 });
@@ -611,9 +612,29 @@ test("a thousand workers, fifty models and seven days", async () => {
   }
 });
 
+// growWindow makes the window as high as the page, so that all of it is laid out.
+async function growWindow(width) {
+  for (const _ of [1, 2]) { // what comes into the window may be higher than was assumed
+    await page.setViewportSize({ width, height: await page.evaluate(() => document.body.offsetHeight) });
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  }
+}
+
+// fits checks that the page is as wide as its window, that all controls have names, and what axe checks.
+async function fits(state) {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(over <= 0, `${state}: it is ${over} pixels wider than the window`);
+  const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, summary, img:not([alt=''])")]
+    .filter((e) => !(e.labels?.[0]?.textContent.trim() || e.closest("label")?.querySelector("[alt]") || e.textContent.trim() || e.alt)).map((e) => e.outerHTML));
+  assert.deepEqual(nameless, [], state);
+  if (!await page.evaluate(() => "axe" in window)) await page.addScriptTag({ url: "/test/axe.js" });
+  const found = await page.evaluate(async () => (await axe.run()).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`));
+  assert.deepEqual(found, [], `axe, ${state}`);
+}
+
 for (const [name, options] of Object.entries({
-  light: { colorScheme: "light" },
-  dark: { colorScheme: "dark" },
+  light: { colorScheme: "light", viewport: { width: 1240, height: 900 } },
+  dark: { colorScheme: "dark", viewport: { width: 1240, height: 900 } },
   phone: { colorScheme: "light", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
 })) {
   test(`it fits: ${name}`, async () => {
@@ -628,17 +649,39 @@ for (const [name, options] of Object.entries({
     await page.getByRole("button", { name: "Restore 20" }).waitFor();
     await page.locator("#answer .candidates summary").click();
     await page.locator("#answer .candidates tbody tr").nth(5).waitFor();
+    const { width } = options.viewport;
+    await page.mouse.move(0, 0);
+    await growWindow(width);
     if (PAGE_PICTURES) {
-      const clip = options.isMobile && { x: 0, y: 0, width: options.viewport.width, height: 3000 }; // the rest of it is very long
-      await page.screenshot({ path: `${PAGE_PICTURES}/page-${name}.png`, fullPage: true, ...(clip && { clip }) });
+      const clip = options.isMobile && { x: 0, y: 0, width, height: 3000 }; // the rest of it is very long
+      await page.screenshot({ path: `${PAGE_PICTURES}/page-${name}.png`, ...(clip && { clip }) });
     }
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.ok(over <= 0, `it is ${over} pixels wider than the window`);
-    const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, summary, img:not([alt=''])")]
-      .filter((e) => !(e.labels?.[0]?.textContent.trim() || e.closest("label")?.querySelector("[alt]") || e.textContent.trim() || e.alt)).map((e) => e.outerHTML));
-    assert.deepEqual(nameless, []);
-    await page.addScriptTag({ url: "/test/axe.js" });
-    const found = await page.evaluate(async () => (await axe.run()).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`));
-    assert.deepEqual(found, [], "axe");
+    await page.locator("#recent .candidates summary").first().click();
+    await page.locator("#recent .candidates tbody tr").nth(5).waitFor();
+    await fits("a query and a setting are open");
+    await page.locator("#decisions summary").first().click();
+    await page.locator("#decisions pre", { hasText: "weighed" }).waitFor();
+    await page.check("#settings-all");
+    mayComplain = true; // the browser logs every answer that is an error, and every connection that breaks
+    try {
+      await deadLetters(true);
+      await page.getByRole("button", { name: "Show the reasons" }).click();
+      await page.locator("#letters-list tr").nth(1).waitFor();
+      await growWindow(width);
+      await fits("a decision is open, dead letters and all settings are listed");
+      await locked(true);
+      await open(options);
+      mayComplain = true;
+      await page.locator("#operators").waitFor();
+      await growWindow(width);
+      await fits("no operator");
+      await gone(true);
+      await page.locator("#connection[data-state=lost]").waitFor();
+      await fits("no connection");
+    } finally {
+      await gone(false);
+      await locked(false);
+      await deadLetters(false);
+    }
   });
 }

@@ -1,5 +1,5 @@
-// What a query could have been given to: every model on every resource with what
-// is predicted of it now, and why it won or lost.
+// What a query could have been given to: every model on every resource, with what
+// is predicted now, and why it won or lost.
 import { call } from "./api.js";
 import { dollars, element, milliseconds, percent } from "./words.js";
 
@@ -27,7 +27,7 @@ function show(at, { choice, predicted_ms: predicted, candidates: all }) {
   const body = element("tbody", "", ...all.slice(0, shownFirst).map(row));
   const table = element("table", "", element("thead", "", element("tr", "", ...["model", "on", "latency", "accuracy", "$ per million queries", "reason"].map(head))), body);
   const box = Object.assign(element("div", "scroll", table), { tabIndex: 0 });
-  box.setAttribute("role", "region");
+  box.setAttribute("role", "group");
   box.setAttribute("aria-label", "Candidates");
   const more = Object.assign(element("button", "plain", `Show all ${all.length}`), { type: "button", hidden: all.length <= shownFirst });
   more.addEventListener("click", () => { body.replaceChildren(...all.map(row)); more.hidden = true; });

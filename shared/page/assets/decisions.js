@@ -1,22 +1,25 @@
 // What the controller decided: the last moves of the fleet, and the last tick.
 // Each opens to what it weighed; what is open stays open while the list moves on.
 import { call } from "./api.js";
-import { byId, clock, element, place } from "./words.js";
+import { byId, clock, element, place, put } from "./words.js";
 
-const shown = new Map(); // item by its line and how many newer ones have the same
+const shown = new Map(); // items by what they say
 
-// showDecisions lists ticks, newest first; those that say the same as the one
-// before them are one line.
+// showDecisions lists ticks, newest first. Of successive ticks that keep the workers of a
+// pool, or that say the same, only the newest is listed.
 export function showDecisions(ticks) {
-  const lines = ticks.filter((t, i) => t.line !== ticks[i - 1]?.line).slice(0, 8);
+  const newer = {};
+  const lines = ticks.filter((t) => {
+    const next = newer[t.pool];
+    newer[t.pool] = t;
+    return !next || (t.moves ? t.line !== next.line : next.moves);
+  }).slice(0, 8);
   const items = new Map();
-  for (const t of lines) {
-    let key = t.line;
+  lines.forEach((t, i) => {
+    let key = t.moves ? t.line : `${t.pool} after ${lines.slice(i + 1).find((o) => o.pool === t.pool)?.line}`;
     while (items.has(key)) key += "\n";
-    const e = shown.get(key) ?? item(t);
-    e.querySelector("time").textContent = clock(t.at);
-    items.set(key, e);
-  }
+    items.set(key, update(shown.get(key) ?? item(), t));
+  });
   place(byId("decisions"), [...items.values()]);
   shown.clear();
   for (const [key, e] of items) shown.set(key, e);
@@ -30,20 +33,30 @@ export function withoutDecisions(fault) {
   byId("decisions-none").textContent = `The decisions cannot be read: ${fault.message}`;
 }
 
-function item(t) {
+function item() {
+  const details = element("details", "", element("summary"));
+  details.addEventListener("toggle", () => (details.open ? open(details) : details.lastChild.remove()));
+  return element("li", "", details);
+}
+
+// update shows a tick, unless an earlier one is open.
+function update(e, t) {
+  const details = e.firstChild;
+  if (details.open) return e;
   const failed = t.outcome?.startsWith("failed") ? element("b", "", ` ${t.outcome}`) : "";
-  const details = element("details", "", element("summary", "", element("time"), ` ${t.line}`, failed));
-  details.addEventListener("toggle", () => details.open && open(details, t.id), { once: true });
-  return element("li", t.moves ? "moves" : "", details);
+  put(details.firstChild, [...element("p", "", element("time", "", clock(t.at)), ` ${t.line}`, failed).childNodes]);
+  details.dataset.id = t.id;
+  e.className = t.moves ? "moves" : "";
+  return e;
 }
 
 // open reads a decision in full.
-async function open(details, id) {
+async function open(details) {
   const text = element("pre", "", "reading…");
   text.tabIndex = 0;
   details.append(text);
   try {
-    text.textContent = (await call(`/v1/decisions/${encodeURIComponent(id)}`)).explanation;
+    text.textContent = (await call(`/v1/decisions/${encodeURIComponent(details.dataset.id)}`)).explanation;
   } catch (fault) {
     text.textContent = fault.message;
   }

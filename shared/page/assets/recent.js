@@ -4,7 +4,7 @@ import { terminal } from "./api.js";
 import { candidates } from "./candidates.js";
 import { byId, element, milliseconds, percent, place, story } from "./words.js";
 
-const shown = new Map(); // item by query id
+const shown = new Map(); // items by id
 
 export function showRecent(queries) {
   byId("recent-none").hidden = queries.length > 0;

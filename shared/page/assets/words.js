@@ -11,8 +11,8 @@ export function element(name, className, ...children) {
   return e;
 }
 
-// put makes these nodes the children of a parent, and leaves in place what is equal already:
-// it keeps its focus, and is not laid out again.
+// put makes these nodes the children of a parent, and leaves in place what is equal already,
+// with its focus.
 export function put(parent, nodes) {
   nodes.forEach((n, i) => {
     const old = parent.childNodes[i];
