@@ -656,7 +656,7 @@ for (const [name, options] of Object.entries({
       const clip = options.isMobile && { x: 0, y: 0, width, height: 3000 }; // the rest of it is very long
       await page.screenshot({ path: `${PAGE_PICTURES}/page-${name}.png`, ...(clip && { clip }) });
     }
-    await page.locator("#recent .candidates summary").first().click();
+    await page.locator("#recent details[open] > .candidates > summary").click();
     await page.locator("#recent .candidates tbody tr").nth(5).waitFor();
     await fits("a query and a setting are open");
     await page.locator("#decisions summary").first().click();
