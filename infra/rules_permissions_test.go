@@ -32,7 +32,7 @@ func permissionRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.allow(a.roleOf("api"), "dynamodb:Scan", "*") }},
-		{"nothing may create, change or delete functions, or pass roles", func(a assembly) (bad []string) {
+		{"nothing may create, change or delete functions, pass roles, or have another service do so", func(a assembly) (bad []string) {
 			for _, id := range keys(a.t.Resources) {
 				for _, s := range a.t.statements(id) {
 					if action := deploys(s); action != "" {
@@ -69,13 +69,30 @@ func permissionRules() []rule {
 }
 
 // deploying are the actions by which a role gets code of its own to run, or permissions of
-// others: only a deployment takes them, which runs with the permissions of who deploys. An
-// alias leads to versions that a deployment published, and CodeDeploy moves it.
+// others, by itself or by a service that has more than it: only a deployment takes them, which
+// runs with the permissions of who deploys. No role of the stack needs an exception: it has no
+// custom resource. An alias leads to versions that a deployment published, and CodeDeploy moves it.
 var deploying = []string{
+	// functions
 	"lambda:createfunction", "lambda:updatefunctioncode", "lambda:updatefunctionconfiguration", "lambda:deletefunction", "lambda:publishversion",
-	"lambda:addpermission", "lambda:publishlayerversion",
+	"lambda:addpermission", "lambda:publishlayerversion", "lambda:addlayerversionpermission", "lambda:deletefunctioncodesigningconfig", "lambda:putfunctioncodesigningconfig",
 	"lambda:createeventsourcemapping", "lambda:updateeventsourcemapping", "lambda:createfunctionurlconfig", "lambda:updatefunctionurlconfig",
-	"iam:passrole", "iam:createrole", "iam:putrolepolicy", "iam:attachrolepolicy", "iam:updateassumerolepolicy", "iam:createpolicyversion",
+	// permissions
+	"iam:passrole", "iam:createrole", "iam:putrolepolicy", "iam:attachrolepolicy", "iam:deleterolepolicy", "iam:detachrolepolicy", "iam:updateassumerolepolicy",
+	"iam:createpolicy", "iam:createpolicyversion", "iam:setdefaultpolicyversion", "iam:putrolepermissionsboundary", "iam:deleterolepermissionsboundary",
+	"iam:addroletoinstanceprofile", "iam:createuser", "iam:createaccesskey", "iam:createloginprofile", "iam:putuserpolicy", "iam:attachuserpolicy",
+	"iam:putgrouppolicy", "iam:attachgrouppolicy", "iam:addusertogroup", "iam:createservicelinkedrole", "sts:assumerole",
+	// services that create resources for others: CloudFormation, its API of single resources, and automation
+	"cloudformation:createstack", "cloudformation:updatestack", "cloudformation:deletestack", "cloudformation:createchangeset", "cloudformation:executechangeset",
+	"cloudformation:createstackset", "cloudformation:updatestackset", "cloudformation:createstackinstances", "cloudformation:setstackpolicy",
+	"cloudformation:createresource", "cloudformation:updateresource", "cloudformation:deleteresource",
+	"serverlessrepo:createcloudformationchangeset", "codebuild:createproject", "codebuild:updateproject", "codebuild:startbuild",
+	"codepipeline:createpipeline", "codepipeline:updatepipeline", "states:createstatemachine", "states:updatestatemachine",
+	"ssm:sendcommand", "ssm:startautomationexecution", "ssm:createassociation",
+	// machines, and what a worker is started with
+	"ec2:runinstances", "ec2:createlaunchtemplate", "ec2:createlaunchtemplateversion", "ec2:modifylaunchtemplate", "ec2:associateiaminstanceprofile",
+	"ec2:replaceiaminstanceprofileassociation", "ec2:modifyinstanceattribute", "autoscaling:createautoscalinggroup", "autoscaling:updateautoscalinggroup",
+	"autoscaling:createlaunchconfiguration",
 }
 
 // deploys returns an action or a pattern of actions of a statement that allows one of
@@ -102,6 +119,10 @@ func deploys(statement map[string]any) string {
 func TestWildcardsThatDeployAreFound(t *testing.T) {
 	for action, found := range map[string]bool{
 		"*": true, "lambda:*": true, "lambda:Update*": true, "Lambda:updatefunctioncode": true, "lambda:CreateFunctio?": true, "iam:*Role": true, "iam:PassRole": true,
+		"cloudformation:*": true, "cloudformation:CreateStack": true, "cloudformation:Update*": true, "CloudFormation:ExecuteChangeSet": true, "cloudformation:CreateResource": true,
+		"iam:PutRolePolicy": true, "iam:AttachRolePolicy": true, "iam:CreatePolicyVersion": true, "iam:SetDefault*": true, "sts:AssumeRole": true, "ssm:Send*": true,
+		"ec2:RunInstances": true, "ec2:*Template*": true, "autoscaling:UpdateAutoScalingGroup": true, "*:*": true, "codebuild:StartBuild": true,
+		"cloudformation:DescribeStacks": false, "autoscaling:SetDesiredCapacity": false, "ssm:GetParameter": false, "ec2:Describe*": false, "iam:List*": false,
 		"lambda:InvokeFunction": false, "lambda:Get*": false, "iam:GetRole": false, "dynamodb:UpdateItem": false,
 	} {
 		for _, form := range []any{action, []any{"logs:PutLogEvents", action}} {
