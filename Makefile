@@ -228,6 +228,24 @@ define release-arch
 	rm -r $$folder
 endef
 
+.PHONY: lint-release
+lint-release: prereqs deps ## Make the release in a temporary folder, and check its archives, SBOMs, checksums and version
+	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; \
+	$(MAKE) --no-print-directory release RELEASE=$$out/release >/dev/null; cd $$out/release; \
+	sha256sum --check --strict --quiet SHA256SUMS; \
+	[[ $$(wc -l <SHA256SUMS) == $$(ls *.tar.gz *.cdx.json | wc -l) ]]; \
+	for arch in amd64 arm64; do \
+		name=paragon-$(VERSION)-linux-$$arch; \
+		diff <(tar -tzf $$name.tar.gz | sort) <(printf "$$name/%s\n" '' CHANGELOG.md LICENSE NOTICE README.md inference lib/ lib/libonnxruntime.so.1 paragon paragon-lab worker | sort); \
+		for binary in paragon worker inference; do \
+			grep -q '"bomFormat": "CycloneDX"' $$binary-$(VERSION)-linux-$$arch.cdx.json; \
+			grep -q 'github.com/spf13/cobra\|aws-sdk-go-v2\|purego' $$binary-$(VERSION)-linux-$$arch.cdx.json; \
+		done; \
+	done; \
+	name=paragon-$(VERSION)-linux-$$(go env GOARCH); tar -xzf $$name.tar.gz; \
+	said=$$($$name/paragon --version); [[ $$said == *" $(VERSION)" ]] || { echo "the binary says $$said, not $(VERSION)"; exit 1; }; \
+	echo "release $(VERSION): both archives, their SBOMs and checksums are complete, and the binary says its version"
+
 .PHONY: lint-image
 lint-image: venv ## Check the Dockerfile with hadolint
 	.venv/bin/hadolint Dockerfile
