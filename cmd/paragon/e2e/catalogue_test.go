@@ -110,6 +110,10 @@ func TestEverythingWorksWithAnotherCatalogue(t *testing.T) {
 			t.Errorf("%s of the page: %d %s", path, code, body)
 		}
 	}
+	// What the page's form sends for a task of texts.
+	if code, answer := s.postWaiting("/v1/queries", `{"task":"words","input":{"text":"yes"}}`); code != http.StatusOK || !strings.Contains(answer, `"label":"yes"`) {
+		t.Errorf("the form of the page: %d %s", code, answer)
+	}
 	models, err := s.Models(t.Context())
 	if err != nil || len(models) != 2 || models[0].Takes != profile.TextIn {
 		t.Errorf("models %+v, error %v", models, err)
