@@ -31,16 +31,19 @@ func TestAVersionInShadow(t *testing.T) {
 }
 
 // measuredByWorker wants what the ready worker measured in the model's profile, once the
-// model is run again.
+// model is run again: single runs, and batches.
 func (term *terminal) measuredByWorker(model string) {
 	term.t.Helper()
 	term.says("", "model", "prove", model, "--yes")
 	var m profile.Model
 	term.into(&m, "model", "profile", model)
-	if !slices.ContainsFunc(m.Latency, func(l profile.Latency) bool {
-		return slices.Contains([]string{"c5.large", "m5.large"}, l.Resource) && l.Source.Kind == "measured" && l.MS.P50 > 0
-	}) {
-		term.t.Errorf("no worker has measured it: %+v", m.Latency)
+	measured := func(batches bool) bool {
+		return slices.ContainsFunc(m.Latency, func(l profile.Latency) bool {
+			return slices.Contains([]string{"c5.large", "m5.large"}, l.Resource) && l.Source.Kind == "measured" && l.MS.P50 > 0 && (l.Batch > 1) == batches
+		})
+	}
+	if !measured(false) || !measured(true) {
+		term.t.Errorf("no worker has measured it, alone and in batches, as the operator's machine did: %+v", m.Latency)
 	}
 }
 
