@@ -93,7 +93,7 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		who, service = m[1], m[2]
 	} else if signed, err := url.QueryUnescape(r.URL.Query().Get("X-Amz-Credential")); err == nil && signed != "" {
-		who, service, _ = strings.Cut(signed, "/")
+		who, _, _ = strings.Cut(signed, "/")
 		service = "s3"
 	}
 	s.note(who, callsOf(service, r, body, s.groupOf))
