@@ -260,6 +260,15 @@ test("a refusal of the server is shown next to its field", async () => {
   assert.equal(await page.locator("#latency").getAttribute("aria-invalid"), null);
 });
 
+test("an answer without classes is shown and listed", async () => {
+  await page.locator("#file").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("EMBEDS") });
+  await ask();
+  assert.match(await text("#answer .label"), /a vector of 2048 numbers/);
+  await page.locator("#recent .what", { hasText: "a vector of 2048 numbers · cnn-small, strict" }).first().waitFor();
+  await moved(["#cost"]);
+  assert.equal(await page.locator("#connection").getAttribute("data-state"), "live");
+});
+
 test("a query that fails says why", async () => {
   await page.locator("#file").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("FAILS") });
   await ask();

@@ -76,6 +76,12 @@ func succeed(q api.Query, s client.Submission) api.Query {
 	scores[best] = 0.91
 	q = finish(q, query.Succeeded, 12.5)
 	result := query.NewResult(scores, Labels).Trim(s.AllScores)
+	if bytes.Contains(s.Input.Data, []byte(Embeds)) {
+		result = query.Result{Embedding: make([]float32, 2048)}
+		for i := range result.Embedding {
+			result.Embedding[i] = 1 / float32(i+3)
+		}
+	}
 	q.Result = &result
 	q.QueueMS, q.ComputeMS, q.CostUSD = new(3.25), new(8.5), 2.4e-7
 	q.ServedBy = &query.Runner{Kind: query.OnWorker, Name: "worker-1", Resource: "c5.large", Paced: true}

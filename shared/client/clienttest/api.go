@@ -30,6 +30,7 @@ const (
 	Refused = "REFUSED" // is refused as no picture
 	Busy    = "BUSY"    // meets a 503 on its first try
 	Bounced = "BOUNCED" // goes to a worker first and then to a function
+	Embeds  = "EMBEDS"  // is answered with a vector of 2,048 numbers
 )
 
 // API is the fake. Its zero value is ready; it is safe for concurrent use.

@@ -74,7 +74,6 @@ export async function repeat(read, every) {
   setTimeout(() => repeat(read, every), every);
 }
 
-// picture fetches a sample picture.
 export async function picture(name) {
   try {
     const response = await fetch(`/samples/${encodeURIComponent(name)}`);

@@ -34,7 +34,7 @@ function show(at, { choice, predicted_ms: predicted, candidates: all }) {
   at.replaceChildren(element("p", "", `Chosen: ${choice}. ${predicted > 0 ? `Predicted latency: ${milliseconds(predicted)}` : "No latency was predicted, because no worker was ready"}. Candidates under the present load:`), box, more);
 }
 
-const head = (text, i) => Object.assign(element("th", i > 1 && i < 5 ? "num" : "", text), { scope: "col" });
+const head = (text, i) => element("th", i > 1 && i < 5 ? "num" : "", text);
 
 function row(c) {
   const on = c.resource.memory_mb ? `function, ${c.resource.memory_mb} MB` : `worker, ${c.resource.name}`;

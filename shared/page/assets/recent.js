@@ -2,7 +2,7 @@
 // stays open while the list moves on.
 import { terminal } from "./api.js";
 import { candidates } from "./candidates.js";
-import { byId, element, milliseconds, percent, place, story } from "./words.js";
+import { answerOf, byId, element, milliseconds, percent, place, story } from "./words.js";
 
 const shown = new Map(); // items by id
 
@@ -36,7 +36,7 @@ function summary(query) {
 }
 
 function what(query) {
-  if (query.result) return `${query.result.label} ${percent(100 * query.result.top[0].score, 0)} · ${query.model}, ${query.class}`;
   if (query.failure) return `${query.failure.code}: ${query.failure.detail}`;
-  return `${query.model}, ${query.class}`;
+  const top = query.result?.top?.[0];
+  return `${query.result ? `${answerOf(query.result)}${top ? ` ${percent(100 * top.score, 0)}` : ""} · ` : ""}${query.model}, ${query.class}`;
 }

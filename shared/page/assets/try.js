@@ -2,7 +2,7 @@
 // bounds on the answer.
 import { Lost, call, picture, submit, upload, vote } from "./api.js";
 import { candidates } from "./candidates.js";
-import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
+import { answerOf, byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
 
 const maxBytes = 10 * 1024 * 1024;
 const inlineBytes = 200 * 1024; // larger pictures are uploaded and named
@@ -152,9 +152,8 @@ function showAnswer(query) {
     return;
   }
   const line = [query.model, ranOn(query), milliseconds(query.latency_ms) + (query.met_slo === false ? ", later than its latency bound" : ""), `${dollars(query.cost_usd * 1e6)} per million queries`];
-  const { label, embedding, outputs } = query.result;
-  const answer = label ?? (embedding ? `a vector of ${embedding.length} numbers` : `the outputs ${(outputs ?? []).map((o) => o.name).join(", ")}`);
-  show(element("p", "label", answer), element("p", "note", line.join(" · ")), ...(label === undefined ? [] : [bars(query), feedback(query)]), story(query, false), candidates(query));
+  const { label } = query.result;
+  show(element("p", "label", answerOf(query.result)), element("p", "note", line.join(" · ")), ...(label === undefined ? [] : [bars(query), feedback(query)]), story(query, false), candidates(query));
 }
 
 // feedback asks whether the answer is right.

@@ -5,7 +5,6 @@ import { byId, element, percent, put } from "./words.js";
 const page = 20; // workers shown together
 let from = 0;
 
-// startWorkers watches the workers.
 export function startWorkers() {
   byId("of-state").addEventListener("change", () => { from = 0; restart(); });
   byId("workers-back").addEventListener("click", () => { from = Math.max(0, from - page); restart(); });
