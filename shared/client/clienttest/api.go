@@ -227,7 +227,11 @@ func (a *API) recent(w http.ResponseWriter, r *http.Request) {
 		Queries []api.Query `json:"queries"`
 	}{[]api.Query{}}
 	for i := len(a.order) - 1; i >= 0 && len(page.Queries) < limit; i-- {
-		page.Queries = append(page.Queries, a.queries[a.order[i]])
+		q := a.queries[a.order[i]]
+		if r.URL.Query().Get("brief") == "true" && q.Result != nil {
+			q.Result = new(q.Result.Brief())
+		}
+		page.Queries = append(page.Queries, q)
 	}
 	write(w, http.StatusOK, page)
 }

@@ -67,6 +67,9 @@ func (r Result) Trim(all bool) Result {
 	return r
 }
 
+// Brief returns the classes of the result alone: a vector or outputs may be large.
+func (r Result) Brief() Result { return Result{Label: r.Label, Index: r.Index, Top: r.Top} }
+
 // Best returns the score of the answer's class, 0 when it has none.
 func (r Result) Best() float32 {
 	if len(r.Top) == 0 {

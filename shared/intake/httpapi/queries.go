@@ -176,13 +176,21 @@ func (a *server) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	brief, err := p.word("brief", "true", "false")
+	if err != nil {
+		return err
+	}
 	rs, err := a.svc.Recent(r.Context(), owner, limit)
 	if err != nil {
 		return err
 	}
 	page := api.Queries{Queries: make([]api.Query, 0, len(rs))}
 	for _, rec := range rs {
-		page.Queries = append(page.Queries, answer(rec))
+		q := answer(rec)
+		if brief == "true" && q.Result != nil {
+			q.Result = new(q.Result.Brief())
+		}
+		page.Queries = append(page.Queries, q)
 	}
 	a.write(w, http.StatusOK, page)
 	return nil

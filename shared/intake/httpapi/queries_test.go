@@ -223,6 +223,25 @@ func TestACallerSeesItsOwnQueriesOnly(t *testing.T) {
 	}
 }
 
+func TestABriefListHoldsClassesOnly(t *testing.T) {
+	s := newStage(t)
+	q := s.submit(t, asking(t, "")).query(t)
+	end := succeeded
+	end.Result = &query.Result{Label: "coat", Index: 4, Top: []query.Score{{Index: 4, Label: "coat", Score: 0.9}}, Embedding: make([]float32, 2048)}
+	s.ended(t, q, end)
+	for brief, numbers := range map[string]int{"": 2048, "?brief=false": 2048, "?brief=true": 0} {
+		var page api.Queries
+		s.do(t, "GET", "/v1/queries"+brief, nil).into(t, &page)
+		if len(page.Queries) != 1 {
+			t.Fatalf("%s: %d queries", brief, len(page.Queries))
+		}
+		if r := page.Queries[0].Result; r.Label != "coat" || r.Index != 4 || len(r.Top) != 1 || len(r.Embedding) != numbers {
+			t.Errorf("%q: %+v", brief, r)
+		}
+	}
+	checkProblem(t, s.do(t, "GET", "/v1/queries?brief=yes", nil), "bad-field", 400, "brief")
+}
+
 func TestBeyondTheWaitersTheAnswerComesAtOnce(t *testing.T) {
 	s := newStage(t)
 	s.svc.MostWaiters = -1

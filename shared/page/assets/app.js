@@ -72,7 +72,7 @@ function alertWith(text) {
 takeOperator();
 startTry();
 watch(() => "/v1/status", show, (fault) => lost(fault, 1000));
-watch(() => "/v1/queries?limit=20", (recent) => showRecent(recent.queries ?? []));
+watch(() => "/v1/queries?limit=20&brief=true", (recent) => showRecent(recent.queries ?? []));
 watch(() => "/v1/decisions?limit=30", (ticks) => showDecisions(ticks.decisions ?? []), withoutDecisions);
 startHistory();
 startWorkers();

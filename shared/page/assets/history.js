@@ -27,7 +27,7 @@ const specs = {
   cost: { title: "Cost since the start of the chart", write: dollars, lines: [{ label: "this stage", colour: "strict" }, { label: "reactive", colour: "relaxed", dash: [4, 3] }, { label: "mixed", colour: "good", dash: [2, 3] }, { label: "plain function", colour: "quiet", dash: [6, 3] }] },
 };
 
-// startHistory watches the history, and another one when it is asked for.
+// startHistory watches the history.
 export function startHistory() {
   byId("window").addEventListener("change", restart);
   byId("of-model").addEventListener("change", restart);

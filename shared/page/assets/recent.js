@@ -16,9 +16,9 @@ export function showRecent(queries) {
 function keep(query) {
   const item = shown.get(query.id) ?? element("li");
   if (item.dataset.state !== query.state) {
-    const open = item.querySelector("details")?.open ?? false;
-    const details = element("details", "", summary(query), story(query), query.result ? candidates(query) : "");
-    details.open = open;
+    const details = element("details", "", summary(query));
+    details.addEventListener("toggle", () => details.append(story(query), query.result ? candidates(query) : ""), { once: true });
+    details.open = item.firstChild?.open ?? false;
     item.replaceChildren(details);
     item.dataset.state = query.state;
     shown.set(query.id, item);

@@ -9,7 +9,6 @@ const items = new Map(); // by the setting's name
 let settings = []; // as they were read last
 let version = 0; // of them: a change is refused when others made one since
 
-// startSettings watches the settings.
 export function startSettings() {
   byId("setting-find").addEventListener("input", show);
   byId("settings-all").addEventListener("change", show);

@@ -56,7 +56,7 @@ export function clock(iso) {
 }
 
 // answerOf names a result.
-export const answerOf = ({ label, embedding, outputs }) => label ?? (embedding ? `a vector of ${embedding.length} numbers` : `the outputs ${(outputs ?? []).map((o) => o.name).join(", ")}`);
+export const answerOf = ({ label, embedding, outputs }) => label ?? (embedding ? `a vector of ${embedding.length} numbers` : outputs ? `the outputs ${outputs.map((o) => o.name).join(", ")}` : "a vector or outputs");
 
 // ranOn tells where a query was answered.
 export function ranOn(query) {
