@@ -1,5 +1,5 @@
-// Calls of the API. A problem that the server tells (RFC 9457) is thrown as a
-// Refused; no answer at all is thrown as a Lost.
+// Calls of the API. A problem (RFC 9457) in the server's response is thrown as
+// Refused, and a missing response as Lost.
 
 export class Refused extends Error {
   constructor(problem, status) {
@@ -11,14 +11,14 @@ export class Refused extends Error {
 
 export class Lost extends Error {}
 
-// operator makes the header that shows the operator's token, which this tab alone keeps.
+// operator makes the header with the operator's token, which only this tab stores.
 export function operator() {
   const token = sessionStorage.getItem("operator");
   return token ? { "Paragon-Operator": token } : {};
 }
 
-// takeOperator keeps the token that the page's address has behind its #, and shows it there
-// no longer.
+// takeOperator stores the token from the fragment of the page's address, and removes the
+// fragment.
 export function takeOperator() {
   const [name, token] = location.hash.slice(1).split("=");
   if (name !== "operator" || !token) return;
@@ -26,16 +26,16 @@ export function takeOperator() {
   history.replaceState(null, "", location.pathname);
 }
 
-// mayOperate says whether this caller may ask for what is for operators.
+// mayOperate reports whether this caller may request the parts for operators.
 export const mayOperate = (stage) => !stage.operator_token || sessionStorage.getItem("operator") !== null;
 
-// refuseToken forgets a token that the stage refused, so that it is not shown again.
+// refuseToken deletes a token that the stage refused, so that it is not sent again.
 function refuseToken() {
   sessionStorage.removeItem("operator");
   document.getElementById("operator-message").textContent = "The server refuses this token. The server makes a new token at each start.";
 }
 
-// askForOperator takes the operator's token from its form and reads everything anew.
+// askForOperator stores the operator's token from its form and loads the page again.
 export function askForOperator(form, field) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -57,7 +57,7 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
   return body;
 }
 
-// refusal is what a problem is thrown as.
+// refusal converts a problem into the error that call throws.
 export function refusal(body, status) {
   if (String(body.type).includes("not-operator") && sessionStorage.getItem("operator")) refuseToken();
   return new Refused(body, status);
@@ -67,7 +67,7 @@ export function refusal(body, status) {
 export const send = (method, path, value, options = {}) =>
   call(path, { ...options, method, headers: { "Content-Type": "application/json", ...options.headers }, body: JSON.stringify(value) });
 
-// repeat reads now and then, in milliseconds, while the page is seen, until a read
+// repeat calls read at an interval in milliseconds while the page is visible, until read
 // returns false.
 export async function repeat(read, every) {
   if (document.visibilityState === "visible" && await read() === false) return;
@@ -84,7 +84,7 @@ export async function picture(name) {
   throw new Error("the server does not have this sample picture");
 }
 
-// upload stores a large picture and returns the name that a query gives it.
+// upload stores a large picture and returns its URI.
 export async function upload(kind, blob) {
   const place = await send("POST", "/v1/uploads", { content_type: kind });
   await call(place.url, { method: place.method, headers: place.headers, body: blob, timeout: 60000 });
@@ -93,8 +93,8 @@ export async function upload(kind, blob) {
 
 export const terminal = (query) => ["succeeded", "failed", "expired", "cancelled"].includes(query.state);
 
-// submit hands a query in and waits until it is finished, for a minute at most.
-// The key has its answer stored, so that it stands among the recent queries.
+// submit sends a query and waits for its end, a minute at most. Its key has the answer
+// stored, so that the recent queries list it.
 export async function submit(query) {
   const end = Date.now() + 60000;
   const wait = { Prefer: "wait=20" };
@@ -106,8 +106,7 @@ export async function submit(query) {
   return answer;
 }
 
-// vote says whether an answer was right. Its receipt is needed where the query
-// was not stored.
+// vote sends feedback on an answer. The receipt is required if the query was not stored.
 export async function vote(query, correct) {
   await send("POST", `/v1/queries/${encodeURIComponent(query.id)}/feedback`, { correct, receipt: query.receipt });
 }

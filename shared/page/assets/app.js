@@ -12,9 +12,9 @@ import { loadTry, startTry } from "./try.js";
 import { byId } from "./words.js";
 import { startWorkers } from "./workers.js";
 
-let last = null; // when the server answered last
-let loaded = false; // there is something to pick from
-let operating = false; // what is for operators is read
+let last = null; // time of the server's last response
+let loaded = false; // the form has its choices
+let operating = false; // the parts for operators are read
 
 function show(stage) {
   const notices = showStage(stage);
@@ -23,7 +23,7 @@ function show(stage) {
   return live(notices);
 }
 
-// operate reads what is for operators if this caller may, and else says what to do for it.
+// operate reads the parts for operators if this caller may, and otherwise says how to.
 function operate(may) {
   byId("operators").hidden = may;
   if (!may || operating) return;
@@ -47,7 +47,7 @@ async function live(notices) {
   }
 }
 
-// lost says that there is no answer, and how many milliseconds pass between two tries.
+// lost shows that the server does not respond. The interval of the tries is in milliseconds.
 function lost(fault, every) {
   badge("lost", fault instanceof Lost ? "connection lost" : "status unknown");
   document.body.setAttribute("data-lost", "");

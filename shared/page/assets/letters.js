@@ -1,11 +1,11 @@
 // Dead letters: how many there are, why, and submitting their queries again. They
-// are read when they are asked for, as each reading takes them from the queue for a moment.
+// are read on request only, because a read hides them from other readers for a moment.
 import { call, send } from "./api.js";
 import { byId, clock, element } from "./words.js";
 
 const most = 20; // dead letters that are read, or submitted again, at once
 
-// startLetters serves the buttons.
+// startLetters connects the buttons.
 export function startLetters() {
   byId("letters-show").addEventListener("click", () => act(() => call(`/v1/dead-letters?limit=${most}`, { timeout: 30000 }), "would be "));
   byId("letters-redrive").addEventListener("click", () => act(() => send("POST", "/v1/dead-letters/redrive", { limit: most }, { timeout: 30000 }), ""));
@@ -21,7 +21,7 @@ export function countLetters(queues, operator) {
   for (const id of ["letters-show", "letters-redrive"]) byId(id).hidden = queue.visible === 0 || !operator;
 }
 
-// act reads dead letters or submits them again, and lists them with what becomes of each.
+// act reads dead letters or submits them again, and lists each with its result.
 async function act(read, would) {
   for (const id of ["letters-show", "letters-redrive"]) byId(id).disabled = true;
   try {

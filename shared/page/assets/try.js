@@ -9,7 +9,7 @@ const inlineBytes = 200 * 1024; // larger pictures are uploaded and named
 let own = null; // the picture that was dropped or chosen
 let takes = {}; // "picture" or "text", by task
 
-// fields are the parts of the request that the form shows, for its problems.
+// fields are the parts of the request that have a field in the form.
 const fields = {
   "constraints.latency_ms": "latency", "constraints.accuracy": "accuracy",
   "constraints.cost_usd_per_million": "price", task: "task", input: "file", "input.text": "text",
@@ -25,7 +25,7 @@ export function startTry() {
   startDrop();
 }
 
-// loadTry fetches what there is to pick from.
+// loadTry fetches the choices of the form.
 export async function loadTry() {
   await Promise.all([showSamples(), showTasks()]);
 }
@@ -70,7 +70,7 @@ function startDrop() {
   });
 }
 
-// choose takes one's own picture, or goes back to the samples without one.
+// choose selects the user's own picture; without one, the samples.
 function choose(file) {
   own = file ?? null;
   byId("drop").classList.toggle("chosen", own !== null);
@@ -79,7 +79,7 @@ function choose(file) {
   else byId("file").value = "";
 }
 
-// input reads the text or the chosen picture as the API takes it.
+// input returns the text or the chosen picture in the form that the API accepts.
 async function input() {
   if (takes[byId("task").value] === "text") {
     const text = byId("text").value;
