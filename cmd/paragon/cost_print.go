@@ -91,7 +91,7 @@ func (f *costFlags) compare(s pricing.Stage, monthUSD float64) plainFunction {
 		return pricing.Sum(pricing.PlainFunction(p, t, s.FunctionUSD)) * rate * pricing.SecondsPerMonth / 1e6
 	}
 	c := plainFunction{Lines: pricing.PlainFunction(p, s.Traffic, s.FunctionUSD), MonthUSD: plain(f.rate), ExcessMillionUSD: pricing.ExcessUSD(p, s)}
-	c.MillionUSD, c.Cheaper = pricing.Sum(c.Lines), c.MonthUSD < monthUSD
+	c.MillionUSD, c.Cheaper = pricing.Sum(c.Lines), pricing.PlainIsCheaper(c.MonthUSD, monthUSD)
 	c.BreakEven = orNone(pricing.BreakEven(f.least(s.Traffic.Front, 0), plain))
 	return c
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
@@ -34,6 +35,11 @@ const (
 	demoModel     = "cnn"
 	demoServiceMS = 100
 )
+
+// demoScheme is the scheme of the demonstration, that of the paper: it keeps a worker while
+// the load is quiet, so that a burst shows how overflow helps. A stage has the default of
+// the setting scheme instead, whose plans need a longer past than half a minute.
+const demoScheme = "paragon"
 
 // phase is a part of the demonstration's load.
 type phase struct {
@@ -92,7 +98,7 @@ const demoProfiles = "demo-profiles"
 // fleet that moves, and models that take as long as large ones.
 func prepareDemo(cfg *machine.Config, given func(flag string) bool) error {
 	if !given("scheme") {
-		cfg.Scheme = "paragon"
+		cfg.Scheme = demoScheme
 	}
 	if !given("workers") {
 		cfg.Workers = 1
@@ -351,7 +357,34 @@ func (d *demonstration) printBill(ctx context.Context) error {
 		d.say("The simulation of other schemes has not ended yet. paragon status will print what they would have cost.\n")
 	}
 	printSavings(d.term, s.Savings)
+	d.say("%s", d.defaultScheme(s.Savings))
 	return d.printMoves(ctx)
+}
+
+// defaultScheme says what the default scheme would have cost, and how to change to it.
+func (d *demonstration) defaultScheme(s *api.Savings) string {
+	usual := settings.Defaults().Scheme
+	if s == nil || !s.Quoted {
+		return ""
+	}
+	i := slices.IndexFunc(s.Others, func(o api.SchemeCost) bool { return o.Scheme == usual })
+	if i < 0 {
+		return "" // it is the one that ran
+	}
+	return fmt.Sprintf("This demonstration ran scheme %s, that of the paper. A stage in an account has scheme %s unless you set another. %s.\n"+
+		"To change to it: bin/paragon tune set%s scheme %s. A minute is too short to judge schemes by: docs/schemes.md compares them over hours.\n",
+		demoScheme, usual, capital(comparedWith(s.Others[i], s.CostUSD)), d.at(), usual)
+}
+
+// capital is a text as the beginning of a sentence.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// at names the server to commands, where that is needed.
+func (d *demonstration) at() string {
+	if d.client.Endpoint() == client.DefaultEndpoint {
+		return ""
+	}
+	return " --endpoint " + d.client.Endpoint()
 }
 
 func modelsOf(c demoCounts) string {
@@ -373,10 +406,6 @@ func (d *demonstration) printMoves(ctx context.Context) error {
 	for _, m := range slices.Backward(moves) {
 		d.say("  %s  %s\n", m.At.Local().Format(time.TimeOnly), cli.OneLine(m.Line))
 	}
-	at := ""
-	if d.client.Endpoint() != client.DefaultEndpoint {
-		at = " --endpoint " + d.client.Endpoint()
-	}
 	slowed := ""
 	if d.sends.slowed {
 		slowed = fmt.Sprintf("The demonstration slows the models down to stand for larger ones (%s takes %d ms); bin/paragon up\n--unpaced serves at full speed. ", demoModel, demoServiceMS)
@@ -393,6 +422,6 @@ a worker to boot if its latency bound allows that.
 or open %[4]s in a browser. Ctrl-C stops the server.
 The settings of the demonstration, such as workers that end after 6 s without work, stay in this data folder:
 bin/paragon tune diff%[3]s lists them. With another folder (--data), paragon up has the default settings.
-`, slowed, d.sends.files, at, d.client.Endpoint(), d.sends.task)
+`, slowed, d.sends.files, d.at(), d.client.Endpoint(), d.sends.task)
 	return nil
 }

@@ -47,7 +47,7 @@ func TestTheDemonstration(t *testing.T) {
 	if got := d.counts.answered; got != want || d.counts.failed != 0 || int(d.sent.Load()) != want {
 		t.Errorf("%d answered of %d sent, %d failed, want %d", got, d.sent.Load(), d.counts.failed, want)
 	}
-	for _, part := range []string{"burst", "% ", "grow from 2 to 3 workers", "--endpoint " + server.URL, "cnn-small", "min_workers"} {
+	for _, part := range []string{"burst", "% ", "grow from 2 to 3 workers", "--endpoint " + server.URL, "cnn-small", "min_workers", "Scheme hedged would have cost", "tune set --endpoint " + server.URL + " scheme hedged"} {
 		if !strings.Contains(term.Err.String(), part) {
 			t.Errorf("no %q in\n%s", part, &term.Err)
 		}
@@ -88,7 +88,7 @@ func TestADemonstrationIsPrepared(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if cfg.Scheme != "paragon" || cfg.Workers != machine.Defaults().Workers || cfg.Set["tick_seconds"] != "7" || cfg.Set["max_workers"] != "8" {
+	if cfg.Scheme != demoScheme || cfg.Workers != machine.Defaults().Workers || cfg.Set["tick_seconds"] != "7" || cfg.Set["max_workers"] != "8" {
 		t.Errorf("%+v", cfg)
 	}
 	set, err := profiles.Load(filepath.Join(cfg.DataDir, demoProfiles))

@@ -16,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
@@ -171,11 +172,44 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 	if len(s.Others) == 0 {
 		return
 	}
-	term.Printf("compared  with other schemes on the arrivals until %s, by when this stage had cost %s:\n", s.To.Local().Format(time.TimeOnly), pricing.Dollars(s.CostUSD))
-	for _, o := range s.Others {
+	term.Printf("compared  with other schemes on the arrivals until %s, by when this stage had cost %s (cheapest first):\n", s.To.Local().Format(time.TimeOnly), pricing.Dollars(s.CostUSD))
+	shown := savingsShown(s.Others)
+	for _, o := range shown {
 		term.Printf("          %s\n", comparedWith(o, s.CostUSD))
 	}
+	if more := len(s.Others) - len(shown); more > 0 {
+		term.Printf("          %d more would have cost at least as much; `paragon status --json` has them\n", more)
+	}
 	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
+	if plain, ok := plainFunctionOf(s); ok && pricing.PlainIsCheaper(plain.CostUSD, s.CostUSD) {
+		term.Printf("cheaper   for this load a plain function would be cheaper than Paragon; `paragon cost` with --rate compares the whole bills in an account\n")
+	}
+}
+
+// mostSavings is how many of the simulated schemes are printed.
+const mostSavings = 5
+
+// savingsShown are the cheapest schemes, and the plain function.
+func savingsShown(others []api.SchemeCost) (shown []api.SchemeCost) {
+	simulated := 0
+	for _, o := range others {
+		if o.Simulated {
+			simulated++
+		}
+		if !o.Simulated || simulated <= mostSavings {
+			shown = append(shown, o)
+		}
+	}
+	return shown
+}
+
+// plainFunctionOf is what a plain function would have cost.
+func plainFunctionOf(s *api.Savings) (api.SchemeCost, bool) {
+	i := slices.IndexFunc(s.Others, func(o api.SchemeCost) bool { return !o.Simulated })
+	if i < 0 {
+		return api.SchemeCost{}, false
+	}
+	return s.Others[i], true
 }
 
 // comparedWith compares another scheme's cost with what the stage cost.
@@ -183,7 +217,15 @@ func comparedWith(o api.SchemeCost, costUSD float64) string {
 	if !o.Simulated {
 		return fmt.Sprintf("a plain function (Lambda without Paragon) would have cost %s for compute time%s", pricing.Dollars(o.LowUSD), cheaper(o, costUSD))
 	}
-	return fmt.Sprintf("scheme %s would have cost %s to %s%s", o.Scheme, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), cheaper(o, costUSD))
+	missed := ""
+	if o.MissedPercent != nil {
+		missed = fmt.Sprintf(" and missed %.1f %% of the latency bounds", *o.MissedPercent)
+	}
+	kind := "scheme"
+	if _, err := procurement.Get(o.Scheme); err != nil {
+		kind = "rival" // of another system: it cannot be set
+	}
+	return fmt.Sprintf("%s %s would have cost %s to %s%s%s", kind, o.Scheme, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), missed, cheaper(o, costUSD))
 }
 
 // timesFromPercent is from when on a difference in percent is said as a factor.

@@ -85,7 +85,7 @@ type Savings struct {
 	// CostUSD is what the backend had cost when the others were simulated, at To.
 	CostUSD float64      `json:"cost_usd,omitempty"`
 	To      time.Time    `json:"to,omitzero"`
-	Others  []SchemeCost `json:"others,omitempty"`
+	Others  []SchemeCost `json:"others,omitempty"` // cheapest first
 }
 
 // SchemeCost is what a scheme would have cost: as simulated, and the least and
@@ -97,6 +97,9 @@ type SchemeCost struct {
 	CostUSD   float64 `json:"cost_usd"`
 	LowUSD    float64 `json:"low_usd"`
 	HighUSD   float64 `json:"high_usd"`
+	// MissedPercent is the share of queries that would have missed their latency bound;
+	// absent of a plain function, which is not simulated.
+	MissedPercent *float64 `json:"missed_percent,omitempty"`
 }
 
 // BrokenModel is a model whose runs fail on a worker, or on functions.

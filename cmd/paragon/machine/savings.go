@@ -14,9 +14,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/recorded"
 	"github.com/paragon-serving/paragon/shared/simulate"
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
@@ -32,8 +34,20 @@ const (
 	savingsFrom = 30 * time.Second
 )
 
-// compared are the schemes with which the cost so far is compared.
-var compared = []string{"reactive", "mixed"}
+// compared are the schemes and rivals with which the cost so far is compared: all but the
+// one that runs. The rival that runs every query on functions stays out, as the plain
+// function has the exact prices of the same.
+func (m *Machine) compared() (schemes []procurement.Scheme, names []string) {
+	set := m.settings.Current()
+	for _, s := range rivals.Schemes() {
+		if name := s.Name(); name != allFunctions && (name != set.Scheme || set.Fleet == settings.FleetFixed) {
+			schemes, names = append(schemes, s), append(names, name)
+		}
+	}
+	return schemes, names
+}
+
+const allFunctions = "all_functions"
 
 // savings keeps what other schemes would have cost.
 type savings struct {
@@ -68,7 +82,8 @@ func (m *Machine) updateSavings(run context.Context) {
 // weigh simulates the other schemes on what arrived since the meter began, and
 // says within which error their costs are known.
 func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
-	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir, calibration.Subject{Catalogue: m.catalogue.Name, Schemes: compared})}
+	schemes, names := m.compared()
+	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir, calibration.Subject{Catalogue: m.catalogue.Name, Schemes: names})}
 	out.Why, out.Next = query.WithoutFolders(out.Why), query.WithoutFolders(out.Next) // callers read them
 	if !out.Quoted {
 		return out
@@ -83,7 +98,7 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 		return out
 	}
 	cost := m.meter.costUSD()
-	others, err := m.others(ctx, now)
+	others, err := m.others(ctx, now, schemes)
 	if err != nil {
 		m.log.Warn("what other schemes would have cost is not known", "error", err)
 		out.Verdict = calibration.Verdict{Why: "the simulation failed: " + err.Error(), Next: "see the server's log"}
@@ -95,6 +110,7 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	if plain, err := m.plainFunction(ctx, now); err == nil {
 		others = append(others, api.SchemeCost{Scheme: "plain function", CostUSD: plain, LowUSD: plain, HighUSD: plain})
 	}
+	slices.SortStableFunc(others, func(a, b api.SchemeCost) int { return cmp.Compare(a.CostUSD, b.CostUSD) })
 	out.CostUSD, out.To, out.Others = cost, now, others
 	return out
 }
@@ -110,7 +126,7 @@ func (m *Machine) plainFunction(ctx context.Context, now time.Time) (usd float64
 }
 
 // others is what each of the other schemes would have cost up to now.
-func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, error) {
+func (m *Machine) others(ctx context.Context, now time.Time, schemes []procurement.Scheme) ([]api.SchemeCost, error) {
 	var tasks []string
 	for _, t := range m.catalogue.Tasks {
 		tasks = append(tasks, t.Name)
@@ -122,14 +138,6 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 	if len(load.Trace.Counts) == 0 { // it came up just now
 		return nil, nil
 	}
-	var schemes []procurement.Scheme
-	for _, name := range compared {
-		s, err := procurement.Get(name)
-		if err != nil {
-			return nil, err
-		}
-		schemes = append(schemes, s)
-	}
 	e := m.asSimulated(load)
 	if e.Asks, err = m.asks(ctx, e.Market.Models, e.Settings.PathMS); err != nil {
 		return nil, err
@@ -140,7 +148,8 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 	}
 	var out []api.SchemeCost
 	for _, r := range rows {
-		out = append(out, api.SchemeCost{Scheme: r.Row.Scheme, Simulated: true, CostUSD: r.Row.CostUSD})
+		missed := 100 * r.Row.SLOViolation
+		out = append(out, api.SchemeCost{Scheme: r.Row.Scheme, Simulated: true, CostUSD: r.Row.CostUSD, MissedPercent: &missed})
 	}
 	return out, nil
 }

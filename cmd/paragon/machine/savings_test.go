@@ -1,16 +1,19 @@
 package machine
 
 import (
+	"cmp"
 	"crypto/rand"
 	"log/slog"
 	"math"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/paragon-serving/paragon/profiles/profilestest"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
@@ -18,6 +21,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
 	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
@@ -63,10 +67,14 @@ func TestTheFirstSecondsAreNotCompared(t *testing.T) {
 	}
 }
 
+// savingsOthers is all schemes and rivals but the one that runs and the one on functions
+// alone, with the plain function.
+var savingsOthers = len(rivals.Names()) - 2 + 1
+
 func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, 10*time.Minute)
-	if got := m.weigh(t.Context(), now); got.ErrorPercent != 10.8 || len(got.Others) != 3 || !strings.Contains(got.Next, "paragon-lab calibrate") {
+	if got := m.weigh(t.Context(), now); got.ErrorPercent != 10.8 || len(got.Others) != savingsOthers || !strings.Contains(got.Next, "paragon-lab calibrate") {
 		t.Errorf("without a calibration: %+v", got)
 	}
 	store(t, m.cfg.DataDir, 80)
@@ -75,7 +83,7 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	}
 	store(t, m.cfg.DataDir, 2)
 	idle := m.weigh(t.Context(), now)
-	if !idle.Quoted || len(idle.Others) != 3 || idle.CostUSD != 0.5 || idle.Others[0].Scheme != "reactive" || idle.Others[1].Scheme != "mixed" || idle.Others[2].CostUSD != 0 {
+	if !idle.Quoted || len(idle.Others) != savingsOthers || idle.CostUSD != 0.5 || idle.Others[0].CostUSD != 0 {
 		t.Fatalf("nothing arrived: %+v", idle)
 	}
 	var points []platform.Point
@@ -88,13 +96,26 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 		t.Fatal(err)
 	}
 	busy := m.weigh(t.Context(), now)
-	if busy.Others[0].CostUSD <= idle.Others[0].CostUSD {
-		t.Errorf("10,000 queries cost %v under reactive, none cost %v", busy.Others[0].CostUSD, idle.Others[0].CostUSD)
+	of := func(s api.Savings, scheme string) api.SchemeCost {
+		i := slices.IndexFunc(s.Others, func(o api.SchemeCost) bool { return o.Scheme == scheme })
+		if i < 0 {
+			t.Fatalf("no %s in %+v", scheme, s.Others)
+		}
+		return s.Others[i]
 	}
-	if o := busy.Others[1]; !(o.Simulated && o.LowUSD < o.CostUSD && o.CostUSD < o.HighUSD) {
-		t.Errorf("no interval: %+v", o)
+	for _, scheme := range []string{"reactive", "mixed", "quantile", "kpa", "target_tracking"} {
+		after, before := of(busy, scheme), of(idle, scheme)
+		if after.CostUSD < before.CostUSD || scheme == "reactive" && after.CostUSD == before.CostUSD {
+			t.Errorf("10,000 queries cost %v under %s, none %v", after.CostUSD, scheme, before.CostUSD)
+		}
+		if !(after.Simulated && after.LowUSD < after.CostUSD && after.CostUSD < after.HighUSD) || after.MissedPercent == nil {
+			t.Errorf("no interval, or no share of missed bounds: %+v", after)
+		}
 	}
-	if plain := busy.Others[2]; plain.Simulated || math.Abs(plain.CostUSD-0.5) > 1e-9 || plain.LowUSD != plain.HighUSD {
+	if !slices.IsSortedFunc(busy.Others, func(a, b api.SchemeCost) int { return cmp.Compare(a.CostUSD, b.CostUSD) }) {
+		t.Errorf("the cheapest is not first: %+v", busy.Others)
+	}
+	if plain := of(busy, "plain function"); plain.Simulated || math.Abs(plain.CostUSD-0.5) > 1e-9 || plain.LowUSD != plain.HighUSD {
 		t.Errorf("by a plain function %+v", plain)
 	}
 }

@@ -32,6 +32,12 @@ func (t Traffic) Unaided() Traffic {
 	return t
 }
 
+// PlainIsCheaper is the rule by which a plain function is called cheaper than a stage: it
+// costs less for the same load. Where both costs are of compute alone, the whole bills
+// stand in the same order at the least: the gateway is the same, and only the stage pays
+// for machinery.
+func PlainIsCheaper(plainUSD, stageUSD float64) bool { return plainUSD < stageUSD }
+
 // ExcessUSD is by how much the bill of a million queries exceeds a plain
 // function's while no worker is up. What a stage pays by the month is not in it.
 func ExcessUSD(p profile.Prices, s Stage) float64 {
