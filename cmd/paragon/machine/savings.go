@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -109,6 +111,9 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	}
 	if plain, err := m.plainFunction(ctx, now); err == nil {
 		others = append(others, api.SchemeCost{Scheme: "plain function", CostUSD: plain, LowUSD: plain, HighUSD: plain})
+		if pricing.PlainIsCheaper(plain, cost) {
+			out.Next = strings.TrimPrefix(out.Next+". For this load a plain function would be cheaper than Paragon", ". ")
+		}
 	}
 	slices.SortStableFunc(others, func(a, b api.SchemeCost) int { return cmp.Compare(a.CostUSD, b.CostUSD) })
 	out.CostUSD, out.To, out.Others = cost, now, others

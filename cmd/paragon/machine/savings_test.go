@@ -96,6 +96,9 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 		t.Fatal(err)
 	}
 	busy := m.weigh(t.Context(), now)
+	if !strings.Contains(idle.Next, "a plain function would be cheaper") {
+		t.Errorf("nothing arrived, and the stage cost $%v: %s", idle.CostUSD, idle.Next)
+	}
 	of := func(s api.Savings, scheme string) api.SchemeCost {
 		i := slices.IndexFunc(s.Others, func(o api.SchemeCost) bool { return o.Scheme == scheme })
 		if i < 0 {

@@ -57,9 +57,7 @@ const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 function other(o, cost) {
   const costs = !o.simulated ? dollars(o.cost_usd) : `${dollars(o.low_usd)} to ${dollars(o.high_usd)}`;
-  const missed = o.missed_percent === undefined ? "" : `, ${percent(o.missed_percent)} of the bounds missed`;
-  const cheaper = !o.simulated && o.cost_usd < cost ? ": for this load a plain function would be cheaper than Paragon" : "";
-  return element("li", "", element("b", "", o.scheme), ` ${costs}${missed} `, element("span", "note", o.low_usd > 0 ? compared(o, cost) + cheaper : ""));
+  return element("li", "", element("b", "", o.scheme), ` ${costs} `, element("span", "note", o.low_usd > 0 ? compared(o, cost) : ""));
 }
 
 // compared says how much less or more the stage cost, if the interval leaves no doubt.
