@@ -53,7 +53,7 @@ func TestGapsBetweenTicksAreFound(t *testing.T) {
 		ago  []float64
 		want checkup.Level
 	}{
-		{[]float64{3, 13, 23, 33}, checkup.OK}, {[]float64{3, 13, 45}, checkup.Warning}, {[]float64{70, 80}, checkup.Warning}, {nil, checkup.Fault},
+		{[]float64{3, 13, 23, 33}, checkup.OK}, {[]float64{13, 63, 73, 123}, checkup.OK}, {[]float64{3, 13, 95}, checkup.Warning}, {[]float64{90, 100}, checkup.Warning}, {nil, checkup.Fault},
 	} {
 		found, err := checkTicks(t.Context(), tuned{map[string]float64{"tick_seconds": 10}, tc.ago, now}, "general", now)
 		if err != nil || !slices.Equal(levels(found), []checkup.Level{tc.want}) {

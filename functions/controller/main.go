@@ -23,7 +23,8 @@ import (
 )
 
 // shift is how long one invocation ticks. The next one starts a minute after it, so
-// that no tick is left out between two; should it start sooner, it waits for the lease.
+// that no tick is left out between two; should it start sooner, it waits for the lease. A
+// shift that finds the stage at rest ends once it has read the metrics.
 const shift = 59 * time.Second
 
 func main() {
@@ -99,7 +100,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 		Catalogue: catalogue, Arch: stage.Arch(env),
 		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, DecisionLog: cloud.DecisionLog, Shared: cloud.Shared, Timeline: cloud.Timeline,
 		Versions: catalogue, Votes: cloud.Votes,
-		MetricsEvery: metricsEvery, Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
+		MetricsEvery: metricsEvery, Rests: true, Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	}
 	metrics := otlpmetrics.Open(otlpmetrics.Options{Env: env, Stage: env(names.Stage), Metrics: o.Metrics, Headers: stage.CollectorHeaders(env), Log: slog.Default()})
 	if metrics != nil {

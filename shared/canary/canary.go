@@ -143,6 +143,9 @@ func (w *Watcher) onTrial() (out []profile.Rollout) {
 	return out
 }
 
+// Any reports whether a version is on trial.
+func (w *Watcher) Any() bool { return len(w.onTrial()) > 0 }
+
 // begin goes on with the trials that are known, and begins those that are not.
 func (w *Watcher) begin(ctx context.Context, onTrial []profile.Rollout) error {
 	before := w.trials

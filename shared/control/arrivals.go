@@ -36,7 +36,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	if err == nil && from.Before(to) {
 		in.Snapshot.Arrivals, err = c.arrivalsAndMeans(ctx, in, from, to, after)
 	}
-	c.moreDue(in.Pool, err != nil || to.IsZero(), grewSince(in.Before.Scheme, from, in.Snapshot.Arrivals), to.After(in.Before.Scheme.KnownUntil))
+	c.moreDue(in.Pool, err != nil || to.IsZero() || c.pulseIsMissing(in, to), grewSince(in.Before.Scheme, from, in.Snapshot.Arrivals), to.After(in.Before.Scheme.KnownUntil))
 	if err != nil {
 		s.Fault = err.Error()
 		in.Snapshot.Arrivals = nil
@@ -70,6 +70,14 @@ func (c *Controller) moreDue(pool string, unread, grew, newer bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.metricsMore[pool] = unread || grew || c.metricsMore[pool] && !newer
+}
+
+// pulseIsMissing reports whether the metrics, known to a time, do not show the pulse yet that
+// a tick before put for this reading.
+func (c *Controller) pulseIsMissing(in *decision.Case, known time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return known.Before(c.pulsedAt[in.Pool].Add(-seconds(in.Settings.MetricSettleSeconds)).Truncate(time.Second))
 }
 
 // What a load is compared with: as many seconds before, and an excess that arrivals by
@@ -143,19 +151,28 @@ func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from,
 // What the arrivals asked for and what functions cost changes slowly, and intakes in Lambda
 // add it up over a minute: it is read as often in a busy stage as in one at rest.
 func (c *Controller) metricsDue(pool string, set settings.Settings, now time.Time) (due, pulse bool) {
-	every := min(c.MetricsEvery, seconds(set.StaleSeconds/2)) - seconds(set.TickSeconds/2)
+	between := min(c.MetricsEvery, seconds(set.StaleSeconds/2)) - seconds(set.TickSeconds/2)
 	rests := c.MetricsEvery > 0 && c.atRest()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	since := now.Sub(c.metricsAt[pool])
+	every := between
+	if c.Rests && rests && !c.readInRun[pool] { // the first tick puts the pulse, the second reads, and the run can end
+		every = since
+		if !c.pulsed[pool] {
+			every += seconds(set.TickSeconds)
+		}
+	}
 	if rests && !c.metricsMore[pool] && since < every {
 		pulse = !c.pulsed[pool] && since >= every-seconds(set.TickSeconds)
-		c.pulsed[pool] = c.pulsed[pool] || pulse
+		if pulse {
+			c.pulsed[pool], c.pulsedAt[pool] = true, now
+		}
 		return false, pulse
 	}
 	pulse = !c.pulsed[pool]
-	c.metricsAt[pool], c.pulsed[pool] = now, false
-	if now.Sub(c.sumsAt[pool]) >= every {
+	c.metricsAt[pool], c.pulsed[pool], c.readInRun[pool] = now, false, true
+	if now.Sub(c.sumsAt[pool]) >= between {
 		c.sumsAt[pool] = now
 	}
 	return true, pulse

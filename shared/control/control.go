@@ -101,6 +101,9 @@ type Options struct {
 	// each tick, and so often what they ask for and what functions cost. 0 reads all of them
 	// at each tick.
 	MetricsEvery time.Duration
+	// Rests has Run end once the stage is at rest and its metrics have been read: who runs
+	// the controller starts it again within fleet.RestSeconds.
+	Rests bool
 	// Versions are where versions on trial are rolled back; nil where another process
 	// judges them. Votes are callers' opinions, by which it does too.
 	Versions canary.Models
@@ -134,6 +137,8 @@ type Controller struct {
 	sumsAt      map[string]time.Time        // when what arrivals asked for and functions cost was last read, by pool
 	metricsMore map[string]bool             // the next tick reads them again, at rest too
 	pulsed      map[string]bool             // the pulse of the next reading has been put
+	pulsedAt    map[string]time.Time        // when a tick last put a pulse for a later one's reading
+	readInRun   map[string]bool             // the metrics were read in this run
 	spent       map[string]functionsSpent   // by pool
 	// tallies are what each pool's processes had counted when that was last read.
 	tallies map[string]map[string]tally.Snapshot
@@ -143,7 +148,7 @@ type Controller struct {
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsed: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsed: map[string]bool{}, pulsedAt: map[string]time.Time{}, readInRun: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	c.trials.Watcher = c.newTrials()
 	return c
@@ -153,6 +158,12 @@ func New(o Options) *Controller {
 // at each tick) and as often hands over what waits for nobody, until ctx ends. Errors
 // are logged; the next turn tries again. A turn that takes longer than its interval delays the next one.
 func (c *Controller) Run(ctx context.Context) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	c.mu.Lock()
+	clear(c.pulsed)
+	clear(c.readInRun)
+	c.mu.Unlock()
 	var all sync.WaitGroup
 	all.Go(func() {
 		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.publishOften)
@@ -162,7 +173,13 @@ func (c *Controller) Run(ctx context.Context) {
 		c.closeLimits(ctx)
 	})
 	all.Go(func() {
-		c.every(ctx, "tick", c.untilTick, c.tickAndPublish)
+		c.every(ctx, "tick", c.untilTick, func(ctx context.Context) error {
+			err := c.tickAndPublish(ctx)
+			if err == nil && c.mayRest() {
+				end()
+			}
+			return err
+		})
 		c.releaseLease(ctx)
 	})
 	all.Wait()

@@ -144,19 +144,32 @@ func TestRunHandsOver(t *testing.T) {
 	})
 }
 
-// rests runs a controller that reads the metrics of a stage at rest once a minute, until stop
-// is called, and returns what counts its calls. The stage is at rest by then, and no tick
+// rests runs a controller once a minute, as the schedule does, until stop is called, and
+// returns what counts its calls. The stage is at rest by then, and no tick
 // falls on a minute's edge.
 func (r *rig) rests(set settings.Settings) (n *counting, stop func()) {
 	n = &counting{Queues: r.Queues, Fleet: r.Fleet, Metrics: r.Metrics}
 	c := control.New(control.Options{
 		Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
-		Records: r.Records, Fleet: n, Queues: n, Metrics: n, MetricsEvery: time.Minute, Groups: r.Groups, DecisionLog: r.DecisionLog,
+		Records: r.Records, Fleet: n, Queues: n, Metrics: n, MetricsEvery: time.Minute, Rests: true, Groups: r.Groups, DecisionLog: r.DecisionLog,
 		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	ran := make(chan struct{})
 	ctx, end := context.WithCancel(r.Context())
-	go func() { defer close(ran); c.Run(ctx) }()
+	go func() { // as the schedule does
+		defer close(ran)
+		for ctx.Err() == nil {
+			began := time.Now()
+			shift, over := context.WithTimeout(ctx, 59*time.Second)
+			c.Run(shift)
+			over()
+			n.ran.Add(int64(time.Since(began)))
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Until(began.Add(time.Minute))):
+			}
+		}
+	}()
 	<-time.After(2*time.Minute + time.Duration(set.TickSeconds/2*float64(time.Second)))
 	return n, func() { end(); <-ran }
 }
@@ -203,6 +216,28 @@ func TestALoadThatComesAtRestIsReadAtEachTick(t *testing.T) {
 	})
 }
 
+// Where the pulse of a reading is not shown, the run goes on until it is: what came before it
+// would be known a minute later.
+func TestAPulseThatIsNotShownIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		set := settings.Defaults()
+		n, stop := r.rests(set)
+		defer stop()
+		reads := func() int64 {
+			before := n.series.Load()
+			<-time.After(time.Minute)
+			return n.series.Load() - before
+		}
+		once := reads()
+		n.lag = time.Duration(3 * set.TickSeconds * float64(time.Second))
+		if late := reads(); late <= once {
+			t.Errorf("%d reads in a minute in which points are late, %d otherwise", late, once)
+		}
+	})
+}
+
 // A load that comes at rest is known by the first reading after it, also where points are
 // shown seconds after they were put: from then on each tick reads.
 func TestALoadAtRestIsKnownByTheNextReading(t *testing.T) {
@@ -236,6 +271,7 @@ type counting struct {
 	control.Fleet
 	platform.Metrics
 	depths, views, series, pulses atomic.Int64
+	ran                           atomic.Int64  // nanoseconds
 	lag                           time.Duration // until a point is shown
 }
 
@@ -266,38 +302,45 @@ func (c *counting) PublishView(ctx context.Context, v platform.FleetView) error 
 	return c.Fleet.PublishView(ctx, v)
 }
 
-// A stage at rest is written and counted once a tick, and its metrics are read once a
-// minute, as its bill says; with a worker that reports, or a query that waits, once a
-// second again, and its arrivals at each tick.
-func TestAStageAtRestIsViewedAtEachTick(t *testing.T) {
+// A run of the controller ends once a stage is at rest: it is written, counted and read as
+// often as its bill says. With a query that waits the next run goes on, and writes the view
+// once a second again and reads the arrivals at each tick.
+func TestTheControllerOfAStageAtRestEndsItsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		set := settings.Defaults()
 		n, stop := r.rests(set)
 		defer stop()
-		// in asks how often the stage was counted and written in the next minute, and its
-		// metrics read and its pulse put.
-		in := func() (depths, views, series, pulses float64) {
-			d, v, s, p := n.depths.Load(), n.views.Load(), n.series.Load(), n.pulses.Load()
+		// in asks how often the stage was counted and written in the next minute, its metrics
+		// read and its pulse put, and for how many seconds the controller ran.
+		in := func() (depths, views, series, pulses, ran float64) {
+			d, v, s, p, at := n.depths.Load(), n.views.Load(), n.series.Load(), n.pulses.Load(), n.ran.Load()
 			<-time.After(time.Minute)
-			return float64(n.depths.Load() - d), float64(n.views.Load() - v), float64(n.series.Load() - s), float64(n.pulses.Load() - p)
+			return float64(n.depths.Load() - d), float64(n.views.Load() - v), float64(n.series.Load() - s), float64(n.pulses.Load() - p),
+				time.Duration(n.ran.Load() - at).Seconds()
 		}
-		ticks := 60 / set.TickSeconds
 		rest := pricing.AtRest(pricing.Deployment{Pools: 1, Tasks: 1, TickSeconds: set.TickSeconds, ViewSeconds: set.ViewSeconds})
-		if depths, views, series, pulses := in(); depths != 2*ticks || views != ticks || series != rest.MetricsAskedPerMinute || pulses != rest.MetricPutsPerMinute {
-			t.Errorf("at rest %v depths, %v views, %v metrics and %v pulses a minute, want %v, %v, %v and %v",
-				depths, views, series, pulses, 2*ticks, ticks, rest.MetricsAskedPerMinute, rest.MetricPutsPerMinute)
+		ticks := rest.TicksPerMinute
+		if depths, views, series, pulses, ran := in(); depths != rest.QueueDepthsPerTick*ticks || views != ticks || series != rest.MetricsAskedPerMinute || pulses != rest.MetricPutsPerMinute || ran > rest.ControllerSecondsPerMinute {
+			t.Errorf("at rest %v depths, %v views, %v metrics, %v pulses a minute and %v s, want %v, %v, %v, %v and %v",
+				depths, views, series, pulses, ran, rest.QueueDepthsPerTick*ticks, ticks, rest.MetricsAskedPerMinute, rest.MetricPutsPerMinute, rest.ControllerSecondsPerMinute)
+		}
+		if v, err := r.Fleet.View(t.Context()); err != nil || !v.Pools[0].Rests {
+			t.Errorf("the view says %+v, error %v", v.Pools, err)
 		}
 		if err := r.Queues.Send(t.Context(), platform.WorkQueue(pool, query.Strict), overflowtest.Query("q", query.Strict, 0)); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(time.Duration(set.TickSeconds * float64(time.Second)))
+		<-time.After(time.Minute)
 		// Of the bill's metrics the ages of two queues are the backend's.
 		asked := rest.BusyMetricsAskedPerMinute - 2
-		if _, views, series, pulses := in(); views < 0.8*60/set.ViewSeconds || pulses != ticks || series != asked {
+		if _, views, series, pulses, _ := in(); views < 0.8*60/set.ViewSeconds || pulses != rest.BusyTicksPerMinute || series != asked {
 			t.Errorf("%v views, %v metrics and %v pulses in the minute in which a query came, want some %v, %v and %v",
-				views, series, pulses, 60/set.ViewSeconds, asked, ticks)
+				views, series, pulses, 60/set.ViewSeconds, asked, rest.BusyTicksPerMinute)
+		}
+		if v, err := r.Fleet.View(t.Context()); err != nil || v.Pools[0].Rests {
+			t.Errorf("the view says %+v, error %v", v.Pools, err)
 		}
 	})
 }

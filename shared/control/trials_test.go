@@ -207,7 +207,7 @@ func TestATrialCostsWhatItsBillHas(t *testing.T) {
 			const shifts = 5
 			r.plays(v, p, shifts, 2, 2, bad{ms: 20, usd: 1e-6})
 			rest := pricing.AtRest(pricing.Deployment{Pools: 1, Tasks: 1, TickSeconds: 10, ViewSeconds: 1})
-			if votes := rest.TrialReadsPerTick * rest.TicksPerMinute * shifts * on; float64(p.votes.Load()) != votes {
+			if votes := rest.TrialReadsPerTick * rest.BusyTicksPerMinute * shifts * on; float64(p.votes.Load()) != votes {
 				t.Errorf("share %v: %d reads of votes, the bill has %v", share, p.votes.Load(), votes)
 			}
 			if saves := float64(p.saves.Load()); saves != shifts*on || float64(p.loads.Load()) != saves || float64(p.kb.Load()) > rest.TrialWritesPerMinute*on {

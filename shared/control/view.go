@@ -61,6 +61,21 @@ func (c *Controller) atRest() bool {
 	return now.Sub(c.activeAt) >= 2*fleet.SilentAfter(c.settings())
 }
 
+// mayRest reports whether nothing is left to do before the next run: the stage is at rest,
+// this controller has the lease, its last tick read the metrics of every pool, found that no
+// load grew and no message in anybody's hands, and no version is on trial.
+func (c *Controller) mayRest() bool {
+	if !c.Rests || c.waits.Load() || !c.atRest() || c.trials.Watcher != nil && c.trials.Any() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	just := c.Now().Add(-seconds(c.settings().TickSeconds / 2))
+	return !slices.ContainsFunc(c.Pools, func(p Pool) bool {
+		return c.metricsMore[p.Name] || c.metricsAt[p.Name].Before(just) || c.counted[p.Name].InFlight > 0
+	})
+}
+
 // idle is atRest at this moment, by the last view and the last tick.
 func (c *Controller) idle() bool {
 	for _, p := range c.looked.Pools {
@@ -74,6 +89,7 @@ func (c *Controller) idle() bool {
 
 // publishView is PublishView with a way to learn what waits.
 func (c *Controller) publishView(ctx context.Context, count func(context.Context, Pool) (workload.Waiting, error)) error {
+	rests := c.Rests && c.atRest()
 	view := looked{platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version, CatalogueVersion: c.catalogueVersion()}, map[string][]query.Class{}}
 	for _, p := range c.Pools {
 		waiting, err := count(ctx, p)
@@ -85,6 +101,7 @@ func (c *Controller) publishView(ctx context.Context, count func(context.Context
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
+		seen.Rests = rests
 		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
 	view.Withheld = c.withheldNow(ctx)
@@ -155,15 +172,16 @@ func classesOf(w workload.Waiting) (classes []query.Class) {
 // waiting counts what is on a pool's work queues.
 func (c *Controller) waiting(ctx context.Context, p Pool) (workload.Waiting, error) {
 	var visible [2]int
+	inFlight := 0
 	var oldest time.Duration
 	for i, class := range []query.Class{query.Strict, query.Relaxed} {
 		d, err := c.Queues.Depth(ctx, platform.WorkQueue(p.Name, class))
 		if err != nil {
 			return workload.Waiting{}, fmt.Errorf("count the %s queue: %w", class, err)
 		}
-		visible[i], oldest = d.Visible, max(oldest, d.Oldest)
+		visible[i], inFlight, oldest = d.Visible, inFlight+d.InFlight, max(oldest, d.Oldest)
 	}
-	return workload.Waiting{Strict: visible[0], Relaxed: visible[1], Oldest: oldest}, nil
+	return workload.Waiting{Strict: visible[0], Relaxed: visible[1], InFlight: inFlight, Oldest: oldest}, nil
 }
 
 // lastTick is what the view needs of a pool's last tick, be it another

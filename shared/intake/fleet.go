@@ -157,7 +157,7 @@ func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (run
 
 func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings) (int, float64) {
 	e := f.estimates[pool]
-	if fleet.Silent(e.View().At, now, set) || !f.answers(pool) {
+	if v := e.View(); fleet.Outdated(v.At, v.Rests, now, set) || !f.answers(pool) {
 		return 0, 0 // nobody looks after the fleet: who waited for it might wait for nothing
 	}
 	return e.Runners(), e.AheadMS(now)
@@ -169,7 +169,7 @@ func (f *fleetView) hasCapacity(q *submission, now, by time.Time, aheadMS float6
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.estimates[q.pool.Name].View()
-	if fleet.Silent(v.At, now, q.set) {
+	if fleet.Outdated(v.At, v.Rests, now, q.set) {
 		return true
 	}
 	return v.HasCapacity(query.Milliseconds(by.Sub(now)), aheadMS, placement.GrowthOf(q.set))

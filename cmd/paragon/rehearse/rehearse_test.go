@@ -21,14 +21,19 @@ import (
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
-// shifts runs the controller again and again, as the schedule does, until the
-// test ends.
+// shifts runs the controller again and again, each run a minute after the one before as
+// the schedule does, until the test ends.
 func (p *play) shifts() {
 	go func() {
 		for p.t.Context().Err() == nil {
+			minute := time.After(time.Minute)
 			if _, err := p.api.Invoke(p.t.Context(), names.Function(stage, "controller"), []byte("{}")); err != nil && p.t.Context().Err() == nil {
 				p.t.Errorf("a shift of the controller: %v", err)
 				return
+			}
+			select {
+			case <-p.t.Context().Done():
+			case <-minute:
 			}
 		}
 	}()

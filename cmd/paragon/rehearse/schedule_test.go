@@ -51,6 +51,14 @@ func (s *scenario) ticks() {
 		case err := <-ended:
 			if err != nil && s.ctx.Err() == nil {
 				<-time.After(time.Second)
+				continue
+			}
+			select { // a run that ended early: the stage is at rest until the next one
+			case <-s.over:
+				return
+			case <-s.ctx.Done():
+			case <-minute:
+			case <-s.due:
 			}
 		}
 	}

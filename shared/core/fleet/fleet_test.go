@@ -161,3 +161,17 @@ func TestReplacedAreFew(t *testing.T) {
 		}
 	}
 }
+
+// A view of a pool at rest is good for a minute longer than another.
+func TestOutdated(t *testing.T) {
+	set := tuned()
+	for _, c := range []struct {
+		age   time.Duration
+		rests bool
+		want  bool
+	}{{30 * time.Second, false, false}, {31 * time.Second, false, true}, {90 * time.Second, true, false}, {91 * time.Second, true, true}, {-time.Hour, false, false}} {
+		if got := Outdated(now.Add(-c.age), c.rests, now, set); got != c.want {
+			t.Errorf("a view of %v ago, at rest: %v: outdated %v", c.age, c.rests, got)
+		}
+	}
+}

@@ -18,6 +18,20 @@ func Silent(heardAt, now time.Time, set settings.Settings) bool {
 	return now.Sub(heardAt) > SilentAfter(set)
 }
 
+// RestSeconds is how long nobody may look at a stage at rest: the schedule starts the
+// controller once a minute, and a run that finds nothing to do ends at once.
+const RestSeconds = 60
+
+// Outdated is Silent for a view of a pool. That of a pool at rest, which has no worker and
+// expects none, is good until the next run of the controller has had its time.
+func Outdated(viewedAt time.Time, rests bool, now time.Time, set settings.Settings) bool {
+	age := now.Sub(viewedAt)
+	if rests {
+		age -= RestSeconds * time.Second
+	}
+	return age > SilentAfter(set)
+}
+
 // SilentAfter is the age that Silent allows.
 func SilentAfter(set settings.Settings) time.Duration {
 	return seconds(MissedBeats * set.HeartbeatSeconds)

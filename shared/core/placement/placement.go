@@ -51,6 +51,9 @@ type Pool struct {
 	StrictMS  float64   `json:"strict_queued_ms"`
 	RelaxedMS float64   `json:"relaxed_queued_ms"` // work queued and held, in milliseconds of one runner
 	At        time.Time `json:"at"`
+	// Rests says that the pool has no worker and expects none, and that nobody may look at
+	// it for fleet.RestSeconds.
+	Rests bool `json:"rests,omitempty"`
 	// The rules of overflow in force. Without a controller strict queries may
 	// overflow and relaxed ones may not.
 	NoStrictOverflow bool `json:"no_strict_overflow,omitempty"`

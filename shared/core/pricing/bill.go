@@ -38,15 +38,19 @@ type Bill struct {
 // Bill previews the bill of a month, without what AWS gives free of charge,
 // without transfer of answers to the internet, and with every worker at its price on demand.
 func (s Stage) Bill(p profile.Prices) Bill {
-	b := Bill{Fixed: slices.Concat(s.Rest.Lines(p), s.workerLines(p), s.Rest.Trial(p, s.TrialHours), s.bootLines(p))}
+	up := s.Traffic.Workers > 0 || slices.ContainsFunc(s.Fleets, func(f Fleet) bool { return f.Count > 0 })
+	b := Bill{Fixed: slices.Concat(s.Rest.Lines(p), s.workerLines(p), s.Rest.Trial(p, s.TrialHours, up), s.bootLines(p))}
 	for _, f := range s.Fleets {
 		b.Compute = append(b.Compute, newLine("workers, "+f.Instance.Type, f.Count*hoursPerMonth, "hours", f.Instance.USDPerHour))
 	}
-	if s.Traffic.PerSecond > 0 {
+	switch {
+	case s.Traffic.PerSecond > 0:
 		month := s.Traffic.PerSecond * SecondsPerMonth
 		b.Compute = append(b.Compute, newLine("inference functions", month*s.Traffic.overflow(), "runs", s.FunctionUSD))
 		b.Fixed = append(b.Fixed, s.Rest.Busy(p, s.Traffic.Workers > 0)...)
 		b.Million = Count(p, s.Traffic)
+	case up: // idle ones
+		b.Fixed = append(b.Fixed, s.Rest.IdleWorkers(p)...)
 	}
 	b.Compute = nonZero(b.Compute)
 	return b

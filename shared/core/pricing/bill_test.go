@@ -19,11 +19,11 @@ var c5 = profile.Instance{Type: "c5.large", VCPUs: 2, USDPerHour: 0.085}
 func TestAnIdleMonthByHand(t *testing.T) {
 	lines := AtRest(deployed(WorkersFront, true)).Lines(today)
 	for name, want := range map[string]float64{
-		"controller's run time":                       43800 * 59 * 0.25 * 0.0000133334,
+		"controller's run time":                       43800 * 12 * 0.25 * 0.0000133334,
 		"controller's reads of metrics, each minute":  43800 * 7 * 1e-5,
 		"controller's pulse metric, each minute":      43800 * 1e-5,
-		"controller's writes of decisions and memory": 262800 * 14 * 6.25e-7,
-		"controller's reads of queue depths":          262800 * 2 * 4e-7,
+		"controller's writes of decisions and memory": 87600 * 14 * 6.25e-7,
+		"controller's reads of queue depths":          87600 * 2 * 4e-7,
 		// five pollers of two queues, three polls a minute
 		"Lambda's polls of empty queues": 43800 * 30 * 4e-7,
 		"CloudWatch metrics":             10 * 0.3,
@@ -56,7 +56,8 @@ func TestThePastByHand(t *testing.T) {
 
 // A version that is on trial for a week, on paper.
 func TestAVersionOnTrialByHand(t *testing.T) {
-	s := Stage{Rest: AtRest(deployed(WorkersFront, false))}
+	rest := AtRest(deployed(WorkersFront, false))
+	s := Stage{Rest: rest, Fleets: []Fleet{{Count: 1}}}
 	without := s.Bill(today)
 	s.TrialHours = 168
 	with := s.Bill(today).Fixed
@@ -66,6 +67,14 @@ func TestAVersionOnTrialByHand(t *testing.T) {
 	}
 	if got := Sum(with) - Sum(without.Fixed); math.Abs(got-reads-writes) > 1e-9 {
 		t.Errorf("a trial costs $%v, want $%v", got, reads+writes)
+	}
+	// Without workers the controller rests for 47 s of a minute and 4 ticks of 6, but not then.
+	s.Fleets, s.TrialHours = nil, 0
+	without = s.Bill(today)
+	s.TrialHours = 168
+	awake := 168 * 60 * (47*0.25*0.0000133334 + 4*(14*6.25e-7+2*4e-7+3*1.25e-7+0.5/1024/1024))
+	if got := Sum(s.Bill(today).Fixed) - Sum(without.Fixed); math.Abs(got-reads-writes-awake) > 1e-9 {
+		t.Errorf("a trial without workers costs $%v, want $%v", got, reads+writes+awake)
 	}
 }
 

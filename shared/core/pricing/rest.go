@@ -32,7 +32,7 @@ type Rest struct {
 	EndpointZones       int // interface endpoints times the zones they are in
 
 	ControllerMB               int
-	ControllerSecondsPerMinute float64
+	ControllerSecondsPerMinute float64 // a run ends once the stage is at rest
 	TicksPerMinute             float64
 	MetricsAskedPerMinute      float64 // by GetMetricData, which is called once a minute
 	MetricPutsPerMinute        float64 // the controller's pulse
@@ -46,8 +46,10 @@ type Rest struct {
 	CollectorKBPerMinute       float64 // of metrics that leave the account
 	CollectorUnitsPerMinute    float64 // written of what they are made from
 
-	// What it does while queries come and workers are up. The last three are
-	// in addition to those of ticks, for the view of the fleet and the settings.
+	// What it does while queries come and workers are up. The writes and reads of the store
+	// are in addition to those of ticks, for the view of the fleet and the settings.
+	BusySecondsPerMinute      float64 // of the controller
+	BusyTicksPerMinute        float64
 	BusyMetrics               int // custom ones of how queries end
 	BusyMetricsAskedPerMinute float64
 	BusyMetricPutsPerMinute   float64
@@ -109,6 +111,13 @@ const (
 	CollectorKB    = 3
 	collectorUnits = 2
 
+	// A run of the controller takes shiftSeconds. At rest it ends with its second tick: the
+	// first puts the pulse without which the second would not know how far the metrics go;
+	// restStart is what it takes in addition to the time between the two [E].
+	shiftSeconds = 59
+	restTicks    = 2
+	restStart    = 2
+
 	busySettings = 12 // that are passed on in a minute in which queries come
 
 	secretReads    = 1000 // of a month, by processes that start
@@ -118,19 +127,21 @@ const (
 // AtRest is a deployment with the parts above.
 func AtRest(d Deployment) Rest {
 	n, perMinute, views := float64(d.Pools), 60/d.TickSeconds, 60/d.ViewSeconds
+	restSeconds := min(shiftSeconds, (restTicks-1)*d.TickSeconds+restStart)
 	asked := n * float64(askedOfPool+askedOfTask*d.Tasks)
 	sums := n * sumsOfPool
 	r := Rest{
 		Deployment: d,
 		Alarms:     alarmsOfStage + alarmsOfPool*d.Pools, Metrics: metricsOfStage + metricsOfTask*d.Tasks + metricsOfPool*d.Pools,
 		Dashboards: 1, Secrets: 1, SecretReadsPerMonth: secretReads,
-		ControllerMB: ControllerMB, ControllerSecondsPerMinute: 59, TicksPerMinute: perMinute,
+		ControllerMB: ControllerMB, ControllerSecondsPerMinute: restSeconds, TicksPerMinute: min(perMinute, restTicks),
 		MetricsAskedPerMinute: asked + sums, MetricPutsPerMinute: 1, QueueDepthsPerTick: n * queuesOfPool,
 		StoreWritesPerTick: n*tickWrites + 1 + settingsWrites, StoreReadsPerTick: n * tickReads, LogKBPerTick: n,
 		CatalogueReadsPerMinute: 60.0 / CatalogueSeconds,
 		QueuePollsPerMinute:     polledByFunction * pollersOfQueue * pollsPerMinute,
 		SchedulesPerMonth:       minutesOfMonth * (1 + n/5),
 
+		BusySecondsPerMinute: shiftSeconds, BusyTicksPerMinute: perMinute,
 		BusyMetrics: metricsOfEnds, BusyMetricsAskedPerMinute: asked*max(1, perMinute) + sums + n*agesOfPool, BusyMetricPutsPerMinute: max(1, perMinute),
 		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
 		BusyStoreWritesPerMinute: views + busySettings*settingsWrites, BusyCountUnitsPerMinute: countUnits, BusyPastRowsPerMinute: pastRows,
@@ -157,20 +168,13 @@ func AtRest(d Deployment) Rest {
 
 // Lines is the bill of a month at rest.
 func (r Rest) Lines(p profile.Prices) []Line {
-	ticks := r.TicksPerMinute * minutesOfMonth
-	gb := float64(r.ControllerMB) / 1024 * r.ControllerSecondsPerMinute * minutesOfMonth
 	month := func(perMinute float64) float64 { return perMinute * minutesOfMonth }
-	lines := []Line{
-		newLine("controller's run time", gb, "GB-seconds", p.LambdaGBSecondARM),
+	lines := append(r.ticking(p, "", r.ControllerSecondsPerMinute*minutesOfMonth, r.TicksPerMinute*minutesOfMonth), []Line{
 		newLine("controller's invocations", minutesOfMonth, "Lambda requests", p.LambdaPerRequest),
 		newLine("EventBridge schedules", r.SchedulesPerMonth, "schedule calls", p.SchedulePerCall),
 		newLine("controller's reads of metrics, each minute", month(r.MetricsAskedPerMinute), "metrics read", p.CloudWatchGetPerMetricRead),
 		newLine("controller's pulse metric, each minute", month(r.MetricPutsPerMinute), "metric puts", p.CloudWatchPutPerRequest),
-		newLine("controller's reads of queue depths", ticks*r.QueueDepthsPerTick, "SQS calls", p.SQSPerRequest),
-		newLine("controller's writes of decisions and memory", ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
-		newLine("controller's reads of the state table", ticks*r.StoreReadsPerTick, "read units", p.DynamoDBPerRead),
 		newLine("controller's reads of the model catalogue", month(r.CatalogueReadsPerMinute), "S3 gets", p.S3PerGet),
-		newLine("controller's log", ticks*r.LogKBPerTick/kbOfGB, "GB", p.LogsPerGB),
 		newLine("Lambda's polls of empty queues", month(r.QueuePollsPerMinute), "SQS calls", p.SQSPerRequest),
 		newLine("CloudWatch metrics", float64(r.Metrics), "metrics", p.CloudWatchMetricPerMonth),
 		newLine("transfer of metrics to an OpenTelemetry collector", month(r.CollectorKBPerMinute)/kbOfGB, "GB", p.TransferPerGB),
@@ -181,41 +185,81 @@ func (r Rest) Lines(p profile.Prices) []Line {
 		newLine("reads of the signing key", r.SecretReadsPerMonth, "secret reads", p.SecretPerCall),
 		newLine("load balancer's hours", float64(r.Balancers)*hoursPerMonth, "hours", p.BalancerPerHour),
 		newLine("interface endpoints", float64(r.EndpointZones)*hoursPerMonth, "hours", p.EndpointPerHour),
-	}
+	}...)
 	return nonZero(lines)
 }
 
+// ticking is what the controller takes for so many seconds and ticks.
+func (r Rest) ticking(p profile.Prices, when string, seconds, ticks float64) []Line {
+	return []Line{
+		newLine("controller's run time"+when, float64(r.ControllerMB)/1024*seconds, "GB-seconds", p.LambdaGBSecondARM),
+		newLine("controller's reads of queue depths"+when, ticks*r.QueueDepthsPerTick, "SQS calls", p.SQSPerRequest),
+		newLine("controller's writes of decisions and memory"+when, ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
+		newLine("controller's reads of the state table"+when, ticks*r.StoreReadsPerTick, "read units", p.DynamoDBPerRead),
+		newLine("controller's log"+when, ticks*r.LogKBPerTick/kbOfGB, "GB", p.LogsPerGB),
+	}
+}
+
+// awake is what the controller takes in so many minutes of not resting, on top of its rest.
+func (r Rest) awake(p profile.Prices, when string, minutes float64) []Line {
+	return r.ticking(p, when, max(0, r.BusySecondsPerMinute-r.ControllerSecondsPerMinute)*minutes, max(0, r.BusyTicksPerMinute-r.TicksPerMinute)*minutes)
+}
+
+// IdleWorkers is what the controller takes a month, on top of its rest, while workers are up
+// and no query comes: it does not rest.
+func (r Rest) IdleWorkers(p profile.Prices) []Line {
+	return nonZero(append(r.watching(p), r.awake(p, whileUp, minutesOfMonth)...))
+}
+
+// whileUp is added to the names of lines.
+const whileUp = " while workers are up"
+
 // Busy is what the controller takes a month, on top of its rest, while queries
-// come: its records hold arrivals, it writes what became of them, and with workers up it asks and puts at each
-// tick and writes the view of the fleet each second. Without workers once a
-// minute is enough: the next thing to happen is a launch.
+// come: its records hold arrivals, it writes what became of them, and with workers up it
+// runs and ticks all the time, asks and puts at each tick and writes the view of the fleet
+// each second. Without workers twice a minute is enough: the next thing to happen is a
+// launch.
 func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
-	more := func(busy, rest float64) float64 { return max(0, busy-rest) * minutesOfMonth }
-	records := newLine("controller's writes of arrivals", r.TicksPerMinute*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	ticks := r.TicksPerMinute
+	if workersUp {
+		ticks = r.BusyTicksPerMinute
+	}
+	records := newLine("controller's writes of arrivals", ticks*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
 	counts := newLine("controller's writes of the last hour's query counts", r.BusyCountUnitsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
 	past := newLine("controller's writes of the history", r.BusyPastRowsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
 	ends := newLine("metrics of missed, overflowed and expired queries", float64(r.BusyMetrics), "metrics", p.CloudWatchMetricPerMonth)
 	if !workersUp {
 		return nonZero([]Line{records, counts, past, ends})
 	}
-	return nonZero([]Line{
-		records, counts, past, ends,
+	return nonZero(append(append([]Line{records, counts, past, ends}, r.watching(p)...), r.awake(p, whileUp, minutesOfMonth)...))
+}
+
+// watching is what the controller takes a month for its reads at each tick and the view of
+// the fleet, while workers are up.
+func (r Rest) watching(p profile.Prices) []Line {
+	more := func(busy, rest float64) float64 { return max(0, busy-rest) * minutesOfMonth }
+	return []Line{
 		newLine("controller's reads of metrics, each tick", more(r.BusyMetricsAskedPerMinute, r.MetricsAskedPerMinute), "metrics read", p.CloudWatchGetPerMetricRead),
 		newLine("controller's pulse metric, each tick", more(r.BusyMetricPutsPerMinute, r.MetricPutsPerMinute), "metric puts", p.CloudWatchPutPerRequest),
 		newLine("controller's reads of queue depths for the fleet view", more(r.BusyQueueDepthsPerMinute, 0), "SQS calls", p.SQSPerRequest),
 		newLine("controller's writes of the fleet view and settings", more(r.BusyStoreWritesPerMinute, 0), "write units", p.DynamoDBPerWrite),
 		newLine("controller's reads of workers for the fleet view", more(r.BusyStoreReadsPerMinute, 0), "read units", p.DynamoDBPerRead),
-	})
+	}
 }
 
 // Trial is what the controller takes on top for so many hours of a month in which a version
-// of a model is on trial; nothing without one.
-func (r Rest) Trial(p profile.Prices, hours float64) []Line {
+// of a model is on trial; nothing without one. It judges at each tick, and does not rest
+// without workers either.
+func (r Rest) Trial(p profile.Prices, hours float64, workersUp bool) []Line {
 	minutes := 60 * hours
-	return nonZero([]Line{
-		newLine("trials of model versions: reads of votes", r.TrialReadsPerTick*r.TicksPerMinute*minutes, "read units", p.DynamoDBPerRead),
+	lines := []Line{
+		newLine("trials of model versions: reads of votes", r.TrialReadsPerTick*r.BusyTicksPerMinute*minutes, "read units", p.DynamoDBPerRead),
 		newLine("trials of model versions: writes of query counts", r.TrialWritesPerMinute*minutes, "write units", p.DynamoDBPerWrite),
-	})
+	}
+	if !workersUp {
+		lines = append(lines, r.awake(p, " during trials of model versions", minutes)...)
+	}
+	return nonZero(lines)
 }
 
 func nonZero(lines []Line) (out []Line) {

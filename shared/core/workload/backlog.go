@@ -10,6 +10,7 @@ import (
 // Waiting is how many queries are on a pool's work queues.
 type Waiting struct {
 	Strict, Relaxed int
+	InFlight        int           // in somebody's hands: one that dies gives them back
 	Oldest          time.Duration // that the longest of them has waited
 }
 
