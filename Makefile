@@ -398,7 +398,7 @@ minilm: .venv-mail/.made ## Fetch all-MiniLM-L6-v2 and write it as an embedding 
 	.venv-mail/bin/python $(MAIL)/minilm.py pools/minilm
 
 .PHONY: accuracy-mail
-accuracy-mail: build pool-mail ## Put all held-out mails through the API for every model of pools/mail and compare with its profiles (ten minutes)
+accuracy-mail: build pool-mail ## Put all held-out mails through the API for every model of pools/mail and compare with its profiles (three minutes)
 	go test -count=1 -timeout 40m -tags accuracy -run TestMailAccuracy -v ./cmd/paragon/e2e
 
 .PHONY: accuracy-imagenet
