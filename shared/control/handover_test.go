@@ -231,7 +231,7 @@ func TestAPulseThatIsNotShownIsWaitedFor(t *testing.T) {
 			return n.series.Load() - before
 		}
 		once := reads()
-		n.lag = time.Duration(3 * set.TickSeconds * float64(time.Second))
+		n.lag.Store(int64(3 * set.TickSeconds * float64(time.Second)))
 		if late := reads(); late <= once {
 			t.Errorf("%d reads in a minute in which points are late, %d otherwise", late, once)
 		}
@@ -248,7 +248,7 @@ func TestALoadAtRestIsKnownByTheNextReading(t *testing.T) {
 		set.Fleet = settings.FleetFixed
 		n, stop := r.rests(set)
 		defer stop()
-		n.lag = 5 * time.Second
+		n.lag.Store(int64(5 * time.Second))
 		for range 90 {
 			err := r.Metrics.Put(t.Context(), platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(catalogue().Current().Tasks[0].Name, string(query.Strict)), At: time.Now(), Value: 20})
 			if err != nil {
@@ -271,14 +271,14 @@ type counting struct {
 	control.Fleet
 	platform.Metrics
 	depths, views, series, pulses atomic.Int64
-	ran                           atomic.Int64  // nanoseconds
-	lag                           time.Duration // until a point is shown
+	ran                           atomic.Int64 // nanoseconds
+	lag                           atomic.Int64 // nanoseconds until a point is shown
 }
 
 func (c *counting) Series(ctx context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
 	c.series.Add(1)
-	if shown := time.Now().Add(-c.lag); c.lag > 0 && to.After(shown) {
-		to = shown
+	if lag := time.Duration(c.lag.Load()); lag > 0 && to.After(time.Now().Add(-lag)) {
+		to = time.Now().Add(-lag)
 	}
 	return c.Metrics.Series(ctx, metric, dims, from, to, period)
 }
