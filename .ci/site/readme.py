@@ -1,5 +1,5 @@
 """README.md is the site's first page: its links into docs/ are made relative to it, and those to
-other files of the repository keep their text alone."""
+other files of the repository keep their text alone. Links from the docs to it lead there."""
 
 import os
 import re
@@ -14,6 +14,10 @@ def on_files(files, config):
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
         files.append(File.generated(config, "index.md", content=LINK.sub(inside, f.read())))
     return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    return markdown.replace("](../README.md", "](index.md")
 
 
 def inside(m):
