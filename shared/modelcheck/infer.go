@@ -13,9 +13,9 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
 
-// Imagenet names the preprocessing of nets trained on ImageNet by the usual
-// recipe: the centre of the picture, and each channel less its mean in units of
-// its spread.
+// Imagenet names a preprocessing for nets trained on ImageNet: the largest centred
+// square of the picture, scaled to the input, and each channel less its mean in
+// units of its spread. torchvision's recipe also cuts a margin off each side.
 const Imagenet = "imagenet"
 
 // smallestPicture is the least side of an input that is taken for a picture's
@@ -52,7 +52,7 @@ func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Tex
 	case r.Input == profile.Picture:
 		r.Picture = picture
 		if asked.Preprocess == "" && m.Inputs()[0].Datatype != tensors.Uint8 {
-			r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet prepares it as models trained on ImageNet expect.", picture.Width, picture.Height)
+			r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet crops the centre and normalises the channels with the mean and deviation of ImageNet.", picture.Width, picture.Height)
 		}
 	}
 	return nil, nil
