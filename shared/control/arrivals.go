@@ -36,7 +36,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	if err == nil && from.Before(to) {
 		in.Snapshot.Arrivals, err = c.arrivalsAndMeans(ctx, in, from, to, after)
 	}
-	c.moreDue(in.Pool, err != nil || to.IsZero() || c.pulseIsMissing(in, to), grewSince(in.Before.Scheme, from, in.Snapshot.Arrivals), to.After(in.Before.Scheme.KnownUntil))
+	c.moreDue(in.Pool, err != nil || to.IsZero() || c.pulseIsMissing(in, to), grew(in.Before.Scheme, in.Snapshot), to.After(in.Before.Scheme.KnownUntil))
 	if err != nil {
 		s.Fault = err.Error()
 		in.Snapshot.Arrivals = nil
@@ -89,11 +89,11 @@ const (
 	chanceQueries    = 2
 )
 
-// grewSince reports whether seconds from one on hold more new arrivals than the load before
-// them explains. A steady load that needs no worker is read once a minute: at each tick, its
+// grew reports whether the seconds of a snapshot that the scheme has not seen hold more
+// arrivals than the load before them explains. A steady load that needs no worker is read once a minute: at each tick, its
 // reads cost more than a small load's functions.
-func grewSince(seen procurement.State, from time.Time, arrivals []procurement.Second) bool {
-	fresh := arrivals[min(len(arrivals), max(0, int(seen.KnownUntil.Sub(from)/time.Second))):]
+func grew(seen procurement.State, s procurement.Snapshot) bool {
+	fresh := seen.Fresh(s)
 	came := 0.0
 	for _, s := range fresh {
 		came += s.All()
