@@ -24,10 +24,11 @@ import (
 )
 
 const fairnessLong = `Measure how much one caller's load slows down another caller on the same stage. In each
-round, the command measures the latencies of a quiet caller three times: alone, while another
-caller sends 60 pictures of 16 megapixels, and while the other caller sends 20 times its share
-of small pictures. It does so on two stages on this machine, one after the other. Runners
-answer in a millisecond on the first, and in 100 ms on the second.
+round, the command measures the latencies of a quiet caller four times: alone, while another
+caller sends 60 pictures of 16 megapixels, while the other caller sends 20 times its share of
+small pictures, and while endless loops of idle priority run outside the stage. It does so on
+two stages on this machine, one after the other. Runners answer in a millisecond on the first,
+and in 100 ms on the second.
 
 The command generates docs/lab/fairness.md.`
 
@@ -47,6 +48,7 @@ const (
 	largePictures, largeRate = 60, 15 // how many, and how many a second
 	fairnessLatencyMS        = 1000
 	largeLatencyMS           = 10000
+	largeLasts               = largePictures * time.Second / largeRate
 )
 
 // fairnessStages are those that are measured. The first one has as share what its
@@ -78,7 +80,7 @@ func newFairnessCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runFairness(c.Context(), term, f) },
 	}
 	c.Flags().IntVar(&f.rounds, "rounds", 5, "number of rounds on each stage, 1 to 50")
-	c.Flags().DurationVar(&f.stretch, "for", 10*time.Second, "duration of each of the three measurements of a round, 5s to 10m")
+	c.Flags().DurationVar(&f.stretch, "for", 10*time.Second, "duration of each of the four measurements of a round, 5s to 10m")
 	c.Flags().StringVar(&f.binary, "paragon", "", "path of the paragon binary to start (default the one in this program's folder)")
 	c.Flags().StringVar(&f.markdown, "markdown", "", "file for the Markdown page (default stdout)")
 	c.Flags().BoolVar(&term.JSON, "json", false, "print JSON")
@@ -169,18 +171,18 @@ type fairnessRun struct {
 }
 
 // play is one stretch, until both loads are answered.
-func (r *fairnessRun) play(ctx context.Context, neighbour fairness.Neighbour) (fairness.Stretch, error) {
-	out := fairness.Stretch{Neighbour: neighbour, LoadAverage: loadAverage()}
-	noisy := r.noisyLoad(neighbour)
-	if noisy != nil {
-		if err := noisy.start(ctx); err != nil {
+func (r *fairnessRun) play(ctx context.Context, kind fairness.Neighbour) (fairness.Stretch, error) {
+	out := fairness.Stretch{Neighbour: kind, LoadAverage: loadAverage()}
+	other := r.neighbour(kind)
+	if other != nil {
+		if err := other.start(ctx); err != nil {
 			return out, err
 		}
 	}
 	quiet, err := r.quietLoad(ctx)
-	if noisy != nil {
-		report, noisyErr := noisy.wait()
-		out.Noisy, err = &report.All, errors.Join(err, noisyErr)
+	if other != nil {
+		noisy, noisyErr := other.wait()
+		out.Noisy, err = noisy, errors.Join(err, noisyErr)
 	}
 	if err != nil {
 		return out, err

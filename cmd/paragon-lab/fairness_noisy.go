@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
@@ -21,6 +22,54 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/load"
 	"github.com/paragon-serving/paragon/shared/priority"
 )
+
+// neighbour is what runs beside the quiet caller during a stretch.
+type neighbour interface {
+	start(ctx context.Context) error
+	// wait returns what the noisy caller saw; nil without one.
+	wait() (*load.Group, error)
+}
+
+// neighbour is that of a stretch; nil if there is none.
+func (r *fairnessRun) neighbour(kind fairness.Neighbour) neighbour {
+	switch kind {
+	case fairness.Large, fairness.Share:
+		return r.noisyLoad(kind)
+	case fairness.Loops:
+		return &idleLoops{lasts: largeLasts}
+	}
+	return nil
+}
+
+// idleLoops are endless loops outside the stage, one for each core.
+type idleLoops struct {
+	lasts time.Duration
+	cmds  []*exec.Cmd
+	end   context.CancelFunc
+}
+
+func (l *idleLoops) start(ctx context.Context) (err error) {
+	ctx, l.end = context.WithTimeout(ctx, l.lasts)
+	for range runtime.NumCPU() {
+		cmd := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
+		priority.Idle(func() { err = cmd.Start() })
+		if err != nil {
+			_, _ = l.wait()
+			return fmt.Errorf("start a loop: %w", err)
+		}
+		l.cmds = append(l.cmds, cmd)
+	}
+	return nil
+}
+
+// wait ends the loops, which have no other end.
+func (l *idleLoops) wait() (*load.Group, error) {
+	l.end()
+	for _, cmd := range l.cmds {
+		_ = cmd.Wait() // killed, as all of them are
+	}
+	return nil, nil
+}
 
 // noisyLoad is the noisy caller's program: `paragon-lab load` as a process of its own.
 type noisyLoad struct {
@@ -31,20 +80,16 @@ type noisyLoad struct {
 	err   bytes.Buffer
 }
 
-// noisyLoad is the load of a stretch; nil if there is none.
-func (r *fairnessRun) noisyLoad(neighbour fairness.Neighbour) *noisyLoad {
+// noisyLoad is the load of a stretch.
+func (r *fairnessRun) noisyLoad(kind fairness.Neighbour) *noisyLoad {
 	args := []string{"load", "--json", "--endpoint", r.url, "--task", machine.Defaults().Catalogue, "--constant", "--strict-share", "1", "--max-outstanding", "20000"}
 	if m := r.model(); m != "" {
 		args = append(args, "--model", m)
 	}
-	switch neighbour {
-	case fairness.Large:
-		lasts := time.Duration(largePictures) * time.Second / largeRate
-		args = append(args, "--rate", fmt.Sprint(largeRate), "--for", lasts.String(), "--latency-ms", fmt.Sprint(largeLatencyMS), "--files", filepath.Join(r.dir, "large"))
-	case fairness.Share:
+	if kind == fairness.Large {
+		args = append(args, "--rate", fmt.Sprint(largeRate), "--for", largeLasts.String(), "--latency-ms", fmt.Sprint(largeLatencyMS), "--files", filepath.Join(r.dir, "large"))
+	} else {
 		args = append(args, "--rate", fmt.Sprint(fairnessTimes*r.share), "--for", r.stretch.String(), "--latency-ms", fmt.Sprint(fairnessLatencyMS))
-	default:
-		return nil
 	}
 	return &noisyLoad{args: args, token: r.tokens[1]}
 }
@@ -68,13 +113,13 @@ func (n *noisyLoad) start(ctx context.Context) error {
 
 // wait returns what the noisy caller saw. That none of its queries was answered is no
 // error.
-func (n *noisyLoad) wait() (load.Report, error) {
+func (n *noisyLoad) wait() (*load.Group, error) {
 	var report load.Report
 	exit := n.cmd.Wait()
 	if err := json.Unmarshal(n.out.Bytes(), &report); err != nil {
-		return report, fmt.Errorf("the noisy caller: %w: %s", errors.Join(exit, err), bytes.TrimSpace(n.err.Bytes()))
+		return nil, fmt.Errorf("the noisy caller: %w: %s", errors.Join(exit, err), bytes.TrimSpace(n.err.Bytes()))
 	}
-	return report, nil
+	return &report.All, nil
 }
 
 // writeTokens makes a token for each caller.

@@ -15,14 +15,18 @@ import (
 type Neighbour string
 
 // What a round has a stretch of. Share is of small inputs, as the quiet caller's are.
+// Loops has no noisy caller: endless loops outside the stage run at the idle priority at
+// which pictures are decoded, one for each core. Its factor is what the kernel's scheduler
+// and the processor cost, whatever the stage does.
 const (
 	Nobody Neighbour = "nobody"
 	Large  Neighbour = "60 large pictures"
 	Share  Neighbour = "20 times its share"
+	Loops  Neighbour = "none, but loops of idle priority"
 )
 
 // Neighbours are the stretches of a round.
-var Neighbours = []Neighbour{Nobody, Large, Share}
+var Neighbours = []Neighbour{Nobody, Large, Share, Loops}
 
 // Aim is the most that the quiet caller's p99 may grow by, as a factor.
 const Aim = 1.10
@@ -37,7 +41,7 @@ type Stretch struct {
 	Noisy       *load.Group `json:"noisy,omitempty"` // absent if there is no other load
 }
 
-// Round is one stretch with each.
+// Round is one stretch with each neighbour.
 type Round []Stretch
 
 func (r Round) of(b Neighbour) Stretch {

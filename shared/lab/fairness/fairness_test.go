@@ -21,12 +21,12 @@ func noisy(s Stretch, g load.Group) Stretch {
 func TestFactorsAreOfTheSameRound(t *testing.T) {
 	busy := load.Group{Sent: 5, Answered: 1, Failed: 4, Faults: map[string]int{"HTTP 429 owner-rate": 2, "HTTP 503 busy": 1, "expired": 1}}
 	s := Stage{Name: "fast", About: "A stage.", Rounds: []Round{
-		{stretch(Nobody, 1, 10), noisy(stretch(Large, 2, 11), busy), noisy(stretch(Share, 1, 20), busy)},
-		{noisy(stretch(Share, 9, 300), busy), noisy(stretch(Large, 3, 120), busy), stretch(Nobody, 3, 100)},
-		{stretch(Nobody, 2, 10), noisy(stretch(Large, 2, 50), busy), noisy(stretch(Share, 2, 10), busy)},
+		{stretch(Nobody, 1, 10), noisy(stretch(Large, 2, 11), busy), noisy(stretch(Share, 1, 20), busy), stretch(Loops, 1, 12)},
+		{stretch(Loops, 3, 150), noisy(stretch(Share, 9, 300), busy), noisy(stretch(Large, 3, 120), busy), stretch(Nobody, 3, 100)},
+		{stretch(Nobody, 2, 10), noisy(stretch(Large, 2, 50), busy), noisy(stretch(Share, 2, 10), busy), stretch(Loops, 2, 20)},
 	}}
 	rows := s.Rows()
-	if len(rows) != 3 {
+	if len(rows) != 4 {
 		t.Fatalf("%d rows", len(rows))
 	}
 	if got, want := rows[1].P99Of, (Spread{1.2, 1.1, 5}); got != want {
@@ -40,6 +40,9 @@ func TestFactorsAreOfTheSameRound(t *testing.T) {
 	}
 	if r := rows[1]; r.NoisySent != 15 || r.NoisyAnswered != 3 || r.NoisyRefused != 9 || r.NoisyFailed != 3 {
 		t.Errorf("the noisy caller: %+v", r)
+	}
+	if r := rows[3]; r.P99Of != (Spread{1.5, 1.2, 2}) || r.NoisySent != 0 {
+		t.Errorf("with loops of idle priority: %+v", r)
 	}
 	page := Page{Date: "2026-11-28", Machine: "a machine", Stages: []Stage{s}}.Markdown()
 	for _, want := range []string{"2026-11-28", "## fast", "| 60 large pictures | 2.0 (2.0 to 3.0) | 50.0 (11.0 to 120.0) | ", "| 2 | 20 times its share | 2.0 | 9.0 | 300.0 | 3.00 |"} {
