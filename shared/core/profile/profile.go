@@ -22,14 +22,19 @@ func (p Percentiles) Scaled(factor float64) Percentiles {
 // preprocess.Spec, field by field, so that one converts to the other. It
 // belongs to the model, as another preprocessing is another accuracy.
 type Input struct {
-	Width    int       `json:"width"`
-	Height   int       `json:"height"`
-	Channels int       `json:"channels"`         // 1 grey, 3 RGB
-	Layout   string    `json:"layout,omitempty"` // "nchw", the default, or "nhwc"
-	Scale    float64   `json:"scale,omitempty"`  // of an 8-bit pixel; 0 means 1/255
-	Mean     []float32 `json:"mean,omitempty"`   // after Scale, one a channel; empty means 0
-	Std      []float32 `json:"std,omitempty"`    // likewise; empty means 1
-	Resize   string    `json:"resize,omitempty"` // "exact" stretches, "cover" cuts the centre out
+	Width    int       `json:"width,omitempty"`
+	Height   int       `json:"height,omitempty"`
+	Channels int       `json:"channels,omitempty"` // 1 grey, 3 colour
+	Layout   string    `json:"layout,omitempty"`   // "nchw", the default, or "nhwc"
+	Scale    float64   `json:"scale,omitempty"`    // of an 8-bit pixel; 0 means 1/255
+	Mean     []float32 `json:"mean,omitempty"`     // after Scale, one a channel in their order; empty means 0
+	Std      []float32 `json:"std,omitempty"`      // likewise; empty means 1
+	// Resize is "exact", the default, which stretches, "cover", which scales the largest
+	// part in the middle, or "shorter-side", which scales the shorter side to ShorterSidePX
+	// pixels and crops the centre.
+	Resize        string `json:"resize,omitempty"`
+	ShorterSidePX int    `json:"shorter_side_px,omitempty"`
+	ChannelOrder  string `json:"channel_order,omitempty"` // "rgb", the default, or "bgr"
 }
 
 // Text says how a text becomes the model's inputs. It belongs to the model, as

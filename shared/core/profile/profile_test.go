@@ -87,6 +87,13 @@ func TestValidateNamesModelAndField(t *testing.T) {
 		{"path", func(f *File, _ *Resources) { f.Models[0].File = "a/b.onnx" }, "model m: file"},
 		{"no input", func(f *File, _ *Resources) { f.Models[0].Input = nil }, "model m: input and signature"},
 		{"input size", func(f *File, _ *Resources) { f.Models[0].Input.Width = 1 << 20 }, "model m: input width"},
+		{"shorter side", func(f *File, _ *Resources) {
+			in := f.Models[0].Input
+			in.Resize, in.ShorterSidePX = "shorter-side", max(in.Width, in.Height)-1
+		}, "model m: input.shorter_side_px must be"},
+		{"shorter side, stretched", func(f *File, _ *Resources) { f.Models[0].Input.ShorterSidePX = 256 }, `model m: input.shorter_side_px needs "resize"`},
+		{"resize", func(f *File, _ *Resources) { f.Models[0].Input.Resize = "fit" }, "model m: input.resize"},
+		{"channel order", func(f *File, _ *Resources) { f.Models[0].Input.ChannelOrder = "bgr" }, "model m: input.channel_order"},
 		{"std", func(f *File, _ *Resources) { f.Models[0].Input.Std = []float32{0} }, "model m: input.std"},
 		{"memory", func(f *File, _ *Resources) { f.Models[0].MemoryMB = 0 }, "model m: memory_mb"},
 		{"accuracy", func(f *File, _ *Resources) { f.Models[0].Accuracy.Top1Percent = 91 }, "model m: accuracy top1_percent must be correct ÷ total: 9 of 10"},

@@ -31,6 +31,22 @@ func BenchmarkDecodeJPEG640x480To224(b *testing.B) {
 	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3})
 }
 
+func BenchmarkDecodeJPEG640x480To256Crop224(b *testing.B) {
+	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: ShorterSide, ShorterSidePX: 256})
+}
+
+func BenchmarkDecodePNG640x480Cover224(b *testing.B) {
+	benchmarkDecode(b, PNG, encodePNG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: Cover})
+}
+
+func BenchmarkDecodePNG640x480To256Crop224(b *testing.B) {
+	benchmarkDecode(b, PNG, encodePNG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: ShorterSide, ShorterSidePX: 256})
+}
+
+func BenchmarkDecodeJPEG640x480Cover224(b *testing.B) {
+	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: Cover})
+}
+
 func BenchmarkDecodeJPEG4000x3000To224(b *testing.B) {
 	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(4000, 3000, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: Cover})
 }

@@ -20,7 +20,8 @@ func FuzzDecode(f *testing.F) {
 			f.Add(kind, data)
 		}
 	}
-	specs := []Spec{rgb, grey, {Width: 5, Height: 9, Channels: 3, Layout: NHWC, Resize: Cover}}
+	specs := []Spec{rgb, grey, {Width: 5, Height: 9, Channels: 3, Layout: NHWC, Resize: Cover},
+		{Width: 7, Height: 6, Channels: 3, Resize: ShorterSide, ShorterSidePX: 9, ChannelOrder: BGR}}
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
 		contentType := []string{PNG, JPEG, RawTensor}[kind%3]
 		for _, s := range specs {

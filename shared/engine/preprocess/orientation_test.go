@@ -87,6 +87,7 @@ func TestOrientationIsApplied(t *testing.T) {
 		"of the model's size": {same, Spec{Width: 16, Height: 12, Channels: 3}, 0},
 		"stretched":           {wide, Spec{Width: 24, Height: 16, Channels: 3}, 0.02},
 		"cropped":             {wide, Spec{Width: 16, Height: 16, Channels: 3, Resize: Cover}, 0.02},
+		"the shorter side":    {wide, Spec{Width: 16, Height: 20, Channels: 3, Resize: ShorterSide, ShorterSidePX: 24}, 0.02},
 	} {
 		want, err := Decode(PNG, encodePNG(t, c.picture), c.spec, Limits{})
 		if err != nil {

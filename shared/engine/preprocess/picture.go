@@ -130,10 +130,13 @@ func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
 		pixelStep, channelStep = s.Channels, 1
 	}
 	for c := range s.Channels {
-		table := s.table(c)
+		table, from := s.table(c), c
+		if s.ChannelOrder == BGR {
+			from = 2 - c
+		}
 		t.Finite = t.Finite && isFinite(table)
 		for i := range s.Width * s.Height {
-			t.Data[i*pixelStep+c*channelStep] = table[picture.Pix[4*i+c]]
+			t.Data[i*pixelStep+c*channelStep] = table[picture.Pix[4*i+from]]
 		}
 	}
 	return t

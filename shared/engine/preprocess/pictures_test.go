@@ -8,7 +8,8 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
-	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // grey is the spec of a 28x28 grey model, as Fashion-MNIST's are.
@@ -17,7 +18,7 @@ var grey = Spec{Width: 28, Height: 28, Channels: 1}
 // rgb is the spec of a small colour model.
 var rgb = Spec{Width: 16, Height: 16, Channels: 3}
 
-func encodePNG(t testing.TB, picture image.Image) []byte {
+func encodePNG(t rapid.TB, picture image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, picture); err != nil {
@@ -26,7 +27,7 @@ func encodePNG(t testing.TB, picture image.Image) []byte {
 	return b.Bytes()
 }
 
-func encodeJPEG(t testing.TB, picture image.Image) []byte {
+func encodeJPEG(t rapid.TB, picture image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, picture, &jpeg.Options{Quality: 95}); err != nil {

@@ -17,27 +17,30 @@ type plane struct {
 	across, down span
 }
 
-// span is a stretch of a line of samples, from the first that it touches.
+// span is a stretch in samples of a line, from the first that it touches: what becomes
+// the target, from and to, and what may be read for it, begin and end.
 type span struct {
-	from, to float64
-	samples  int // that it touches
+	from, to   float64
+	begin, end float64
+	samples    int // that may be read
 }
 
-// spanOf is the stretch of samples, each of which stands for so many pixels, below
-// a stretch of pixels, and the first that it touches.
-func spanOf(from, to, each int) (s span, first int) {
-	first = from / each
+// spanOf is a stretch in samples, each of which stands for so many pixels, and the first
+// that it touches.
+func spanOf(st stretch, each int) (s span, first int) {
+	first = st.first / each
+	in := func(pixels float64) float64 { return pixels/float64(each) - float64(first) }
 	return span{
-		from: float64(from)/float64(each) - float64(first), to: float64(to)/float64(each) - float64(first),
-		samples: (to+each-1)/each - first,
+		from: in(st.from), to: in(st.to), begin: in(float64(st.first)), end: in(float64(st.last)),
+		samples: (st.last+each-1)/each - first,
 	}, first
 }
 
-// planeOf is the part of a plane below a part of its picture, of which a sample
-// stands for perX times perY pixels. The plane begins with the sample of origin.
-func planeOf(pix []byte, stride, perX, perY int, origin image.Point, part image.Rectangle) plane {
-	across, x := spanOf(part.Min.X, part.Max.X, perX)
-	down, y := spanOf(part.Min.Y, part.Max.Y, perY)
+// planeOf is what a view of a picture shows of a plane, of which a sample stands for
+// perX times perY pixels. The plane begins with the sample of origin.
+func planeOf(pix []byte, stride, perX, perY int, origin image.Point, v view) plane {
+	across, x := spanOf(v.across, perX)
+	down, y := spanOf(v.down, perY)
 	return plane{pix[(y-origin.Y/perY)*stride+x-origin.X/perX:], stride, across, down}
 }
 
@@ -132,12 +135,12 @@ func (ts *taps) shorten(each int) {
 func (ts *taps) of(i int) []uint64 { return ts.weights[i*ts.each:][:ts.each] }
 
 // triangle makes the weights of the samples from first on: those at the ends count
-// as far as they lie in the stretch. What is lost by rounding one goes to the next,
+// as far as they may be read. What is lost by rounding one goes to the next,
 // so that the sum is exact.
 func (s span) triangle(weights []uint64, first int, centre, support float64) {
 	weight := func(i int) float64 {
 		at := float64(first + i)
-		return max(0, 1-math.Abs(at+0.5-centre)/support) * (min(at+1, s.to) - max(at, s.from))
+		return max(0, 1-math.Abs(at+0.5-centre)/support) * (min(at+1, s.end) - max(at, s.begin))
 	}
 	sum := 0.0
 	for i := range weights {

@@ -65,7 +65,7 @@ func alongOf(s span, n, i int) []float64 {
 	support, centre := max(scale, 1), s.from+(float64(i)+0.5)*scale
 	weights, sum := make([]float64, s.samples), 0.0
 	for j := range weights {
-		weights[j] = max(0, 1-math.Abs(float64(j)+0.5-centre)/support) * (min(float64(j+1), s.to) - max(float64(j), s.from))
+		weights[j] = max(0, 1-math.Abs(float64(j)+0.5-centre)/support) * (min(float64(j+1), s.end) - max(float64(j), s.begin))
 		sum += weights[j]
 	}
 	for j := range weights {
@@ -111,6 +111,19 @@ func exactly(p plane, width, height, x, y int) (want, off float64) {
 	return want, off + most
 }
 
+// drawStretch draws what is seen and what may be read of so many pixels.
+func drawStretch(rt *rapid.T, name string, pixels int) stretch {
+	first := rapid.IntRange(0, pixels-1).Draw(rt, name+" first")
+	last := rapid.IntRange(first+1, pixels).Draw(rt, name+" last")
+	if rapid.Bool().Draw(rt, name+" whole") {
+		return all(first, last)
+	}
+	n := float64(last - first)
+	from := rapid.Float64Range(0, 0.9).Draw(rt, name+" from") * n
+	to := from + rapid.Float64Range(0.01, 1).Draw(rt, name+" of the rest")*(n-from)
+	return stretch{float64(first) + from, float64(first) + to, first, last}
+}
+
 // Whole numbers of eight bits bring a sample as near to what real numbers make of it as
 // their rounding allows: to about one step of 255 where neighbours differ little.
 func TestWholeNumbersAreNearRealOnes(t *testing.T) {
@@ -123,9 +136,7 @@ func TestWholeNumbersAreNearRealOnes(t *testing.T) {
 		for i := range pix {
 			pix[i] = byte(min(255, i%w+i/w+random.IntN(noise)))
 		}
-		x, y := rapid.IntRange(0, w*each-1).Draw(rt, "x"), rapid.IntRange(0, h*each-1).Draw(rt, "y")
-		part := image.Rect(x, y, rapid.IntRange(x+1, w*each).Draw(rt, "right"), rapid.IntRange(y+1, h*each).Draw(rt, "bottom"))
-		p := planeOf(pix, w, each, each, image.Point{}, part)
+		p := planeOf(pix, w, each, each, image.Point{}, view{drawStretch(rt, "across", w*each), drawStretch(rt, "down", h*each)})
 		target := image.NewRGBA(image.Rect(0, 0, rapid.IntRange(1, 40).Draw(rt, "to width"), rapid.IntRange(1, 40).Draw(rt, "to height")))
 		resample(target, p)
 		for i := range len(target.Pix) / 4 {
@@ -144,7 +155,7 @@ func TestAJPEGComesOutAsTheStandardLibrarys(t *testing.T) {
 		return color.RGBA{R: uint8(128 + 90*math.Sin(float64(x)/40)), G: uint8(128 + 90*math.Cos(float64(y)/30)), B: uint8(90 + (x+y)/40), A: 255}
 	}
 	for _, size := range []image.Point{{30, 20}, {97, 64}, {640, 427}, {500, 1200}, {1500, 1100}} {
-		for _, s := range []Spec{{Width: 56, Height: 48, Channels: 3, Resize: Cover}, {Width: 28, Height: 28, Channels: 3}} {
+		for _, s := range []Spec{{Width: 56, Height: 48, Channels: 3, Resize: Cover}, {Width: 28, Height: 28, Channels: 3}, {Width: 28, Height: 28, Channels: 3, Resize: ShorterSide, ShorterSidePX: 32}} {
 			data := encodeJPEG(t, paint(size.X, size.Y, scene))
 			got, ok := resizeJPEG(data, s)
 			if !ok {
@@ -154,9 +165,9 @@ func TestAJPEGComesOutAsTheStandardLibrarys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, part := decoded.(*image.YCbCr), crop(decoded.Bounds(), s)
+			p, v := decoded.(*image.YCbCr), viewOf(decoded.Bounds(), s)
 			want := image.NewRGBA(got.Rect)
-			resample(want, planeOf(p.Y, p.YStride, 1, 1, image.Point{}, part), planeOf(p.Cb, p.CStride, 2, 2, image.Point{}, part), planeOf(p.Cr, p.CStride, 2, 2, image.Point{}, part))
+			resample(want, planeOf(p.Y, p.YStride, 1, 1, image.Point{}, v), planeOf(p.Cb, p.CStride, 2, 2, image.Point{}, v), planeOf(p.Cr, p.CStride, 2, 2, image.Point{}, v))
 			toRGB(want)
 			for i, v := range got.Pix {
 				if d := int(v) - int(want.Pix[i]); d < -4 || d > 4 {

@@ -19,25 +19,29 @@ const spare = 2
 // less time, but turns fine patterns of a large photograph into others that the
 // model never saw.
 func resize(picture image.Image, s Spec) *image.RGBA {
-	part := crop(picture.Bounds(), s)
-	target := image.NewRGBA(image.Rect(0, 0, s.Width, s.Height))
-	if part.Size() == target.Rect.Size() {
-		draw.Draw(target, target.Rect, picture, part.Min, draw.Src)
+	v := viewOf(picture.Bounds(), s)
+	part, target := v.part(), image.NewRGBA(image.Rect(0, 0, s.Width, s.Height))
+	if at, ok := v.pixels(s); ok {
+		draw.Draw(target, target.Rect, picture, at, draw.Src)
 		return target
 	}
-	fx, fy := factors(part, s)
+	fx, fy := v.factors(s)
 	if fx > 1 || fy > 1 {
-		picture = average(picture, part, fx, fy)
+		picture, v = average(picture, part, fx, fy), v.from(part.Min)
 		part = picture.Bounds()
 	}
 	if p, ok := picture.(*image.YCbCr); ok { // a quarter of the work that all its pixels in RGB are
 		sx, sy := subsampling(p.SubsampleRatio)
 		at := p.Rect.Min
-		resample(target, planeOf(p.Y, p.YStride, 1, 1, at, part), planeOf(p.Cb, p.CStride, sx, sy, at, part), planeOf(p.Cr, p.CStride, sx, sy, at, part))
+		resample(target, planeOf(p.Y, p.YStride, 1, 1, at, v), planeOf(p.Cb, p.CStride, sx, sy, at, v), planeOf(p.Cr, p.CStride, sx, sy, at, v))
 		toRGB(target)
 		return target
 	}
-	resample(target, channels(picture, part)...)
+	var planes []plane
+	for _, pix := range channels(picture, part) {
+		planes = append(planes, planeOf(pix, part.Dx(), fx, fy, part.Min, v))
+	}
+	resample(target, planes...)
 	opaque(target)
 	return target
 }
@@ -59,13 +63,8 @@ func subsampling(r image.YCbCrSubsampleRatio) (across, down int) {
 	return 1, 1
 }
 
-// factors are by how much a part is averaged before it is filtered.
-func factors(part image.Rectangle, s Spec) (fx, fy int) {
-	return max(part.Dx()/(s.Width*spare), 1), max(part.Dy()/(s.Height*spare), 1)
-}
-
-// channels are red, green and blue of a part of a picture, as planes.
-func channels(picture image.Image, part image.Rectangle) []plane {
+// channels are red, green and blue of a part of a picture.
+func channels(picture image.Image, part image.Rectangle) [3][]byte {
 	p, ok := picture.(*image.RGBA)
 	if !ok {
 		p = image.NewRGBA(part)
@@ -80,11 +79,7 @@ func channels(picture image.Image, part image.Rectangle) []plane {
 			pix[at], pix[w*h+at], pix[2*w*h+at] = line[4*x], line[4*x+1], line[4*x+2]
 		}
 	}
-	var out []plane
-	for c := range 3 {
-		out = append(out, planeOf(pix[c*w*h:][:w*h], w, 1, 1, part.Min, part))
-	}
-	return out
+	return [3][]byte{pix[:w*h], pix[w*h : 2*w*h], pix[2*w*h:]}
 }
 
 // opaque makes all pixels so.
@@ -102,10 +97,10 @@ const mostFiltered = 16
 // as far as the model sees it. It is false for others, and for those of which too
 // much would be left to the filter.
 func resizeJPEG(data []byte, s Spec) (*image.RGBA, bool) {
-	var part image.Rectangle
+	var v view
 	picture, ok := baseline.Decode(data, func(width, height int) (image.Rectangle, int) {
-		part = crop(image.Rect(0, 0, width, height), s)
-		fx, fy := factors(part, s)
+		v = viewOf(image.Rect(0, 0, width, height), s)
+		fx, fy := v.factors(s)
 		shrink := 1
 		for shrink < 8 && 2*shrink <= min(fx, fy) {
 			shrink *= 2
@@ -113,7 +108,7 @@ func resizeJPEG(data []byte, s Spec) (*image.RGBA, bool) {
 		if max(fx, fy) >= mostFiltered*shrink {
 			return image.Rectangle{}, 0
 		}
-		return part, shrink
+		return v.part(), shrink
 	})
 	if !ok {
 		return nil, false
@@ -121,7 +116,7 @@ func resizeJPEG(data []byte, s Spec) (*image.RGBA, bool) {
 	defer picture.Free()
 	var planes []plane
 	for _, p := range picture.Planes {
-		planes = append(planes, planeOf(p.Pix, p.Stride, p.PerX, p.PerY, image.Point{}, part))
+		planes = append(planes, planeOf(p.Pix, p.Stride, p.PerX, p.PerY, image.Point{}, v))
 	}
 	target := image.NewRGBA(image.Rect(0, 0, s.Width, s.Height))
 	resample(target, planes...)
@@ -150,36 +145,16 @@ func clamp(v int32) byte {
 	return byte(^(v >> 31))
 }
 
-// crop is the part of a picture that the model sees.
-func crop(full image.Rectangle, s Spec) image.Rectangle {
-	if s.Resize != Cover {
-		return full
-	}
-	w, h := full.Dx(), full.Dy()
-	if w*s.Height > h*s.Width {
-		w = max(h*s.Width/s.Height, 1)
-	} else {
-		h = max(w*s.Height/s.Width, 1)
-	}
-	corner := full.Min.Add(image.Pt((full.Dx()-w)/2, (full.Dy()-h)/2))
-	return image.Rectangle{Min: corner, Max: corner.Add(image.Pt(w, h))}
-}
-
-// average shrinks part of a picture by whole factors: each pixel is the mean
-// of fx times fy. It costs a fraction of what the filter takes on a large
-// picture, and bounds the filter's memory on a long and thin one. A rest of
-// less than a factor at the right and the bottom is spread: the last column
-// and row take in what is left.
+// average shrinks part of a picture by whole factors: each pixel is the mean of fx
+// times fy, or of as many as are left at the right and the bottom. It costs a fraction
+// of what the filter takes on a large picture, and bounds the filter's memory on a
+// long and thin one.
 func average(picture image.Image, part image.Rectangle, fx, fy int) *image.RGBA {
-	out := image.NewRGBA(image.Rect(0, 0, part.Dx()/fx, part.Dy()/fy))
-	strip := image.NewRGBA(image.Rect(0, 0, part.Dx(), 2*fy))
+	out := image.NewRGBA(image.Rect(0, 0, (part.Dx()+fx-1)/fx, (part.Dy()+fy-1)/fy))
+	strip := image.NewRGBA(image.Rect(0, 0, part.Dx(), fy))
 	for y := range out.Rect.Dy() {
-		top, rows := y*fy, fy
-		if y == out.Rect.Dy()-1 {
-			rows = part.Dy() - top
-		}
-		lines := image.Rect(0, 0, part.Dx(), rows)
-		draw.Draw(strip, lines, picture, part.Min.Add(image.Pt(0, top)), draw.Src)
+		rows := min(fy, part.Dy()-y*fy)
+		draw.Draw(strip, image.Rect(0, 0, part.Dx(), rows), picture, part.Min.Add(image.Pt(0, y*fy)), draw.Src)
 		averageRow(out.Pix[y*out.Stride:][:out.Stride], strip, rows, fx)
 	}
 	return out
@@ -188,10 +163,7 @@ func average(picture image.Image, part image.Rectangle, fx, fy int) *image.RGBA 
 // averageRow fills a row of pixels from the first rows of strip.
 func averageRow(row []byte, strip *image.RGBA, rows, fx int) {
 	for x := range len(row) / 4 {
-		left, right := x*fx, (x+1)*fx
-		if x == len(row)/4-1 {
-			right = strip.Rect.Dx()
-		}
+		left, right := x*fx, min((x+1)*fx, strip.Rect.Dx())
 		var sum [3]uint64
 		for y := range rows {
 			line := strip.Pix[y*strip.Stride+4*left : y*strip.Stride+4*right]

@@ -95,7 +95,7 @@ func TestCropIsCentred(t *testing.T) {
 		{image.Rect(0, 0, 1, 9000), image.Rect(0, 4499, 1, 4500), 1, 1},
 		{image.Rect(0, 0, 9000, 1), image.Rect(4499, 0, 4500, 1), 1, 4096},
 	} {
-		if got := crop(c.full, Spec{Width: c.w, Height: c.h, Resize: Cover}); got != c.want {
+		if got := cover(c.full, Spec{Width: c.w, Height: c.h}); got != c.want {
 			t.Errorf("%v to %dx%d: %v, want %v", c.full, c.w, c.h, got, c.want)
 		}
 	}

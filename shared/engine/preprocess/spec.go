@@ -3,6 +3,7 @@ package preprocess
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
@@ -17,11 +18,23 @@ const (
 const (
 	Exact = "exact" // stretch; the default
 	Cover = "cover" // crop the longer side evenly to the model's proportions, then scale
+	// ShorterSide scales the shorter side to Spec.ShorterSidePX, keeps the proportions, and
+	// crops the centre to the model's size, as Resize and CenterCrop of torchvision do.
+	ShorterSide = "shorter-side"
+)
+
+// Orders of the channels of a colour picture.
+const (
+	RGB = "rgb" // the default
+	BGR = "bgr" // as OpenCV and Caffe have it
 )
 
 // maxSide bounds a model's width and height, so that a bad profile cannot ask
 // for gigabytes a query.
 const maxSide = 4096
+
+// maxShorterSide bounds Spec.ShorterSidePX.
+const maxShorterSide = 2 * maxSide
 
 // Spec says what tensor a model takes: the size and order of it, and what
 // becomes of a pixel. Channel by channel a pixel p of 0..255 turns into
@@ -33,16 +46,22 @@ const maxSide = 4096
 type Spec struct {
 	Width    int `json:"width"`    // pixels
 	Height   int `json:"height"`   // pixels
-	Channels int `json:"channels"` // 1 grey, 3 RGB
+	Channels int `json:"channels"` // 1 grey, 3 colour
 	// Layout is NCHW or NHWC; empty means NCHW.
 	Layout string `json:"layout,omitempty"`
 	// Scale is what a pixel is multiplied by; 0 means 1/255.
 	Scale float64 `json:"scale,omitempty"`
-	// Mean and Std are empty, or one number a channel; they count after Scale.
+	// Mean and Std are empty, or one number a channel, in the order of the channels; they
+	// count after Scale.
 	Mean []float32 `json:"mean,omitempty"`
 	Std  []float32 `json:"std,omitempty"`
-	// Resize is Exact or Cover; empty means Exact.
+	// Resize is Exact, Cover or ShorterSide; empty means Exact.
 	Resize string `json:"resize,omitempty"`
+	// ShorterSidePX is the length of the shorter side before the crop, in pixels; it is set
+	// with ShorterSide alone, and at least Width and Height.
+	ShorterSidePX int `json:"shorter_side_px,omitempty"`
+	// ChannelOrder is RGB or BGR; empty means RGB.
+	ChannelOrder string `json:"channel_order,omitempty"`
 }
 
 // Validate names the first field that cannot be used, and its bounds.
@@ -53,11 +72,19 @@ func (s Spec) Validate() error {
 	case s.Height < 1 || s.Height > maxSide:
 		return fmt.Errorf("height is %d, not within 1 to %d", s.Height, maxSide)
 	case s.Channels != 1 && s.Channels != 3:
-		return fmt.Errorf("channels is %d, neither 1 (grey) nor 3 (RGB)", s.Channels)
+		return fmt.Errorf("channels is %d, neither 1 (grey) nor 3 (colour)", s.Channels)
 	case s.Layout != "" && s.Layout != NCHW && s.Layout != NHWC:
 		return fmt.Errorf("layout is %q, neither %q nor %q", s.Layout, NCHW, NHWC)
-	case s.Resize != "" && s.Resize != Exact && s.Resize != Cover:
-		return fmt.Errorf("resize is %q, neither %q nor %q", s.Resize, Exact, Cover)
+	case !slices.Contains([]string{"", Exact, Cover, ShorterSide}, s.Resize):
+		return fmt.Errorf("resize is %q, none of %q, %q and %q", s.Resize, Exact, Cover, ShorterSide)
+	case s.Resize != ShorterSide && s.ShorterSidePX != 0:
+		return fmt.Errorf("shorter_side_px is %d, and needs resize %q", s.ShorterSidePX, ShorterSide)
+	case s.Resize == ShorterSide && (s.ShorterSidePX < max(s.Width, s.Height) || s.ShorterSidePX > maxShorterSide):
+		return fmt.Errorf("shorter_side_px is %d, not within %d (the larger of width and height) to %d", s.ShorterSidePX, max(s.Width, s.Height), maxShorterSide)
+	case !slices.Contains([]string{"", RGB, BGR}, s.ChannelOrder):
+		return fmt.Errorf("channel_order is %q, neither %q nor %q", s.ChannelOrder, RGB, BGR)
+	case s.ChannelOrder == BGR && s.Channels != 3:
+		return fmt.Errorf("channel_order is %q, and needs 3 channels", BGR)
 	case s.Scale < 0 || math.IsNaN(s.Scale) || math.IsInf(s.Scale, 0):
 		return fmt.Errorf("scale is %v, not a positive number", s.Scale)
 	}

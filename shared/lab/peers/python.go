@@ -73,7 +73,7 @@ func (p Python) describe(w *Workload) (string, error) {
 	in := w.Model.Input
 	raw, err := json.Marshal(map[string]any{
 		"file": w.ONNX, "labels": w.Labels, "channels": in.Channels, "height": in.Height, "width": in.Width,
-		"resize": cmp.Or(in.Resize, "exact"),
+		"resize": cmp.Or(in.Resize, "exact"), "shorter_side_px": in.ShorterSidePX,
 	})
 	if err != nil {
 		return "", fmt.Errorf("describe the network: %w", err)

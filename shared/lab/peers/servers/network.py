@@ -42,12 +42,19 @@ class Network:
     def pixels(self, body):
         picture = Image.open(io.BytesIO(body)).convert("RGB" if self.about["channels"] == 3 else "L")
         box = None
+        if self.about["resize"] == "shorter-side":  # Resize and CenterCrop of torchvision in one step
+            shorter = self.about["shorter_side_px"]
+            edge = min(picture.size)
+            whole = [shorter * side // edge for side in picture.size]
+            left, top = (round((a - b) / 2) for a, b in zip(whole, (self.about["width"], self.about["height"])))
+            across, down = picture.width / whole[0], picture.height / whole[1]
+            box = (left * across, top * down, (left + self.about["width"]) * across, (top + self.about["height"]) * down)
         if self.about["resize"] == "cover":  # the middle, in the network's proportions
             edge = min(picture.width / self.about["width"], picture.height / self.about["height"])
             width, height = edge * self.about["width"], edge * self.about["height"]
             left, top = (picture.width - width) / 2, (picture.height - height) / 2
             box = (left, top, left + width, top + height)
-        if picture.size != (self.about["width"], self.about["height"]):
+        if box or picture.size != (self.about["width"], self.about["height"]):
             picture = picture.resize((self.about["width"], self.about["height"]), Image.BILINEAR, box=box)
         pixels = np.asarray(picture, np.float32) / np.float32(255)
         return np.ascontiguousarray(pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1)[None])
