@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
@@ -39,6 +38,12 @@ outputs by name). Kinds of input: picture (PNG and JPEG), text (needs --tokenize
 the model takes strings), tensor (the inputs by name). The command also sends the tokenizer
 and the files next to the model that hold its weights.
 
+--preprocess says how pictures become numbers. The preset imagenet is the recipe of torchvision:
+it scales the shorter side to 8/7 of the input (256 pixels for 224), crops the centre, and
+normalises the channels. A JSON object has the fields of input in a catalogue (docs/profiles.md),
+and may name a preset that sets the others: '{"preset":"imagenet","channel_order":"bgr"}'. The
+command prints what pictures become.
+
 --test measures the accuracy on this machine before the model is sent: the model answers
 every labelled item. A folder for --test has a subfolder for each label, with pictures or
 text files. A CSV file for --test has a label and a text on each line, and no header.
@@ -49,25 +54,30 @@ change the share, serve the version or withdraw it.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
-	name, task, kind, input, labels, preprocess, tokenizer, test, sample string
-	maxTokens                                                            int
-	accuracy, share                                                      float64
-	yes                                                                  bool
+	name, task, kind, input, labels, tokenizer, test, sample string
+	preprocess                                               preprocessFlag
+	maxTokens                                                int
+	accuracy, share                                          float64
+	yes                                                      bool
 }
 
-func (f *addFlags) define(fs *pflag.FlagSet) {
+func (f *addFlags) define(term *cli.Terminal, c *cobra.Command) {
+	fs := c.Flags()
 	fs.StringVar(&f.task, "task", "", "task of the model; models of one task are interchangeable")
 	fs.StringVar(&f.name, "name", "", "name of the model (default the file's name)")
 	fs.StringVar(&f.kind, "kind", "", "kind of answer: classify, embed or tensor (default inferred)")
 	fs.StringVar(&f.input, "input", "", "kind of input: picture, text or tensor (default inferred)")
 	fs.StringVar(&f.labels, "labels", "", "file with the names of the model's classes, one per line")
-	fs.StringVar(&f.preprocess, "preprocess", "", `how pixels become numbers: "imagenet" crops the centre and normalises (default: scale each pixel to 0 to 1)`)
+	fs.Var(&f.preprocess, "preprocess", `how pictures become numbers: the preset imagenet, a JSON object with the fields of input in a catalogue, or @FILE with one (default: stretch to the input, scale each pixel to 0 to 1)`)
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json file of a model that takes text")
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "most tokens of a text (default: the bound in the tokenizer's file)")
 	fs.StringVar(&f.test, "test", "", "labelled items to measure the accuracy with: a folder with a subfolder for each label, or a CSV file of label,text")
 	fs.StringVar(&f.sample, "sample", "", "JSON file with a /v2 request, to check and measure a model that takes tensors (default: inputs of zeros)")
 	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets, 0 to 1; below 0: the setting canary_share")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "the model's share of correct answers in percent, if known")
+	term.CompleteValues(c, "kind", "classify", "embed", "tensor")
+	term.CompleteValues(c, "input", "picture", "text", "tensor")
+	term.CompleteValues(c, "preprocess", profile.Presets...)
 }
 
 // newModelAddCommand is `paragon model add`.
@@ -77,6 +87,7 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 		Use: "add FILE.onnx --task TASK", Short: "Serve an ONNX file", Long: modelAddLong, Args: cobra.ExactArgs(1),
 		Example: `  paragon model add iris.onnx --task flowers
   paragon model add net.onnx --task birds --labels birds.txt --preprocess imagenet --accuracy 81.5
+  paragon model add caffe.onnx --task birds --preprocess '{"scale":1,"mean":[104,117,123],"channel_order":"bgr"}'
   paragon model add iris.onnx --task flowers --stage prod
   paragon model add bert.onnx --task mail --tokenizer tokenizer.json --labels labels.txt --test mails.csv`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -102,12 +113,9 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 			return nil
 		},
 	})
-	f.define(c.Flags())
+	f.define(term, c)
 	defineYes(c, &f.yes)
 	term.CompleteNames(c)
-	term.CompleteValues(c, "kind", "classify", "embed", "tensor")
-	term.CompleteValues(c, "input", "picture", "text", "tensor")
-	term.CompleteValues(c, "preprocess", "imagenet")
 	return c
 }
 
@@ -143,7 +151,7 @@ func addModel(ctx context.Context, term *cli.Terminal, cl *client.Client, f *add
 // prepare reads a model's file with what belongs to it.
 func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, file string) (o api.ModelOrder, onnx []byte, err error) {
 	o = api.ModelOrder{Name: f.name, Task: f.task, Kind: profile.TaskKind(f.kind), Input: profile.InputKind(f.input),
-		Preprocess: f.preprocess, MaxTokens: f.maxTokens, Accuracy: f.accuracy, File: filepath.Base(file)}
+		Preprocess: f.preprocess.asked, MaxTokens: f.maxTokens, Accuracy: f.accuracy, File: filepath.Base(file)}
 	if o.Name == "" {
 		o.Name = modelName(file)
 	}

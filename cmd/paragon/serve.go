@@ -42,7 +42,7 @@ func newServeCommand(term *cli.Terminal) *cobra.Command {
 			return runServe(c.Context(), term, cfg, f, args[0])
 		},
 	}
-	f.define(c.Flags())
+	f.define(term, c)
 	c.Flags().StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free port")
 	c.Flags().StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
 	return c

@@ -11,15 +11,15 @@ const ModelType = "application/vnd.paragon.model"
 
 // ModelOrder asks for a model to be served. What is empty is inferred.
 type ModelOrder struct {
-	Name       string            `json:"name"`
-	Task       string            `json:"task"`
-	Kind       profile.TaskKind  `json:"kind,omitempty"`
-	Input      profile.InputKind `json:"input,omitempty"`
-	Labels     []string          `json:"labels,omitempty"`
-	Preprocess string            `json:"preprocess,omitempty"`
-	MaxTokens  int               `json:"max_tokens,omitempty"` // of a text; 0 is its tokenizer's own bound
-	Accuracy   float64           `json:"accuracy,omitempty"`   // percent; 0 where it is not known
-	Test       *TestResult       `json:"test,omitempty"`       // instead of Accuracy
+	Name       string              `json:"name"`
+	Task       string              `json:"task"`
+	Kind       profile.TaskKind    `json:"kind,omitempty"`
+	Input      profile.InputKind   `json:"input,omitempty"`
+	Labels     []string            `json:"labels,omitempty"`
+	Preprocess *profile.Preprocess `json:"preprocess,omitempty"` // of pictures
+	MaxTokens  int                 `json:"max_tokens,omitempty"` // of a text; 0 is its tokenizer's own bound
+	Accuracy   float64             `json:"accuracy,omitempty"`   // percent; 0 where it is not known
+	Test       *TestResult         `json:"test,omitempty"`       // instead of Accuracy
 	// Share of the queries, 0 to 1, that a new version of a model that is served gets; nil
 	// is the setting canary_share.
 	Share  *float64 `json:"share,omitempty"`

@@ -34,7 +34,7 @@ func TestOptionsOfText(t *testing.T) {
 		{"a tokenizer of tensors", "option tokenizer", attached(t, enginetest.Tokens(-1)), Request{Input: profile.TensorsIn}},
 		{"a tokenizer of numbers", "option input", attached(t, enginetest.Affine(1, 0, -1, 4)), Request{}},
 		{"tokens of tensors", "option max-tokens", enginetest.Affine(1, 0, -1, 4), Request{MaxTokens: 5}},
-		{"a preprocessed text", "option preprocess", enginetest.Words(), Request{Preprocess: Imagenet}},
+		{"a preprocessed text", "option preprocess", enginetest.Words(), Request{Preprocess: &profile.Preprocess{Preset: profile.Imagenet}}},
 	} {
 		tc.asked.Once = true
 		got, err := Run(t.Context(), tc.onnx, tc.asked)

@@ -25,13 +25,13 @@ import (
 
 // Request is what the caller says of a model; what is empty is inferred.
 type Request struct {
-	Kind       profile.TaskKind  `json:"kind,omitempty"`
-	Input      profile.InputKind `json:"input,omitempty"`
-	TaskInput  bool              `json:"task_input,omitempty"` // Input is the task's, and was not asked for
-	Labels     []string          `json:"labels,omitempty"`
-	TaskLabels []string          `json:"task_labels,omitempty"` // of a task that is there already
-	Preprocess string            `json:"preprocess,omitempty"`  // "imagenet", or empty
-	MaxTokens  int               `json:"max_tokens,omitempty"`  // of a text; 0 is the tokenizer's own bound
+	Kind       profile.TaskKind    `json:"kind,omitempty"`
+	Input      profile.InputKind   `json:"input,omitempty"`
+	TaskInput  bool                `json:"task_input,omitempty"` // Input is the task's, and was not asked for
+	Labels     []string            `json:"labels,omitempty"`
+	TaskLabels []string            `json:"task_labels,omitempty"` // of a task that is there already
+	Preprocess *profile.Preprocess `json:"preprocess,omitempty"`  // of pictures
+	MaxTokens  int                 `json:"max_tokens,omitempty"`  // of a text; 0 is the tokenizer's own bound
 	// Once ends the check after the first answer, to time a start.
 	Once bool `json:"once,omitempty"`
 }

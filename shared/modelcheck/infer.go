@@ -13,11 +13,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
 
-// Imagenet names a preprocessing for nets trained on ImageNet: the largest centred
-// square of the picture, scaled to the input, and each channel less its mean in
-// units of its spread. torchvision's recipe also cuts a margin off each side.
-const Imagenet = "imagenet"
-
 // smallestPicture is the least side of an input that is taken for a picture's
 // when nobody says so, in pixels.
 const smallestPicture = 8
@@ -25,7 +20,7 @@ const smallestPicture = 8
 // takes finds out what kind of input the model wants, and of text how it becomes
 // the model's inputs.
 func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Text, error) {
-	picture, why := pictureOf(m.Inputs(), asked)
+	picture, why := pictureOf(m.Inputs())
 	text, textErr := answer.NewText(m.Takes(), onnx, profile.Text{MaxTokens: asked.MaxTokens})
 	file, err := tokenizer.Attached(onnx)
 	if err != nil {
@@ -36,7 +31,7 @@ func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Tex
 		r.inferInput(m, asked, picture, text != nil || file != nil)
 	}
 	switch {
-	case r.Input != profile.Picture && asked.Preprocess != "":
+	case r.Input != profile.Picture && asked.Preprocess != nil:
 		return nil, badf("option preprocess", "is for pictures, and the model takes %s", r.Input)
 	case r.Input != profile.TextIn && asked.MaxTokens > 0:
 		return nil, badf("option max-tokens", "is for text, and the model takes %s", r.Input)
@@ -50,12 +45,25 @@ func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Tex
 		r.Text, r.Signature.Inputs = &profile.Text{MaxTokens: asked.MaxTokens}, []tensors.Spec{profile.TextSpec()}
 		return text, nil
 	case r.Input == profile.Picture:
-		r.Picture = picture
-		if asked.Preprocess == "" && m.Inputs()[0].Datatype != tensors.Uint8 {
-			r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet crops the centre and normalises the channels with the mean and deviation of ImageNet.", picture.Width, picture.Height)
-		}
+		return nil, r.pictures(m.Inputs()[0], *picture, asked.Preprocess)
 	}
 	return nil, nil
+}
+
+// pictures notes how pictures become the model's input.
+func (r *Report) pictures(p engine.Port, file profile.Input, asked *profile.Preprocess) (err error) {
+	given := profile.Preprocess{}
+	if asked != nil {
+		given = *asked
+	}
+	if r.Picture, err = preprocessed(file, p, given); err != nil {
+		return err
+	}
+	r.note("%s", describe(*r.Picture))
+	if asked == nil && p.Datatype != tensors.Uint8 {
+		r.note("--preprocess imagenet crops the centre and normalises the channels, as torchvision does for networks trained on ImageNet; --preprocess also takes other values, as JSON.")
+	}
+	return nil
 }
 
 // inferInput is the kind of input that a model looks like.
@@ -84,9 +92,9 @@ func (r *Report) wrongInput(asked Request, why string) *Problem {
 
 func fixed(p engine.Port) bool { return !slices.Contains(p.Shape[1:], -1) }
 
-// pictureOf is how a picture becomes the model's input, nil with the reason where
-// it cannot.
-func pictureOf(inputs []engine.Port, asked Request) (*profile.Input, string) {
+// pictureOf is the layout, the channels and the size of the model's input if that can be
+// a picture, nil with the reason where it cannot. A width or height of 0 means any.
+func pictureOf(inputs []engine.Port) (*profile.Input, string) {
 	if len(inputs) != 1 {
 		return nil, "a picture is one input"
 	}
@@ -102,25 +110,8 @@ func pictureOf(inputs []engine.Port, asked Request) (*profile.Input, string) {
 	if channels != 1 && channels != 3 {
 		return nil, "neither its second nor its last dimension is 1 or 3 channels"
 	}
-	const usual = 224
-	in.Channels, in.Height, in.Width = int(channels), orInt(height, usual), orInt(width, usual)
-	if p.Datatype == tensors.Uint8 {
-		in.Scale = 1
-	}
-	if asked.Preprocess == Imagenet {
-		in.Resize = "cover"
-		if p.Datatype != tensors.Uint8 && channels == 3 {
-			in.Mean, in.Std = []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
-		}
-	}
+	in.Channels, in.Height, in.Width = int(channels), int(max(0, height)), int(max(0, width))
 	return in, ""
-}
-
-func orInt(d int64, usual int) int {
-	if d < 0 {
-		return usual
-	}
-	return int(d)
 }
 
 func (r *Report) note(format string, args ...any) {

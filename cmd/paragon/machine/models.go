@@ -227,8 +227,10 @@ func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 	if !slices.Contains([]profile.InputKind{"", profile.Picture, profile.TextIn, profile.TensorsIn}, o.Input) {
 		return unusable(http.StatusUnprocessableEntity, "input", "%.64q is not picture, text or tensor", o.Input)
 	}
-	if o.Preprocess != "" && o.Preprocess != "imagenet" {
-		return unusable(http.StatusUnprocessableEntity, "preprocess", "%.64q is unknown; the only value is imagenet", o.Preprocess)
+	if o.Preprocess != nil {
+		if err := o.Preprocess.Check(); err != nil {
+			return unusable(http.StatusUnprocessableEntity, "preprocess", "%v", err)
+		}
 	}
 	if !(o.Accuracy >= 0 && o.Accuracy <= 100) {
 		return unusable(http.StatusUnprocessableEntity, "accuracy", "%v is not within 0 to 100 percent", o.Accuracy)
