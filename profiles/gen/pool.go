@@ -112,6 +112,12 @@ func poolReference(made convertedFile, timed latencyFile) profile.Reference {
 	}
 }
 
+// cropPaddingPX is by how much the shorter side was longer than the crop when the authors
+// measured the accuracies (CROP_PADDING in tensorflow/tpu,
+// models/official/efficientnet/preprocessing.py). They then resized with TensorFlow's own
+// filters, which do not widen as a picture shrinks.
+const cropPaddingPX = 32
+
 // profile is a model of the catalogue, timed by the conversion alone.
 func (m convertedModel) profile(made convertedFile) profile.Model {
 	source := func(kind, column, note string) profile.Source {
@@ -120,14 +126,14 @@ func (m convertedModel) profile(made convertedFile) profile.Model {
 			Hardware: made.Hardware, Date: made.Date, Note: note,
 		}
 	}
-	accuracy := source("published", "top1_published", "its authors', on ImageNet's validation set; weights "+m.Weights+
+	accuracy := source("published", "top1_published", "its authors', on ImageNet's validation set, with the same crop and TensorFlow's filter; weights "+m.Weights+
 		" of "+m.Package+", SHA-256 "+m.WeightsSHA256+"; labels of "+made.LabelsPackage)
 	accuracy.Hardware = ""
 	latency := source("measured", "inference_ms", "ONNX Runtime "+made.ONNXRuntime+" from Python, CPU time of the thread, without preprocessing")
 	latency.Samples = m.InferenceMS.Samples
 	return profile.Model{
 		Name: m.Name, Task: poolName, File: m.File, SHA256: m.SHA256,
-		Input:        &profile.Input{Width: m.Side, Height: m.Side, Channels: 3, Layout: "nchw", Resize: "cover"},
+		Input:        &profile.Input{Width: m.Side, Height: m.Side, Channels: 3, Layout: "nchw", Resize: "shorter-side", ShorterSidePX: m.Side + cropPaddingPX},
 		Accuracy:     profile.Accuracy{Top1Percent: m.Top1Published, Source: accuracy},
 		MemoryMB:     64 + int(math.Ceil(3*float64(m.Bytes)/(1<<20))),
 		MemorySource: source("derived", "bytes", "64 MB for the process and runtime, and three times the file"),
