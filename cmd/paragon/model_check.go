@@ -45,15 +45,23 @@ func sizeText(bytes int64) string {
 
 // readModel reads a model's file of at most limit bytes.
 func readModel(file string, limit int64) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
+	if err := checkFile(file, limit); err != nil {
 		return nil, err
 	}
+	return os.ReadFile(file)
+}
+
+// checkFile reports why there is no file of at most limit bytes.
+func checkFile(file string, limit int64) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder, not a file", file)
+		return fmt.Errorf("%s is a folder, not a file", file)
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %s; at most %s are allowed", file, sizeText(info.Size()), sizeText(limit))
+		return fmt.Errorf("%s has %s; at most %s are allowed", file, sizeText(info.Size()), sizeText(limit))
 	}
-	return os.ReadFile(file)
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	answers "github.com/paragon-serving/paragon/shared/engine/answer"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 )
@@ -44,15 +45,26 @@ func testModel(ctx context.Context, term *cli.Terminal, of served, onnx []byte, 
 	}
 	items, digest, err := labelled(from, report.Input)
 	if err != nil {
-		return nil, fmt.Errorf("--test: %w", err)
+		return nil, cli.Mistake(fmt.Errorf("--test: %w", err))
 	}
 	bar := term.Progress(len(items))
 	right, err := modelcheck.Accuracy(ctx, onnx, report, items, func(int) { bar.Step(o.Name) })
 	bar.Finish()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.File, err)
+		return nil, unanswered(fmt.Errorf("%s: %w", o.File, err))
 	}
 	return &api.TestResult{Correct: right, Total: len(items), Data: filepath.Base(from), SHA256: digest}, nil
+}
+
+// unanswered marks the error of a label that the model has not, or of an item that cannot be
+// answered, as the caller's mistake.
+func unanswered(err error) error {
+	var p *modelcheck.Problem
+	var f *answers.Fault
+	if errors.As(err, &p) || errors.As(err, &f) && f.Code.Callers() {
+		return cli.Mistake(err)
+	}
+	return err
 }
 
 // checkOnce has a model answer once in a process of its own, which a bad one may take down.
@@ -93,33 +105,30 @@ func labelled(from string, input profile.InputKind) (items []modelcheck.Item, di
 	return items, digest, err
 }
 
-// labelledFolder reads the files of each folder of a folder. They stay on the disk
-// until their turn.
+// labelledFolder reads the files of each folder of a folder, which may be links. They stay on
+// the disk until their turn. What is hidden is left out.
 func labelledFolder(dir string, input profile.InputKind) (items []modelcheck.Item, digest string, err error) {
 	sum := sha256.New()
-	labels, err := os.ReadDir(dir)
+	labels, _, err := visible(dir)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, label := range labels {
-		if !label.IsDir() || strings.HasPrefix(label.Name(), ".") {
-			continue
-		}
-		files, err := os.ReadDir(filepath.Join(dir, label.Name()))
+		folders, files, err := visible(filepath.Join(dir, label))
 		if err != nil {
 			return nil, "", err
 		}
-		for _, f := range files {
-			path := filepath.Join(dir, label.Name(), f.Name())
-			if f.IsDir() || strings.HasPrefix(f.Name(), ".") {
-				continue
-			}
+		if len(folders) > 0 {
+			return nil, "", fmt.Errorf("%s is a folder; the items of a label must lie in the label's own folder", filepath.Join(dir, label, folders[0]))
+		}
+		for _, file := range files {
+			path := filepath.Join(dir, label, file)
 			raw, err := readTestItem(path)
 			if err != nil {
 				return nil, "", err
 			}
-			fmt.Fprintf(sum, "%q %x\n", label.Name(), sha256.Sum256(raw))
-			items = append(items, modelcheck.Item{Name: path, Label: label.Name(), Load: func() (query.Input, error) {
+			fmt.Fprintf(sum, "%q %x\n", label, sha256.Sum256(raw))
+			items = append(items, modelcheck.Item{Name: path, Label: label, Load: func() (query.Input, error) {
 				raw, err := readTestItem(path)
 				if err != nil || input == profile.TextIn {
 					return query.Input{ContentType: query.TextType, Data: raw}, err
@@ -129,6 +138,30 @@ func labelledFolder(dir string, input profile.InputKind) (items []modelcheck.Ite
 		}
 	}
 	return items, hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// visible lists the folders and the files of a folder that are not hidden, and what its links
+// lead to, in the order of their names.
+func visible(dir string) (folders, files []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, nil, err
+		}
+		if info.IsDir() {
+			folders = append(folders, e.Name())
+		} else {
+			files = append(files, e.Name())
+		}
+	}
+	return folders, files, nil
 }
 
 // readTestItem reads one file of a folder.

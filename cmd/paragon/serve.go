@@ -17,6 +17,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	zeros "github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with
@@ -58,6 +59,9 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	}
 	if f.share < 0 {
 		f.share = 1 // another file of the name is the one to try
+	}
+	if err := checkFile(file, modelstore.MaxONNXBytes); err != nil {
+		return cli.Mistake(err) // before anything is started
 	}
 	m, err := machine.Start(ctx, cfg)
 	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {

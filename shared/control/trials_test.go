@@ -157,9 +157,10 @@ func (r *rig) plays(v *versions, p *paid, most, canary, served int, b bad) (last
 }
 
 // The controller takes a bad version that answers 5 % of 20 queries a second back within
-// a minute, by the rule.
+// a minute, by the rule; whether answers are wrong, it knows by callers' votes.
 func TestABadVersionIsRolledBack(t *testing.T) {
-	for test, b := range map[string]bad{"errors": {fails: true}, "latency": {ms: 60, usd: 1e-6}, "cost": {ms: 20, usd: 3e-6}} {
+	for test, b := range map[string]bad{"errors": {fails: true}, "latency": {ms: 60, usd: 1e-6}, "cost": {ms: 20, usd: 3e-6},
+		"accuracy": {ms: 20, usd: 1e-6, wrong: true}} {
 		synctest.Test(t, func(t *testing.T) {
 			r, v := newRig(t), newVersions(0.05)
 			defer r.close()

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"math"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -13,58 +13,71 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
-// bare is a session of the library with nothing of the pipeline around it.
-func bare(t *testing.T, m *profile.Model) *engine.Model { return bareOf(t, m, 1) }
-
-// bareOf is bare for so many inferences at once.
-func bareOf(t *testing.T, m *profile.Model, runners int) *engine.Model {
-	t.Helper()
-	set, c := profilestest.Loaded(t)
-	e, err := engine.New(engine.Options{Runners: runners})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() })
-	network, err := set.NetworkOf(c.Name, m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, err := e.Load(t.Context(), m.Name, network, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return model
-}
-
-// altered returns a picture's tensor with noise in it: an input that no test
-// set holds.
-func altered(t *testing.T, p picture, m *profile.Model, rng *rand.Rand) engine.Tensor {
-	t.Helper()
-	in, err := preprocess.Decode("image/png", p.data, preprocess.Spec(*m.Input), preprocess.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range in.Data {
-		in.Data[i] = min(1, max(0, in.Data[i]+float32(rng.NormFloat64())/16))
-	}
-	return in
-}
-
+// raw is the input of a tensor as little-endian numbers.
 func raw(in engine.Tensor) query.Input {
 	var buf bytes.Buffer
 	_ = binary.Write(&buf, binary.LittleEndian, in.Data) // a buffer takes everything
 	return query.Input{ContentType: preprocess.RawTensor, Data: buf.Bytes()}
 }
 
-// 100 altered pictures get, bit for bit, what a bare session gives: on a worker
-// and on an inference function, for every model of the pool.
+// exactPictures are 100 inputs of a model of pictures, with the tensor of each: pictures as they
+// are, and tensors of pictures with noise in them. What becomes of a picture's pixels is
+// tested where they are decoded.
+func exactPictures(t *testing.T, m *profile.Model, rng *rand.Rand, contentType string, pics []picture) (asked []query.Input, inputs [][]tensors.Tensor) {
+	t.Helper()
+	for n := range 100 {
+		p := pics[n%len(pics)]
+		in, err := preprocess.Decode(contentType, p.data, preprocess.Spec(*m.Input), preprocess.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n < 50 && n < len(pics) {
+			asked = append(asked, query.Input{ContentType: contentType, Data: p.data})
+		} else {
+			for i := range in.Data {
+				in.Data[i] = min(1, max(0, in.Data[i]+float32(rng.NormFloat64())/16))
+			}
+			asked = append(asked, raw(in))
+		}
+		inputs = append(inputs, []tensors.Tensor{tensors.FromFloats("", in.Shape, in.Data)})
+	}
+	return asked, inputs
+}
+
+// scoresAre wants a stage to answer inputs of a model with the scores of the library, bit for bit,
+// and on a worker or an inference function.
+func (s *stage) scoresAre(m *profile.Model, on query.RunnerKind, asked []query.Input, want [][]wireTensor) {
+	s.t.Helper()
+	for n, in := range asked {
+		got := s.one(client.Submission{Model: m.Name, Input: in, Class: query.Strict, Constraints: query.Constraints{LatencyMS: 60_000}, AllScores: true})
+		if got.Result == nil || got.ServedBy.Kind != on {
+			s.t.Fatalf("%s, input %d: %+v, want an answer of a %s", m.Name, n, got, on)
+		}
+		scores := []tensors.Tensor{tensors.FromFloats("", []int64{1, int64(len(got.Result.Scores))}, got.Result.Scores)}
+		sameTensors(s.t, fmt.Sprintf("%s on a %s, input %d", m.Name, on, n), scores, want[n])
+	}
+}
+
+// 100 pictures and tensors get, bit for bit, what ONNX Runtime's own binding gives: on a worker
+// and on an inference function, for every model that ships.
 func TestAnswersAreTheLibrarysBitForBit(t *testing.T) {
-	c := profilestest.Shipped(t)
+	set, c := profilestest.Loaded(t)
 	pics := pictures(t)
+	asked, want := make([][]query.Input, len(c.Models)), make([][][]wireTensor, len(c.Models))
+	for i := range c.Models {
+		onnx, err := set.NetworkOf(c.Name, &c.Models[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var inputs [][]tensors.Tensor
+		asked[i], inputs = exactPictures(t, &c.Models[i], rand.New(rand.NewPCG(1, uint64(i))), "image/png", pics)
+		want[i] = libraryAnswers(t, onnx, nil, inputs)
+	}
 	for _, fleet := range []struct {
 		kind    query.RunnerKind
 		workers string
@@ -75,23 +88,7 @@ func TestAnswersAreTheLibrarysBitForBit(t *testing.T) {
 				s.workersReady(1)
 			}
 			for i := range c.Models {
-				m := &c.Models[i]
-				session, rng := bare(t, m), rand.New(rand.NewPCG(1, uint64(i)))
-				for n := range 100 {
-					in := altered(t, pics[n], m, rng)
-					want, err := session.Run(t.Context(), in)
-					if err != nil {
-						t.Fatal(err)
-					}
-					got := s.one(client.Submission{
-						Model: m.Name, Input: raw(in), Class: query.Strict,
-						Constraints: query.Constraints{LatencyMS: 60_000}, AllScores: true,
-					})
-					if got.ServedBy == nil || got.ServedBy.Kind != fleet.kind {
-						t.Fatalf("%s, picture %d: ran on %+v, want a %s: %+v", m.Name, n, got.ServedBy, fleet.kind, got)
-					}
-					sameBits(t, m.Name, got.Result.Scores, want.Data)
-				}
+				s.scoresAre(&c.Models[i], fleet.kind, asked[i], want[i])
 			}
 		})
 	}
@@ -105,16 +102,4 @@ func (s *stage) one(sub client.Submission) api.Query {
 		s.t.Fatal(err)
 	}
 	return s.finish(q)
-}
-
-func sameBits(t *testing.T, model string, got, want []float32) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%s: %d scores, want %d", model, len(got), len(want))
-	}
-	for i := range want {
-		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-			t.Fatalf("%s: score %d is %v, the bare session's is %v", model, i, got[i], want[i])
-		}
-	}
 }

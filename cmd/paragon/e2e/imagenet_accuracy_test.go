@@ -4,6 +4,8 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // imagenetPool is where `make pool-imagenet` puts the pool.
@@ -20,7 +23,7 @@ const imagenetPool = "../../../pools/imagenet"
 
 // Every model of the imagenet pool names the photographs rightly, through the API, on a worker
 // and on an inference function. Those of which no class is right for certain get the same
-// answer on both.
+// answer on both. Photographs and tensors get the scores of ONNX Runtime's own binding, bit for bit.
 func TestImagenetLabels(t *testing.T) {
 	dir, err := filepath.Abs(imagenetPool)
 	if err != nil {
@@ -44,6 +47,24 @@ func TestImagenetLabels(t *testing.T) {
 	if err != nil || len(made.Pictures) == 0 {
 		t.Fatalf("%d photographs, error %v: make pool-imagenet", len(made.Pictures), err)
 	}
+	var photographs []picture
+	for _, name := range slices.Sorted(maps.Keys(made.Pictures)) {
+		data, err := os.ReadFile(filepath.Join(dir, "pictures", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		photographs = append(photographs, picture{name: name, data: data})
+	}
+	asked, want := make([][]query.Input, len(c.Models)), make([][][]wireTensor, len(c.Models))
+	for i := range c.Models {
+		onnx, err := set.NetworkOf(c.Name, &c.Models[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var inputs [][]tensors.Tensor
+		asked[i], inputs = exactPictures(t, &c.Models[i], rand.New(rand.NewPCG(2, uint64(i))), "image/jpeg", photographs)
+		want[i] = libraryAnswers(t, onnx, nil, inputs)
+	}
 	certain, first := 0, map[string]int{}
 	for _, fleet := range []struct {
 		kind    query.RunnerKind
@@ -53,18 +74,16 @@ func TestImagenetLabels(t *testing.T) {
 		if fleet.kind == query.OnWorker {
 			s.until("a worker is ready", func() bool { return s.pool().Ready == 1 })
 		}
-		for _, m := range c.Models {
-			for name, right := range made.Pictures {
-				photograph, err := os.ReadFile(filepath.Join(dir, "pictures", name))
-				if err != nil {
-					t.Fatal(err)
-				}
+		for i := range c.Models {
+			m := &c.Models[i]
+			for _, p := range photographs {
+				name, right := p.name, made.Pictures[p.name]
 				class := query.Relaxed // which waits for the worker
 				if fleet.kind == query.OnFunction {
 					class = query.Strict
 				}
 				q, err := s.Submit(t.Context(), client.Submission{Model: m.Name, Class: class, Constraints: query.Constraints{LatencyMS: 60_000},
-					Input: query.Input{ContentType: "image/jpeg", Data: photograph}}, client.Options{Wait: 30 * time.Second})
+					Input: query.Input{ContentType: "image/jpeg", Data: p.data}}, client.Options{Wait: 30 * time.Second})
 				if err != nil || q.State != query.Succeeded || q.ServedBy.Kind != fleet.kind {
 					t.Fatalf("%s of %s: %+v, error %v; want an answer of a %s", m.Name, name, q, err, fleet.kind)
 				}
@@ -80,6 +99,7 @@ func TestImagenetLabels(t *testing.T) {
 				}
 				first[m.Name+" "+name] = q.Result.Index
 			}
+			s.scoresAre(m, fleet.kind, asked[i], want[i])
 		}
 		s.stop()
 	}

@@ -105,6 +105,29 @@ func timeOf(f func()) time.Duration {
 	return time.Since(began)
 }
 
+// bare is a session of the library with nothing of the pipeline around it.
+func bare(t *testing.T, m *profile.Model) *engine.Model { return bareOf(t, m, 1) }
+
+// bareOf is bare for so many inferences at once.
+func bareOf(t *testing.T, m *profile.Model, runners int) *engine.Model {
+	t.Helper()
+	set, c := profilestest.Loaded(t)
+	e, err := engine.New(engine.Options{Runners: runners})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	network, err := set.NetworkOf(c.Name, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := e.Load(t.Context(), m.Name, network, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
 func runBare(t *testing.T, session *engine.Model, m *profile.Model, p picture) {
 	in, err := preprocess.Decode("image/png", p.data, preprocess.Spec(*m.Input), preprocess.Limits{})
 	if err != nil {

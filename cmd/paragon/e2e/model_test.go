@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/color"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"os"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
@@ -438,6 +441,95 @@ func TestTextIsAnswered(t *testing.T) {
 	} {
 		if _, complaint, err := s.model("add", words, "--name", "other", "--task", "mail", tc.flag, file(t, "bad", []byte(tc.content))); err == nil || !strings.Contains(complaint, tc.says) {
 			t.Errorf("%s %q: %v %s", tc.flag, tc.content, err, complaint)
+		}
+	}
+}
+
+// The accuracy of a model is measured on a folder of labelled pictures or texts before it is
+// served, with its interval. What the folder has besides counts for nothing, and what cannot
+// be answered is named, and no model is added.
+func TestTheAccuracyIsMeasuredOnAFolder(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=0", "--unpaced")
+	red, green := onePicture(t, color.RGBA{255, 0, 0, 255}), onePicture(t, color.RGBA{0, 255, 0, 255})
+	names := file(t, "names.txt", []byte(colourNames))
+	pictured := func(more map[string][]byte) string {
+		dir := filepath.Join(t.TempDir(), "held-out")
+		files := map[string][]byte{
+			"red/1.png": red, "red/2.png": red, "red/wrong.png": green, "green/1.png": green, "green/2.png": green, "green/3.png": green,
+			"red/.DS_Store": []byte("hidden"), "labels.csv": []byte("1.png,red\n"), "blue/.hidden.png": red,
+		}
+		maps.Copy(files, more)
+		for name, content := range files {
+			path := filepath.Join(dir, filepath.FromSlash(name))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, content, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	measured := func(model string, correct, total int, interval string) {
+		t.Helper()
+		own, err := s.OwnModels(t.Context())
+		i := slices.IndexFunc(own.Models, func(m profile.Model) bool { return m.Name == model })
+		if err != nil || i < 0 {
+			t.Fatalf("%s is not there: %+v, error %v", model, own.Models, err)
+		}
+		if a := own.Models[i].Accuracy; a.Correct != correct || a.Total != total || !strings.Contains(a.Source.Note, "held-out") || !strings.Contains(a.Source.Note, interval) {
+			t.Errorf("%s: %+v, want %d of %d and %s", model, a, correct, total, interval)
+		}
+	}
+
+	net := file(t, "colours.onnx", colours())
+	add := []string{"add", net, "--task", "colour", "--labels", names, "--preprocess", "imagenet", "--test"}
+	if out := s.mustModel(append(add, pictured(nil))...); !strings.Contains(out, "83.33 % (measured)") {
+		t.Errorf("it says %s", out)
+	}
+	measured("colours", 5, 6, "43.65 to 96.99") // Wilson's interval of 95 %
+
+	texts := filepath.Join(t.TempDir(), "held-out")
+	for name, content := range map[string]string{"yes/1.txt": "yes", "yes/2": "yes", "no/1.txt": "no", "no/2.txt": "yes"} {
+		path := filepath.Join(texts, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	words := []string{"add", file(t, "words.onnx", enginetest.Words()), "--task", "mail", "--labels", file(t, "labels.txt", []byte("no\nyes\n")), "--test"}
+	if out := s.mustModel(append(words, texts)...); !strings.Contains(out, "75.00 % (measured)") {
+		t.Errorf("it says %s", out)
+	}
+	measured("words", 3, 4, "30.06 to 95.44")
+
+	add = append([]string{"add", net, "--name", "other"}, add[2:]...)
+	for _, tc := range []struct {
+		name string
+		more map[string][]byte
+		says []string
+	}{
+		{"a label that the model has not", map[string][]byte{"violet/1.png": red}, []string{filepath.Join("violet", "1.png"), "3 labels"}},
+		{"a broken picture", map[string][]byte{"green/4.png": green[:len(green)/2]}, []string{filepath.Join("green", "4.png"), "PNG"}},
+		{"a text", map[string][]byte{"green/notes.txt": []byte("all is green")}, []string{filepath.Join("green", "notes.txt"), "image/png"}},
+		{"neither", map[string][]byte{"green/Thumbs.db": {0xd0, 0xcf, 0x11, 0xe0}}, []string{filepath.Join("green", "Thumbs.db"), "neither a PNG nor a JPEG"}},
+		{"folders in a label's", map[string][]byte{"green/more/1.png": green}, []string{filepath.Join("green", "more"), "folder"}},
+	} {
+		refusedWith(t, s, tc.name, append(add, pictured(tc.more)), tc.says)
+	}
+	refusedWith(t, s, "an empty folder", append(add, t.TempDir()), []string{"--test", "no labelled item"})
+	refusedWith(t, s, "no folder", append(add, filepath.Join(t.TempDir(), "none")), []string{"--test", "none"})
+	if own, err := s.OwnModels(t.Context()); err != nil || len(own.Models) != 2 {
+		t.Errorf("there are %+v, error %v", own.Models, err)
+	}
+}
+
+// refusedWith wants `paragon model` to refuse what it is given as a mistake of the caller's.
+func refusedWith(t *testing.T, s *stage, name string, args, says []string) {
+	t.Helper()
+	printed, complaint, err := s.model(args...)
+	if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != 2 {
+		t.Errorf("%s: %v, printed %s%s", name, err, printed, complaint)
+	}
+	for _, word := range says {
+		if !strings.Contains(complaint, word) {
+			t.Errorf("%s: %q does not name %q", name, complaint, word)
 		}
 	}
 }

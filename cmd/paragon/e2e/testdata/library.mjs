@@ -2,7 +2,7 @@
 // The request is JSON: the model's file (base64), the names of the outputs, and the inputs of
 // each run; the answer has the outputs of each run. A tensor is a name, a datatype by the Open
 // Inference Protocol, a shape and little-endian bytes (base64), with each string behind its
-// length in four bytes.
+// length in four bytes. Without names, inputs and outputs are those of the model in its order.
 import { readFileSync } from "node:fs";
 import ort from "onnxruntime-node";
 
@@ -43,7 +43,8 @@ const { model, outputs, runs } = JSON.parse(readFileSync(0, "utf8"));
 const session = await ort.InferenceSession.create(Buffer.from(model, "base64"), { intraOpNumThreads: 1, interOpNumThreads: 1 });
 const answers = [];
 for (const inputs of runs) {
-  const got = await session.run(Object.fromEntries(inputs.map((t) => [t.name, decode(t)])), outputs);
-  answers.push(outputs.map((name) => encode(name, got[name])));
+  const names = outputs ?? session.outputNames;
+  const got = await session.run(Object.fromEntries(inputs.map((t, i) => [t.name || session.inputNames[i], decode(t)])), names);
+  answers.push(names.map((name) => encode(name, got[name])));
 }
 process.stdout.write(JSON.stringify(answers));
