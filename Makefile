@@ -399,7 +399,7 @@ minilm: .venv-mail/.made ## Fetch all-MiniLM-L6-v2 and write it as an embedding 
 
 .PHONY: accuracy-mail
 accuracy-mail: build pool-mail ## Put all held-out mails through the API for every model of pools/mail and compare with its profiles, and scores bit for bit (four minutes)
-	go test -count=1 -timeout 40m -tags accuracy -run TestMailAccuracy -v ./cmd/paragon/e2e
+	go test -count=1 -timeout 40m -tags accuracy -run '^TestMail' -v ./cmd/paragon/e2e
 
 .PHONY: accuracy-imagenet
 accuracy-imagenet: build pool-imagenet ## Put the photographs of pools/imagenet through the API for every model and check the labels, and scores bit for bit (a minute)
