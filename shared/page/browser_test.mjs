@@ -282,7 +282,7 @@ test("a lost connection is said, and found again", async () => {
     await page.locator("#connection[data-state=lost]").waitFor();
     assert.match(await text("#alert"), /The server does not answer\. The page tries again every second\. The figures are from/);
     await ask();
-    assert.match(await text("#answer .fault"), /The form still has your picture/);
+    assert.match(await text("#answer .fault"), /The form still has your input/);
   } finally {
     await gone(false);
   }
@@ -294,7 +294,7 @@ test("a lost connection is said, and found again", async () => {
 
 test("the keyboard is enough", async () => {
   await page.keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the form that submits a picture");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the form that submits a query");
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab"); // the samples: one stop, arrows move in them
   await page.keyboard.press("ArrowRight");

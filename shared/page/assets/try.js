@@ -44,7 +44,7 @@ async function showTasks() {
   const { models } = await call("/v1/models");
   takes = Object.fromEntries(models.filter((m) => m.takes === "picture" || m.takes === "text").map((m) => [m.task, m.takes])); // tensors need a program
   const tasks = Object.keys(takes);
-  byId("try").hidden = tasks.length === 0;
+  byId("try").hidden = byId("skip").hidden = tasks.length === 0;
   byId("task").replaceChildren(...tasks.map((t) => element("option", "", t)));
   showInput();
 }
@@ -141,7 +141,7 @@ function show(...children) {
 function showFault(fault) {
   const at = fields[fault.field] ?? fields[(fault.field ?? "").split(".")[0]];
   if (at) byId(at).setAttribute("aria-invalid", "true");
-  const text = fault instanceof Lost ? "The server does not answer. The form still has your picture: submit it again when the server answers." : fault.message;
+  const text = fault instanceof Lost ? "The server does not answer. The form still has your input: submit it again when the server answers." : fault.message;
   show(element("p", "fault", fault.field ? `${fault.field}: ${text}` : text));
 }
 

@@ -22,6 +22,7 @@ try {
   await page.waitForFunction((n) => document.querySelectorAll("#task option").length === n, tasks.length);
   assert.deepEqual(await page.locator("#task option").allInnerTexts(), tasks);
   assert.equal(await page.locator("#try").isVisible(), tasks.length > 0);
+  assert.equal(await page.locator("#skip").evaluate((e) => e.hidden), tasks.length === 0);
   for (const task of tasks) {
     await page.selectOption("#task", task);
     assert.equal(await page.locator("#pictures").isVisible(), false);
