@@ -13,6 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/environment"
@@ -77,7 +78,7 @@ func tickIDs(c *cobra.Command, term *cli.Terminal) (out []string) {
 	if err != nil {
 		return nil
 	}
-	ds, err := t.Decisions(ctx, "", false, 20)
+	ds, err := t.Decisions(ctx, api.DecisionQuery{Limit: 20})
 	if err != nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -22,50 +23,81 @@ const mostDecisions = 1000
 
 // newDecisionsCommand is `paragon decisions`.
 func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
-	pool, moves, limit := "", false, 20
+	q, before := api.DecisionQuery{Limit: 20}, ""
 	c := &cobra.Command{
 		Use:   "decisions",
 		Short: "List the controller's decisions, newest last",
 		Long: `List the controller's latest decisions and the reason for each, newest last. The
 controller decides how many workers a pool has, once per tick (setting tick_seconds).
-paragon explain, with the id of a decision, prints the whole decision.`,
+paragon explain, with the id of a decision, prints the whole decision. --before lists older
+decisions: those before the decision with an id, or before a moment.`,
 		Example: `  paragon decisions --moves
+  paragon decisions --before 20260501T120000.000Z-general
+  paragon decisions --before 2h --limit 50
   paragon decisions --limit 100 --json | jq -r '.[].line'`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > mostDecisions {
-				return cli.Usagef("--limit is %d, not within 1 to %d", limit, mostDecisions)
+			if q.Limit < 1 || q.Limit > mostDecisions {
+				return cli.Usagef("--limit is %d, not within 1 to %d", q.Limit, mostDecisions)
+			}
+			if err := setBefore(&q, before, term.Now()); err != nil {
+				return err
 			}
 			d, err := operationsOf(c.Context(), term)
 			if err != nil {
 				return err
 			}
-			ds, err := d.Decisions(c.Context(), pool, moves, limit)
+			ds, err := d.Decisions(c.Context(), q)
 			if err != nil {
 				return err
 			}
 			printDecisions(term, ds)
-			if len(ds) == 0 && !term.JSON {
-				fmt.Fprintln(term.Err, noDecision(pool, moves))
+			switch {
+			case term.JSON:
+			case len(ds) == 0:
+				fmt.Fprintln(term.Err, noDecision(q))
+			case len(ds) == q.Limit:
+				fmt.Fprintf(term.Err, "For older decisions add --before %s\n", cli.OneLine(ds[len(ds)-1].ID))
 			}
 			return nil
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&pool, "pool", "", "pool whose decisions are listed (default the first pool)")
-	f.BoolVar(&moves, "moves", false, "list only the decisions that change the fleet")
-	f.IntVar(&limit, "limit", limit, "list at most this many decisions, 1 to 1000")
+	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first pool)")
+	f.BoolVar(&q.Moves, "moves", false, "list only the decisions that change the fleet")
+	f.IntVar(&q.Limit, "limit", q.Limit, "list at most this many decisions, 1 to 1000")
+	f.StringVar(&before, "before", "", "list only decisions before the decision with this id, or before this time: 2026-05-01T12:00:00Z, or 2h for two hours ago")
 	term.CompleteFlag(c, "pool", completePools(term))
 	return term.ServerCommand(c)
 }
 
+// decisionID is the form of a decision's id: its time and its pool.
+var decisionID = regexp.MustCompile(`^\d{8}T\d{6}\.\d{3}Z-`)
+
+// setBefore has the decisions before one, or before a moment, listed.
+func setBefore(q *api.DecisionQuery, before string, now time.Time) error {
+	if before == "" || decisionID.MatchString(before) {
+		q.Before = before
+		return nil
+	}
+	at, err := moment("--before", before, now)
+	if err != nil {
+		return cli.Usagef("%v, nor the id of a decision", err)
+	}
+	q.Before = decision.IDAt(at)
+	return nil
+}
+
 // noDecision says why no decision is listed.
-func noDecision(pool string, moves bool) string {
+func noDecision(q api.DecisionQuery) string {
 	what := "No decision"
-	if moves {
+	if q.Moves {
 		what = "No decision that changed the fleet"
 	}
-	if pool != "" {
-		return what + " of pool " + cli.OneLine(pool) + " is stored. `paragon status` lists the pools."
+	if q.Before != "" {
+		what += " before " + cli.OneLine(q.Before)
+	}
+	if q.Pool != "" {
+		return what + " of pool " + cli.OneLine(q.Pool) + " is stored. `paragon status` lists the pools."
 	}
 	return what + " is stored."
 }

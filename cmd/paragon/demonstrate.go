@@ -398,7 +398,7 @@ func modelsOf(c demoCounts) string {
 
 // printMoves prints what changed the fleet and what to try next.
 func (d *demonstration) printMoves(ctx context.Context) error {
-	moves, err := d.client.Decisions(ctx, "", true, 4)
+	moves, err := d.client.Decisions(ctx, api.DecisionQuery{Moves: true, Limit: 4})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

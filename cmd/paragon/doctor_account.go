@@ -57,7 +57,7 @@ func checkTicks(ctx context.Context, ops ticker, pool string, now time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	ticks, err := ops.Decisions(ctx, pool, false, ticksRead)
+	ticks, err := ops.Decisions(ctx, api.DecisionQuery{Pool: pool, Limit: ticksRead})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ type settingsReader interface {
 
 type ticker interface {
 	settingsReader
-	Decisions(ctx context.Context, pool string, moves bool, limit int) ([]api.Decision, error)
+	Decisions(ctx context.Context, q api.DecisionQuery) ([]api.Decision, error)
 }
 
 // settingOf reads the value of a setting that is a number.

@@ -33,7 +33,7 @@ func (s tuned) Settings(context.Context) (out api.Settings, _ error) {
 	return out, nil
 }
 
-func (s tuned) Decisions(context.Context, string, bool, int) (out []api.Decision, _ error) {
+func (s tuned) Decisions(context.Context, api.DecisionQuery) (out []api.Decision, _ error) {
 	for _, seconds := range s.ago {
 		out = append(out, api.Decision{At: s.now.Add(-time.Duration(seconds * float64(time.Second)))})
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/control"
 	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/decision"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/intake"
@@ -138,6 +139,43 @@ func TestDecisions(t *testing.T) {
 	term.says(t, cli.ExitUsage, `there is no decision "none"`, "replay-decision", "none")
 	term.says(t, cli.ExitUsage, "the id of a decision", "replay-decision")
 	term.says(t, cli.ExitOK, "[]", "decisions", "--moves", "--json")
+}
+
+// Older decisions are listed before an id and before a moment, as many as asked for though
+// the server lists a hundred at a time.
+func TestOlderDecisionsAreListed(t *testing.T) {
+	term := operated(t)
+	start := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	lease, err := term.backend.DecisionLog.AcquireLease(t.Context(), "me", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 230 {
+		at := start.Add(time.Duration(i) * 10 * time.Second)
+		if err := term.backend.DecisionLog.Commit(t.Context(), lease, nil, platform.Entry{
+			ID: decision.IDAt(at) + "-general", Pool: "general", At: at, Line: fmt.Sprintf("tick %d.", i), ForgetAt: at.AddDate(100, 0, 0), Record: []byte("{}"),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ticks := regexp.MustCompile(`tick (\d+)\.`)
+	for _, c := range []struct {
+		args        []string
+		first, last int
+		says        string
+	}{
+		{[]string{"--before", "20260501T120100.000Z-general"}, 0, 5, ""},
+		{[]string{"--before", "2026-05-01T12:01:00Z", "--limit", "3"}, 3, 5, "For older decisions add --before 20260501T120030.000Z-general\n"},
+		{[]string{"--before", "20260501T120030.000Z-general", "--limit", "3"}, 0, 2, "add --before"},
+		{[]string{"--before", "2026-05-02T00:00:00Z", "--limit", "225"}, 5, 229, "add --before 20260501T120050.000Z-general"},
+	} {
+		found := ticks.FindAllStringSubmatch(term.says(t, cli.ExitOK, c.says, append([]string{"decisions"}, c.args...)...), -1)
+		if n := c.last - c.first + 1; len(found) != n || found[0][1] != fmt.Sprint(c.first) || found[n-1][1] != fmt.Sprint(c.last) {
+			t.Errorf("%v: %v, want ticks %d to %d", c.args, found, c.first, c.last)
+		}
+	}
+	term.says(t, cli.ExitOK, "No decision before 20260501T120000.000Z-general is stored.", "decisions", "--before", "20260501T120000.000Z-general")
+	term.says(t, cli.ExitUsage, "nor the id of a decision", "decisions", "--before", "yesterday")
 }
 
 // letters is a queue of dead letters that says that fewer wait than do.

@@ -26,7 +26,7 @@ type tuner interface {
 
 // recorder reads what the controller decided.
 type recorder interface {
-	Decisions(ctx context.Context, pool string, moves bool, limit int) ([]api.Decision, error)
+	Decisions(ctx context.Context, q api.DecisionQuery) ([]api.Decision, error)
 	Decision(ctx context.Context, id string) (api.Decision, error)
 }
 

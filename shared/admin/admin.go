@@ -113,18 +113,12 @@ func (d *Service) History(ctx context.Context, name string, limit int) ([]api.Ch
 	return out, err
 }
 
-// Decisions lists decisions on a pool, newest first; those that move the fleet
-// alone when asked.
-func (d *Service) Decisions(ctx context.Context, pool string, moves bool, limit int) ([]api.Decision, error) {
-	return d.Search(ctx, platform.EntryQuery{Pool: pool, Moves: moves, Limit: limit})
-}
-
-// Search lists decisions, newest first; of the first pool when none is named.
-func (d *Service) Search(ctx context.Context, q platform.EntryQuery) ([]api.Decision, error) {
+// Decisions lists decisions, newest first; of the first pool when none is named.
+func (d *Service) Decisions(ctx context.Context, q api.DecisionQuery) ([]api.Decision, error) {
 	if q.Pool == "" && len(d.Pools) > 0 {
 		q.Pool = d.Pools[0]
 	}
-	es, err := d.Backend.DecisionLog.Entries(ctx, q)
+	es, err := d.Backend.DecisionLog.Entries(ctx, platform.EntryQuery(q))
 	out := make([]api.Decision, len(es))
 	for i, e := range es {
 		out[i] = decided(e)

@@ -68,6 +68,17 @@ type Decision struct {
 	Record      json.RawMessage `json:"record,omitempty"`
 }
 
+// DecisionQuery says which decisions are listed, newest first.
+type DecisionQuery struct {
+	Pool   string // the first pool, if empty
+	Before string // only those before the decision with this id, if one is given
+	Moves  bool   // only those that change the number of workers
+	Limit  int
+}
+
+// MostDecisions is how many decisions one response lists at most: each takes up to 1 KB.
+const MostDecisions = 100
+
 // Decisions is a list of decisions.
 type Decisions struct {
 	Decisions []Decision `json:"decisions"`

@@ -52,14 +52,32 @@ func (c *Client) History(ctx context.Context, name string, limit int) ([]api.Cha
 	return page.Changes, err
 }
 
-// Decisions lists decisions, newest first; those that move the fleet alone
-// when asked.
-func (c *Client) Decisions(ctx context.Context, pool string, moves bool, limit int) ([]api.Decision, error) {
-	q := url.Values{"limit": {strconv.Itoa(limit)}}
-	if pool != "" {
-		q.Set("pool", pool)
+// Decisions lists decisions, newest first. It reads as many pages as the limit takes.
+func (c *Client) Decisions(ctx context.Context, q api.DecisionQuery) (all []api.Decision, err error) {
+	all = []api.Decision{}
+	for {
+		next := q
+		next.Limit = min(q.Limit-len(all), api.MostDecisions)
+		page, err := c.pageOfDecisions(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < next.Limit || len(all) >= q.Limit {
+			return all, nil
+		}
+		q.Before = page[len(page)-1].ID
 	}
-	if moves {
+}
+
+func (c *Client) pageOfDecisions(ctx context.Context, of api.DecisionQuery) ([]api.Decision, error) {
+	q := url.Values{"limit": {strconv.Itoa(of.Limit)}}
+	for name, value := range map[string]string{"pool": of.Pool, "before": of.Before} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if of.Moves {
 		q.Set("moves", "true")
 	}
 	var page api.Decisions

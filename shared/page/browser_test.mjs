@@ -360,6 +360,26 @@ test("a decision opens to what it weighed, and stays open", async () => {
   assert.equal(await page.locator("#decisions details[open]").count(), 1);
 });
 
+test("older decisions come a page at a time", async () => {
+  assert.equal(await page.locator("#older").isHidden(), true); // there are three ticks
+  try {
+    await large(true);
+    const listed = [];
+    for (;;) {
+      await page.locator("#decisions .moves", { hasText: `grow from ${1 + (listed.at(-1) ?? 972)} to` }).waitFor();
+      listed.push(...[...(await text("#decisions")).matchAll(/grow from (9\d\d|1\d{3}) to/g)].map((m) => Number(m[1])));
+      if (await page.locator("#older").isHidden()) break;
+      await page.click("#older");
+    }
+    assert.deepEqual(listed, Array.from({ length: 37 }, (_, i) => 973 + i)); // each once
+    await page.click("#newest");
+    await page.locator("#decisions li", { hasText: "keep 3 workers: 40.0 queries" }).waitFor();
+    assert.equal(await page.locator("#newest").isHidden(), true);
+  } finally {
+    await large(false);
+  }
+});
+
 test("a query opens to its candidates", async () => {
   await ask();
   await page.locator("#recent details").first().locator("summary").first().click();

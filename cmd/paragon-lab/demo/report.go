@@ -182,7 +182,7 @@ const mostMoves = 1000
 
 // addDecisions reports how the fleet moved, by the controller's own records.
 func (r *Report) addDecisions(ctx context.Context, cl *client.Client) error {
-	moves, err := cl.Decisions(ctx, "", true, mostMoves)
+	moves, err := cl.Decisions(ctx, api.DecisionQuery{Moves: true, Limit: mostMoves})
 	if err != nil {
 		return fmt.Errorf("read the decisions: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/decision"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
@@ -47,7 +48,7 @@ const mostTicks = 1000
 
 // addTicks reads the controller's own records of the run.
 func (r *Report) addTicks(ctx context.Context, cl *client.Client) error {
-	all, err := cl.Decisions(ctx, "", false, mostTicks)
+	all, err := cl.Decisions(ctx, api.DecisionQuery{Limit: mostTicks})
 	if err != nil {
 		return fmt.Errorf("read the decisions: %w", err)
 	}

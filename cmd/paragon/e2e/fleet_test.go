@@ -127,7 +127,7 @@ func (s *stage) workers() (ids []string) {
 // drained is when the controller decided upon fewer workers.
 func (s *stage) drained() time.Time {
 	s.t.Helper()
-	moves, err := s.Decisions(context.Background(), "general", true, 100)
+	moves, err := s.Decisions(context.Background(), api.DecisionQuery{Pool: "general", Moves: true, Limit: 100})
 	if err != nil || len(moves) == 0 {
 		s.t.Fatalf("decisions that move: %+v, error %v", moves, err)
 	}

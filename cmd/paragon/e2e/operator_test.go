@@ -46,7 +46,7 @@ func TestOnlyWhoHasTheTokenOperates(t *testing.T) {
 		if _, err := c.Status(t.Context()); err != nil {
 			t.Errorf("with %s the status: %v", name, err)
 		}
-		if _, err := c.Decisions(t.Context(), "", false, 1); err != nil {
+		if _, err := c.Decisions(t.Context(), api.DecisionQuery{Limit: 1}); err != nil {
 			t.Errorf("with %s the decisions: %v", name, err)
 		}
 	}

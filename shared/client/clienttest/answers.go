@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/api"
@@ -206,18 +208,25 @@ func wave(shift int, mean, swing float64) []float64 {
 	return out
 }
 
-// decisions are three ticks, of which the first moved the fleet, and 27 more in a large stage.
-func (a *API) decisions(w http.ResponseWriter, _ *http.Request) {
+// decisions are three ticks, of which the first moved the fleet, and 37 more in a large
+// stage; those before an id where one is asked for.
+func (a *API) decisions(w http.ResponseWriter, r *http.Request) {
 	ticks := []api.Decision{
 		{ID: "20260504T115950.000Z-main", Pool: "main", At: Instant.Add(-10 * time.Second), Line: "keep 3 workers: 40.0 queries/s, 20.00 a worker: 3 workers"},
 		{ID: "20260504T115945.000Z-main", Pool: "main", At: Instant.Add(-15 * time.Second), Line: "keep 3 workers: 41.0 queries/s, 20.00 a worker: 3 workers"},
 		{ID: "20260504T115940.000Z-main", Pool: "main", At: Instant.Add(-20 * time.Second), Moves: true, Outcome: "done",
 			Line: "grow from 2 to 3 workers: 60.0 queries/s, 20.00 a worker: 3 workers"},
 	}
-	for i := 3; a.Large.Load() && i < 30; i++ {
+	for i := 3; a.Large.Load() && i < 40; i++ {
 		at := Instant.Add(-10 * time.Second * time.Duration(i+1))
 		ticks = append(ticks, api.Decision{ID: at.Format("20060102T150405.000Z") + "-main", Pool: "main", At: at, Moves: true, Outcome: "done",
 			Line: fmt.Sprintf("grow from %d to %d workers: %d.0 queries/s expected within the next 120 s (forecast by moving average, ±35), 20.00 a worker at the latency bounds of the models that are asked for", 970+i, 971+i, 20*(971+i))})
+	}
+	if before := r.URL.Query().Get("before"); before != "" {
+		ticks = slices.DeleteFunc(ticks, func(d api.Decision) bool { return d.ID >= before })
+	}
+	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil {
+		ticks = ticks[:min(limit, len(ticks))]
 	}
 	write(w, http.StatusOK, map[string][]api.Decision{"decisions": ticks})
 }

@@ -116,7 +116,11 @@ type Record struct {
 const idLayout = "20060102T150405.000Z"
 
 // newID names the tick of a pool at a time.
-func newID(at time.Time, pool string) string { return at.UTC().Format(idLayout) + "-" + pool }
+func newID(at time.Time, pool string) string { return IDAt(at) + "-" + pool }
+
+// IDAt is how the ids of the ticks at a time begin. It sorts before them, and after those
+// of earlier ticks.
+func IDAt(at time.Time) string { return at.UTC().Format(idLayout) }
 
 // Make decides a case: what the scheme chooses, guarded. It returns the record
 // and what must be remembered. It fails only when the settings name a scheme

@@ -187,7 +187,7 @@ func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit, err := p.limit()
+	limit, err := p.whole("limit", usualLimit, 1, api.MostDecisions)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ds, err := a.Operations.Search(r.Context(), platform.EntryQuery{
+	ds, err := a.Operations.Decisions(r.Context(), api.DecisionQuery{
 		Pool: p.Get("pool"), Before: p.Get("before"), Moves: moves == "true", Limit: limit})
 	return respond(a, w, api.Decisions{Decisions: ds}, err)
 }

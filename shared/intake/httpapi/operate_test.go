@@ -120,6 +120,11 @@ func TestDecisionsAreReadToTheByte(t *testing.T) {
 		t.Errorf("it does not replay: %v", err)
 	}
 	checkProblem(t, s.do(t, "GET", "/v1/decisions/none", nil), "not-found", 404, "")
+	s.do(t, "GET", "/v1/decisions?before="+list.Decisions[0].ID, nil).into(t, &list)
+	if len(list.Decisions) != 0 {
+		t.Errorf("before the first decision there are %+v", list)
+	}
+	checkProblem(t, s.do(t, "GET", "/v1/decisions?limit=101", nil), "bad-field", 400, "limit")
 }
 
 // Callers see what the stage does; settings and dead letters are for operators alone.

@@ -82,6 +82,7 @@ func TestTheDocumentsBoundsAreTheCodes(t *testing.T) {
 	}
 	bound("queries listed", doc.Paths.Find("/v1/queries").Get.Parameters[0].Value.Schema, 1, maxLimit)
 	bound("operations listed", doc.Components.Parameters["Limit"].Value.Schema, 1, mostListed)
+	bound("decisions listed", doc.Paths.Find("/v1/decisions").Parameters.GetByInAndName("query", "limit").Schema, 1, api.MostDecisions)
 	redrive := doc.Paths.Find("/v1/dead-letters/redrive").Post.RequestBody.Value.Content["application/json"].Schema.Value
 	bound("letters put back", redrive.Properties["limit"], 1, mostRedriven)
 

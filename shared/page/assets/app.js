@@ -1,6 +1,6 @@
 // The live page: watches the stage and says so when it cannot.
 import { Lost, askForOperator, mayOperate, takeOperator } from "./api.js";
-import { showDecisions, withoutDecisions } from "./decisions.js";
+import { startDecisions } from "./decisions.js";
 import { startFaults } from "./faults.js";
 import { startHistory } from "./history.js";
 import { countLetters, startLetters } from "./letters.js";
@@ -9,7 +9,7 @@ import { showRecent } from "./recent.js";
 import { startSettings } from "./settings.js";
 import { showStage } from "./stage.js";
 import { loadTry, startTry } from "./try.js";
-import { byId } from "./words.js";
+import { byId, say } from "./words.js";
 import { startWorkers } from "./workers.js";
 
 let last = null; // time of the server's last response
@@ -36,7 +36,7 @@ async function live(notices) {
   last = new Date();
   badge("live", "live");
   document.body.removeAttribute("data-lost");
-  alertWith(notices.join(" "));
+  say("alert", notices.join(" "));
   if (loaded) return;
   try {
     loaded = true;
@@ -53,7 +53,7 @@ function lost(fault, every) {
   document.body.setAttribute("data-lost", "");
   const since = last ? ` The figures are from ${last.toLocaleTimeString()}.` : "";
   const why = fault instanceof Lost ? `The server does not answer. The page tries again every ${every > 1000 ? `${every / 1000} seconds` : "second"}.` : `The server's status cannot be read: ${fault.message}.`;
-  alertWith(why + since);
+  say("alert", why + since);
 }
 
 function badge(state, text) {
@@ -63,17 +63,11 @@ function badge(state, text) {
   at.textContent = text;
 }
 
-function alertWith(text) {
-  const at = byId("alert");
-  if (at.textContent !== text) at.textContent = text;
-  at.hidden = text === "";
-}
-
 takeOperator();
 startTry();
 watch(() => "/v1/status", show, (fault) => lost(fault, 1000));
 watch(() => "/v1/queries?limit=20&brief=true", (recent) => showRecent(recent.queries ?? []));
-watch(() => "/v1/decisions?limit=30", (ticks) => showDecisions(ticks.decisions ?? []), withoutDecisions);
+startDecisions();
 startHistory();
 startWorkers();
 startLetters();

@@ -1,19 +1,29 @@
-// What the controller decided: the last moves of the fleet, and the last tick.
-// Each opens to what it weighed; what is open stays open while the list moves on.
+// What the controller decided, a page at a time. Each opens to what it weighed; what is
+// open stays open while the list moves on.
 import { call } from "./api.js";
-import { byId, clock, element, place, put } from "./words.js";
+import { restart, watch } from "./live.js";
+import { byId, clock, element, on, place, put, say } from "./words.js";
 
 const shown = new Map(); // items by what they say
+let before = "", older; // ids before which decisions are listed, now and on the next page
 
-// showDecisions lists ticks, newest first. Of successive ticks that keep the workers of a
-// pool, or that say the same, only the newest is listed.
-export function showDecisions(ticks) {
+export function startDecisions() {
+  const go = (id, to) => on(id, "click", () => { before = to(); restart(); });
+  go("older", () => older);
+  go("newest", () => "");
+  watch(() => `/v1/decisions?limit=30&before=${before}`, show, (fault) => say("decisions-none", `The decisions cannot be read: ${fault.message}`));
+}
+
+// show lists ticks, newest first. Of successive ticks that keep the workers of a pool, or
+// that say the same, only the newest is listed.
+function show({ decisions: ticks }) {
   const newer = {};
-  const lines = ticks.filter((t) => {
+  const all = ticks.filter((t) => {
     const next = newer[t.pool];
     newer[t.pool] = t;
     return !next || (t.moves ? t.line !== next.line : next.moves);
-  }).slice(0, 8);
+  });
+  const lines = all.slice(0, 8);
   const items = new Map();
   lines.forEach((t, i) => {
     let key = t.moves ? t.line : `${t.pool} after ${lines.slice(i + 1).find((o) => o.pool === t.pool)?.line}`;
@@ -23,14 +33,10 @@ export function showDecisions(ticks) {
   place(byId("decisions"), [...items.values()]);
   shown.clear();
   for (const [key, e] of items) shown.set(key, e);
-  byId("decisions-none").hidden = items.size > 0;
-  byId("decisions-none").textContent = "The controller has made no decision yet.";
-}
-
-// withoutDecisions says why they cannot be read.
-export function withoutDecisions(fault) {
-  byId("decisions-none").hidden = false;
-  byId("decisions-none").textContent = `The decisions cannot be read: ${fault.message}`;
+  older = (ticks[ticks.indexOf(all[8]) - 1] ?? ticks.at(-1))?.id;
+  byId("older").hidden = !all[8] && ticks.length < 30;
+  byId("newest").hidden = !before;
+  say("decisions-none", lines[0] ? "" : before ? "There is no older decision." : "The controller has made no decision yet.");
 }
 
 function item() {

@@ -1,7 +1,7 @@
 // The faults that are injected into the fleet of one machine: what is in force,
 // and a form that injects another.
 import { call, repeat, send } from "./api.js";
-import { byId, element, put } from "./words.js";
+import { byId, element, on, put } from "./words.js";
 
 const path = "/local/faults";
 const every = 10000; // milliseconds between two readings
@@ -22,9 +22,9 @@ const fields = ["seconds", "launches", "worker", "min", "max"];
 // startFaults reads the faults now and then.
 export function startFaults() {
   byId("fault-kind").replaceChildren(...Object.entries(kinds).map(([kind, [does]]) => new Option(`${kind}: ${does}`, kind)));
-  byId("fault-kind").addEventListener("change", choose);
-  byId("fault-form").addEventListener("submit", (event) => { event.preventDefault(); inject(); });
-  byId("fault-clear").addEventListener("click", () => act(() => clear("")));
+  on("fault-kind", "change", choose);
+  on("fault-form", "submit", (event) => { event.preventDefault(); inject(); });
+  on("fault-clear", "click", () => act(() => clear("")));
   choose();
   repeat(read, every);
 }

@@ -1,7 +1,7 @@
 // What became of queries over hours and days: charts, and a table of models.
 import { Chart, library } from "./charts.js";
 import { watch, restart } from "./live.js";
-import { byId, dollars, element, milliseconds, percent, put, turn } from "./words.js";
+import { byId, dollars, element, milliseconds, on, percent, put, turn } from "./words.js";
 
 const rowsShown = 12; // of the table of models, until all are asked for
 const rowsATurn = 25; // of it, made before the browser answers what came meanwhile
@@ -29,10 +29,10 @@ const specs = {
 
 // startHistory watches the history.
 export function startHistory() {
-  byId("window").addEventListener("change", restart);
-  byId("of-model").addEventListener("change", restart);
-  byId("of-class").addEventListener("change", () => last && drawAll(last));
-  byId("more-models").addEventListener("click", () => { allModels = true; return showModels(last?.models ?? []); });
+  on("window", "change", restart);
+  on("of-model", "change", restart);
+  on("of-class", "change", () => last && drawAll(last));
+  on("more-models", "click", () => { allModels = true; return showModels(last?.models ?? []); });
   watch(path, show, (fault) => { if (fault.status === 404) byId("history").hidden = true; }); // this stage keeps none
 }
 

@@ -1,14 +1,14 @@
 // Dead letters: how many there are, why, and submitting their queries again. They
 // are read on request only, because a read hides them from other readers for a moment.
 import { call, send } from "./api.js";
-import { byId, clock, element } from "./words.js";
+import { byId, clock, element, on } from "./words.js";
 
 const most = 20; // dead letters that are read, or submitted again, at once
 
 // startLetters connects the buttons.
 export function startLetters() {
-  byId("letters-show").addEventListener("click", () => act(() => call(`/v1/dead-letters?limit=${most}`, { timeout: 30000 }), "would be "));
-  byId("letters-redrive").addEventListener("click", () => act(() => send("POST", "/v1/dead-letters/redrive", { limit: most }, { timeout: 30000 }), ""));
+  on("letters-show", "click", () => act(() => call(`/v1/dead-letters?limit=${most}`, { timeout: 30000 }), "would be "));
+  on("letters-redrive", "click", () => act(() => send("POST", "/v1/dead-letters/redrive", { limit: most }, { timeout: 30000 }), ""));
 }
 
 // countLetters shows how many dead letters the queues hold, and the buttons to operators.

@@ -2,7 +2,7 @@
 // bounds, and to the values that it had before, each of which can be restored.
 import { call, send } from "./api.js";
 import { watch } from "./live.js";
-import { byId, clock, element, place } from "./words.js";
+import { byId, clock, element, on, place, say } from "./words.js";
 
 const historyShown = 10; // earlier values of a setting
 const items = new Map(); // by the setting's name
@@ -10,8 +10,8 @@ let settings = []; // as they were read last
 let version = 0; // of them: a change is refused when others made one since
 
 export function startSettings() {
-  byId("setting-find").addEventListener("input", show);
-  byId("settings-all").addEventListener("change", show);
+  on("setting-find", "input", show);
+  on("settings-all", "change", show);
   watch(() => "/v1/settings", update, without);
 }
 
@@ -19,8 +19,7 @@ export function startSettings() {
 // why they cannot be read.
 function without(fault) {
   byId("settings").hidden = [403, 404].includes(fault.status);
-  byId("settings-none").hidden = false;
-  byId("settings-none").textContent = `The settings cannot be read: ${fault.message}`;
+  say("settings-none", `The settings cannot be read: ${fault.message}`);
 }
 
 function update(read) {
@@ -36,8 +35,7 @@ function show() {
   const all = byId("settings-all").checked || words !== "";
   const chosen = settings.filter((s) => (all || s.value !== s.default || items.get(s.name)?.open) && `${s.name} ${s.doc}`.toLowerCase().includes(words));
   place(byId("settings-list"), chosen.map(item));
-  byId("settings-none").hidden = chosen.length > 0;
-  byId("settings-none").textContent = words ? "No setting contains these words." : "Every setting has its default value.";
+  say("settings-none", chosen[0] ? "" : words ? "No setting contains these words." : "Every setting has its default value.");
 }
 
 // item returns the element of a setting with its present value. Its form is made

@@ -2,7 +2,7 @@
 // bounds on the answer.
 import { Lost, call, picture, submit, upload, vote } from "./api.js";
 import { candidates } from "./candidates.js";
-import { answerOf, byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
+import { answerOf, byId, dollars, element, milliseconds, on, percent, ranOn, story } from "./words.js";
 
 const maxBytes = 10 * 1024 * 1024;
 const inlineBytes = 200 * 1024; // larger pictures are uploaded and named
@@ -16,12 +16,12 @@ const fields = {
 };
 
 export function startTry() {
-  byId("form").addEventListener("submit", (event) => {
+  on("form", "submit", (event) => {
     event.preventDefault();
     ask();
   });
-  byId("file").addEventListener("change", () => choose(byId("file").files[0]));
-  byId("task").addEventListener("change", showInput);
+  on("file", "change", () => choose(byId("file").files[0]));
+  on("task", "change", showInput);
   startDrop();
 }
 

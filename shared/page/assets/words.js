@@ -2,6 +2,14 @@
 // server only ever becomes text, never markup.
 
 export const byId = (id) => document.getElementById(id);
+export const on = (id, event, act) => byId(id).addEventListener(event, act);
+
+// say shows a text, unless it is shown already, or hides its element without one.
+export function say(id, text) {
+  const at = byId(id);
+  if (at.textContent !== text) at.textContent = text;
+  at.hidden = !text;
+}
 
 // element makes an element with a class and children, which are elements or text.
 export function element(name, className, ...children) {

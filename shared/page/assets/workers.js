@@ -1,14 +1,14 @@
 // The workers by name and state, a page at a time.
 import { watch, restart } from "./live.js";
-import { byId, element, percent, put } from "./words.js";
+import { byId, element, on, percent, put, say } from "./words.js";
 
 const page = 20; // workers shown together
 let from = 0;
 
 export function startWorkers() {
-  byId("of-state").addEventListener("change", () => { from = 0; restart(); });
-  byId("workers-back").addEventListener("click", () => { from = Math.max(0, from - page); restart(); });
-  byId("workers-on").addEventListener("click", () => { from += page; restart(); });
+  on("of-state", "change", () => { from = 0; restart(); });
+  on("workers-back", "click", () => { from = Math.max(0, from - page); restart(); });
+  on("workers-on", "click", () => { from += page; restart(); });
   watch(path, show, without);
 }
 
@@ -21,16 +21,14 @@ function path() {
 // without hides the workers where they are not served, and else says why they cannot be read.
 function without(fault) {
   byId("workers-box").hidden = fault.status === 404;
-  byId("workers-none").hidden = false;
-  byId("workers-none").textContent = `The workers cannot be read: ${fault.message}`;
+  say("workers-none", `The workers cannot be read: ${fault.message}`);
 }
 
 function show({ workers, total }) {
   if (from >= total) from = Math.max(0, page * (Math.ceil(total / page) - 1));
   put(byId("workers"), workers.map(row));
-  byId("workers-none").hidden = workers.length > 0;
+  say("workers-none", workers[0] ? "" : "There is no worker.");
   byId("workers").closest("div").hidden = !workers.length;
-  byId("workers-none").textContent = "There is no worker.";
   byId("workers-pages").hidden = total <= page;
   byId("workers-which").textContent = `${from + 1} to ${from + workers.length} of ${total}`;
   byId("workers-back").disabled = from === 0;
