@@ -23,7 +23,11 @@ func stageParameterRules() []rule {
 			env := variables(a.function("api"))
 			want := names.StageParameter{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools),
 				StateTable: flat(env[names.StateTable]), RecordsTable: flat(env[names.RecordsTable]), Bucket: flat(env[names.Bucket]), QueueURLPrefix: flat(env[names.QueueURLPrefix])}
-			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||
+			for _, name := range want.Pools {
+				p := a.cfg.Pools[name]
+				want.Groups = append(want.Groups, names.PoolGroup{InstanceType: p.InstanceTypes[0], Max: p.Max, Warm: p.Warm})
+			}
+			if !slices.Equal(d.Pools, want.Pools) || !slices.Equal(d.Groups, want.Groups) || d.Authorizer != want.Authorizer || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||
 				!slices.Equal(d.FunctionMB, a.plan.sizes) || d.Models != flat(env[environment.Models]) || d.Catalogue != a.cfg.Catalogue || d.Profiles != a.cfg.ProfilesPrefix || d.Bucket != want.Bucket || d.QueueURLPrefix != want.QueueURLPrefix || d.Endpoint == "" {
 				return faultf("the stage's parameter has %+v, and the api function %+v", d, want)
 			}

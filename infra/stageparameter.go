@@ -19,11 +19,12 @@ import (
 func (s *stack) makeStageParameter() {
 	backend := s.resourceNames()
 	var pools []string
+	var groups []names.PoolGroup
 	for _, p := range s.pools {
-		pools = append(pools, p.name)
+		pools, groups = append(pools, p.name), append(groups, names.PoolGroup{InstanceType: p.InstanceTypes[0], Max: p.Max, Warm: p.Warm})
 	}
 	parameter, err := json.Marshal(names.StageParameter{
-		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
+		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools, Groups: groups,
 		StateTable: *backend[names.StateTable], RecordsTable: *backend[names.RecordsTable], Bucket: *backend[names.Bucket], QueueURLPrefix: *backend[names.QueueURLPrefix],
 		Models: *backend[environment.Models], Catalogue: s.Catalogue, Profiles: s.ProfilesPrefix, FunctionArch: s.FunctionArch, FunctionMB: s.sizes, GenericMB: s.GenericSizes,
 		SigningSecret: *s.secret.Ref(), Settings: s.settings,
@@ -56,7 +57,7 @@ func (s *stack) operatorMay() []permission {
 		allow(on(s.arn("ssm", path)), "ssm:GetParameterHistory", "ssm:PutParameter").
 			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "there are many settings: the action is limited to their path"),
 		allow(on(s.data.state.TableArn()), "dynamodb:Query"),
-		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
+		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"),
 		s.readKey(),
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), platform.Overflow, platform.CallbackQueue)...), "sqs:SendMessage"),

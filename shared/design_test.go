@@ -78,6 +78,7 @@ var layers = []struct {
 	{"shared/dispatch", []string{"shared/core", "shared/platform", "shared/engine", "shared/telemetry", "shared/dispatch"}},
 	{"shared/control", []string{"shared/cache", "shared/canary", "shared/core", "shared/overflow", "shared/platform", "shared/telemetry", "shared/control"}},
 	{"shared/recorded", []string{"shared/core", "shared/platform", "shared/telemetry", "shared/recorded"}},
+	{"shared/savings", []string{"shared/api", "shared/core", "shared/platform", "shared/recorded", "shared/simulate", "shared/telemetry"}},
 	{"shared/measure", []string{"shared/core", "shared/platform", "shared/engine", "shared/measure"}},
 	{"shared/client", []string{"shared/api", "shared/core", "shared/client"}},
 	{"shared/stage", []string{"docs", "profiles", "shared/core", "shared/environment", "shared/modelstore", "shared/platform", "shared/dispatch", "shared/intake", "shared/telemetry", "shared/stage"}},

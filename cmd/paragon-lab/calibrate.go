@@ -99,7 +99,7 @@ func runCalibrate(ctx context.Context, term *cli.Terminal, f *calibrateFlags) er
 	if err := machine.StoreCalibration(f.data, kept); err != nil {
 		return err
 	}
-	return printVerdict(term, runs, kept, machine.JudgeCalibration(f.data, calibration.Subject{Catalogue: kept.Catalogue, Schemes: []string{kept.Scheme}}))
+	return printVerdict(term, runs, kept, machine.JudgeCalibration(f.data, nil, calibration.Subject{Catalogue: kept.Catalogue, Schemes: []string{kept.Scheme}}))
 }
 
 // namedTrace is a trace to calibrate by.

@@ -39,7 +39,7 @@ func TestACalibrationIsReported(t *testing.T) {
 			t.Fatal(err)
 		}
 		term := newTerminal(t, http.NotFoundHandler())
-		err := printVerdict(term.Terminal, nil, kept, machine.JudgeCalibration(folder, calibration.Subject{Schemes: []string{"paragon"}}))
+		err := printVerdict(term.Terminal, nil, kept, machine.JudgeCalibration(folder, nil, calibration.Subject{Schemes: []string{"paragon"}}))
 		printed := term.Out.String()
 		if err != nil {
 			printed += err.Error()

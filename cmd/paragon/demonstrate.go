@@ -356,7 +356,7 @@ func (d *demonstration) printBill(ctx context.Context) error {
 	if s.Savings != nil && s.Savings.To.Before(end) {
 		d.say("The simulation of other schemes has not ended yet. paragon status will print what they would have cost.\n")
 	}
-	printSavings(d.term, s.Savings)
+	printSavings(d.term, s.Savings, mostSavings)
 	d.say("%s", d.defaultScheme(s.Savings))
 	return d.printMoves(ctx)
 }

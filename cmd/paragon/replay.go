@@ -28,7 +28,9 @@ the arrivals of the --warmup before the first moment, but does not count them.
 
 The output states the margin of error of the simulated costs, which comes from the runs of paragon-lab
 calibrate in the data folder (--data), or from the runs that ship with Paragon. The margin is doubled
-if those runs had another catalogue, scheme or version of Paragon than what is simulated. For a stage in an account, no such runs exist; with --uncalibrated, the command prints the costs without an error.
+if those runs had another catalogue, scheme or version of Paragon than what is simulated. For a
+stage in an account, the command also simulates the stage itself in the same time, as paragon
+savings does, and the larger error counts. With --uncalibrated, it prints the costs without an error.
 The simulated controller applies the settings given by --set. Unless --set gives max_workers,
 the number of workers has no upper limit.
 
@@ -50,7 +52,7 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	f := &replayFlags{}
 	c := &cobra.Command{
 		Use: "replay", Short: "Simulate what your recorded arrivals would cost under every scheme",
-		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json\n  paragon replay --stage prod --uncalibrated --task fashion --from 2026-05-01T12:00:00Z --to 2026-05-01T18:00:00Z",
+		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json\n  paragon replay --stage prod --task fashion --from 2026-05-01T12:00:00Z --to 2026-05-01T18:00:00Z",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 			return runReplay(c.Context(), term, f, c.Flags().Changed)
 		},
@@ -58,7 +60,7 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	fs := c.Flags()
 	f.Add(fs)
 	f.arrivals.add(term, fs)
-	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings even if no calibration has measured their error")
+	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings even if their error is not known; of a stage in an account, do not measure it")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	term.CompleteNames(c)
 	term.CompleteStage(c)
@@ -82,7 +84,10 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 	if err != nil {
 		return err
 	}
-	verdict := judgeArrivals(term, &f.arrivals, calibration.Subject{Catalogue: f.Catalogue, Schemes: schemeNames(schemes)})
+	verdict, err := judgeArrivals(ctx, term, f, from, to, calibration.Subject{Catalogue: f.Catalogue, Schemes: schemeNames(schemes)})
+	if err != nil {
+		return err
+	}
 	if !verdict.Quoted && !f.uncalibrated {
 		return fmt.Errorf("%s; or add --uncalibrated to print costs whose error is not measured", verdict)
 	}

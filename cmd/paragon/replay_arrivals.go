@@ -95,13 +95,22 @@ func readRecorded(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from
 // ofStage reports whether the arrivals are those of a stage in an account.
 func ofStage(term *cli.Terminal, f *arrivalFlags) bool { return f.cloudwatch || term.Stage != "" }
 
-// judgeArrivals says whether savings may be quoted on the arrivals: of a stage in an
-// account nothing vouches for them.
-func judgeArrivals(term *cli.Terminal, f *arrivalFlags, of calibration.Subject) calibration.Verdict {
-	if ofStage(term, f) {
-		return calibration.Deployment()
+// judgeArrivals says within which error the costs of the arrivals are known: for a stage in
+// an account by the stage's own past in the same time.
+func judgeArrivals(ctx context.Context, term *cli.Terminal, f *replayFlags, from, to time.Time, of calibration.Subject) (calibration.Verdict, error) {
+	if !ofStage(term, &f.arrivals) {
+		return machine.JudgeCalibration(f.arrivals.data, nil, of), nil
 	}
-	return machine.JudgeCalibration(f.data, of)
+	if f.uncalibrated {
+		return calibration.Verdict{Why: "with --uncalibrated the error is not measured"}, nil
+	}
+	stage, _ := term.Place()
+	s, err := openCompared(ctx, term, stage)
+	if err != nil {
+		return calibration.Verdict{}, err
+	}
+	past, err := s.measure(ctx, from, to)
+	return judgeStage(past, of), err
 }
 
 // openMetrics opens where arrivals are recorded, and says by which steps those

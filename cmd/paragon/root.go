@@ -73,7 +73,7 @@ func groups(term *cli.Terminal) []group {
 		{"query", "Ask:", []*cobra.Command{newSubmitCommand(term), newGetCommand(term), newListCommand(term), newCancelCommand(term), newFeedbackCommand(term)}},
 		{"inspect", "Inspect:", []*cobra.Command{newStatusCommand(term), newTopCommand(term), newPageCommand(term), newHistoryCommand(term), newExplainCommand(term), newDecisionsCommand(term), newReplayDecisionCommand(term), newLogsCommand(term), newDoctorCommand(term)}},
 		{"models", "Models:", []*cobra.Command{newModelsCommand(term), newModelCommand(term), newSelectCommand(term), newProfileCommand(term)}},
-		{"costs", "Costs:", []*cobra.Command{newUsageCommand(term), newCostCommand(term), newReplayCommand(term)}},
+		{"costs", "Costs:", []*cobra.Command{newUsageCommand(term), newCostCommand(term), newSavingsCommand(term), newReplayCommand(term)}},
 		{"operate", "Operate:", []*cobra.Command{newTuneCommand(term), newRedriveCommand(term), newCallbacksCommand(term), newFaultCommand(term), newImageCommand(term)}},
 		{"other", "Other:", []*cobra.Command{newVersionCommand(term), newProfileColdCommand(term), newProfileShareCommand(term), newModelCheckCommand(term), newModelRunCommand(term)}},
 	}

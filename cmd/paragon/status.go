@@ -130,7 +130,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.Printf(" since %s", s.CostSince.Format(time.DateTime))
 	}
 	term.Printf("\n")
-	printSavings(term, s.Savings)
+	printSavings(term, s.Savings, mostSavings)
 	if s.StoreFault != "" {
 		term.Printf("%s     cannot be written: %s\n", style.Bad("store"), cli.OneLine(s.StoreFault))
 	}
@@ -160,25 +160,26 @@ func endedLine(e *api.WorkersEnded) string {
 }
 
 // printSavings prints what other schemes would have cost, as intervals, or why
-// that is not known.
-func printSavings(term *cli.Terminal, s *api.Savings) {
+// that is not known; of the simulated ones so many, the cheapest.
+func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 	if s == nil {
 		return
 	}
 	if !s.Quoted {
-		term.Printf("savings   unknown: %s; %s\n", cli.OneLine(s.Why), cli.OneLine(s.Next))
+		term.Printf("savings   unknown: %s\n", strings.TrimSuffix(cli.OneLine(s.Why)+"; "+cli.OneLine(s.Next), "; "))
 		return
 	}
 	if len(s.Others) == 0 {
 		return
 	}
-	term.Printf("compared  with other schemes on the arrivals until %s, by when this stage had cost %s (cheapest first):\n", s.To.Local().Format(time.TimeOnly), pricing.Dollars(s.CostUSD))
-	shown := savingsShown(s.Others)
+	term.Printf("compared  with other schemes on the arrivals from %s to %s, for which this stage cost %s (cheapest first):\n",
+		s.From.Local().Format(time.DateTime), s.To.Local().Format(time.DateTime), pricing.Dollars(s.CostUSD))
+	shown := savingsShown(s.Others, most)
 	for _, o := range shown {
 		term.Printf("          %s\n", comparedWith(o, s.CostUSD))
 	}
 	if more := len(s.Others) - len(shown); more > 0 {
-		term.Printf("          %d more would have cost at least as much; `paragon status --json` has them\n", more)
+		term.Printf("          %d more would have cost at least as much; `paragon savings` prints them\n", more)
 	}
 	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 	if plain, ok := plainFunctionOf(s); ok && pricing.PlainIsCheaper(plain.CostUSD, s.CostUSD) {
@@ -186,17 +187,17 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 	}
 }
 
-// mostSavings is how many of the simulated schemes are printed.
+// mostSavings is how many of the simulated schemes a status prints.
 const mostSavings = 5
 
 // savingsShown are the cheapest schemes, and the plain function.
-func savingsShown(others []api.SchemeCost) (shown []api.SchemeCost) {
+func savingsShown(others []api.SchemeCost, most int) (shown []api.SchemeCost) {
 	simulated := 0
 	for _, o := range others {
 		if o.Simulated {
 			simulated++
 		}
-		if !o.Simulated || simulated <= mostSavings {
+		if !o.Simulated || simulated <= most {
 			shown = append(shown, o)
 		}
 	}

@@ -102,14 +102,15 @@ func samplePicture(set *profiles.Set) ([]byte, error) {
 	return fs.ReadFile(set.Samples("fashion"), names[0])
 }
 
-// What was calibrated on one machine is not quoted for an account.
-func TestNoSavingsAreQuotedInAnAccount(t *testing.T) {
+// The api function does not simulate: its status names the command that does.
+func TestTheStatusOfAnAccountNamesTheCommandThatSimulates(t *testing.T) {
 	ask := gateway(t)
 	got := ask("GET", "/v1/status", "me", nil)
 	var status struct {
 		Savings struct {
 			Quoted bool
 			Why    string
+			Next   string
 		}
 	}
 	body := got.Body
@@ -119,7 +120,7 @@ func TestNoSavingsAreQuotedInAnAccount(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &status); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
-	if status.Savings.Quoted || !strings.Contains(status.Savings.Why, "is not valid for a deployment") {
+	if status.Savings.Quoted || !strings.Contains(status.Savings.Next, "paragon savings --stage") || !strings.Contains(status.Savings.Why, "does not simulate") {
 		t.Errorf("%d %s", got.StatusCode, body)
 	}
 }

@@ -82,8 +82,9 @@ type WorkersEnded struct {
 // same arrivals by the simulator, when its figures may be quoted; else why not.
 type Savings struct {
 	calibration.Verdict
-	// CostUSD is what the backend had cost when the others were simulated, at To.
+	// CostUSD is what the stage cost from From to To, the time that was simulated.
 	CostUSD float64      `json:"cost_usd,omitempty"`
+	From    time.Time    `json:"from,omitzero"`
 	To      time.Time    `json:"to,omitzero"`
 	Others  []SchemeCost `json:"others,omitempty"` // cheapest first
 }

@@ -103,7 +103,7 @@ test("where nothing was measured it says why, and what to do", async () => {
   try {
     await uncalibrated(true);
     await page.getByText("Unknown:").waitFor();
-    assert.match(await text("#savings-why"), /is not valid for a deployment.*the account's bill/);
+    assert.match(await text("#savings-why"), /does not simulate.*paragon savings --stage/);
     assert.equal(await page.locator("#savings-others").isHidden(), true);
     assert.doesNotMatch(await text("#savings"), /reactive/);
   } finally {

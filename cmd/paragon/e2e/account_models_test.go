@@ -14,8 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/paragon-serving/paragon/profiles"
@@ -45,15 +43,7 @@ func account(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, text := map[string]types.KeyType{names.StateKey: types.KeyTypeHash, names.StateSort: types.KeyTypeRange}, types.ScalarAttributeTypeS
-	table := &dynamodb.CreateTableInput{TableName: aws.String(stateTable), BillingMode: types.BillingModePayPerRequest}
-	for _, name := range []string{names.StateKey, names.StateSort} {
-		table.KeySchema = append(table.KeySchema, types.KeySchemaElement{AttributeName: aws.String(name), KeyType: keys[name]})
-		table.AttributeDefinitions = append(table.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: text})
-	}
-	if _, err := dynamodb.NewFromConfig(sdk).CreateTable(t.Context(), table); err != nil {
-		t.Fatal(err)
-	}
+	testserver.Table(t, stateTable, names.StateKey, names.StateSort)
 	if _, err := ssm.NewFromConfig(sdk).PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(names.StageParameterPath("dev")), Value: aws.String(string(where)), Type: "String"}); err != nil {
 		t.Fatal(err)
 	}

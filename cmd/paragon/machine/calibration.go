@@ -44,15 +44,16 @@ func StoreCalibration(dataDir string, r calibration.Report) error {
 }
 
 // JudgeCalibration says within which error simulated costs are known for the backend in a data
-// folder. A calibration that cannot be read vouches for nothing.
-func JudgeCalibration(dataDir string, of calibration.Subject) calibration.Verdict {
+// folder, by its calibration and by its own past, which may be nil. A calibration that
+// cannot be read vouches for nothing.
+func JudgeCalibration(dataDir string, past *calibration.Past, of calibration.Subject) calibration.Verdict {
 	of.Version = Version
 	command := "paragon-lab calibrate --data " + dataDir
 	stored, err := readCalibration(dataDir)
 	if err != nil {
 		return calibration.Verdict{Why: err.Error(), Next: "run `" + command + "` to replace it"}
 	}
-	return calibration.Judge(stored, of, command)
+	return calibration.Judge(calibration.Evidence{Stored: stored, Command: command, Past: past}, of)
 }
 
 // readCalibration reads what is stored, and nil when nothing is.

@@ -72,7 +72,7 @@ type Machine struct {
 	recorder       *recorder
 	replaced       map[string]string
 	boots          bootTimes
-	savings        savings
+	savings        savingsNow
 	faults         *faultHandler
 	fleet          *supervisor.Supervisor
 	traces         *tracing.Source

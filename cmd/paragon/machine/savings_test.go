@@ -2,11 +2,9 @@ package machine
 
 import (
 	"cmp"
-	"crypto/rand"
 	"log/slog"
 	"math"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,12 +13,9 @@ import (
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
-	"github.com/paragon-serving/paragon/shared/core/query"
-	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
-	"github.com/paragon-serving/paragon/shared/simulate"
 	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
@@ -123,31 +118,20 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	}
 }
 
-// What the newest sampled queries asked for is what is simulated.
-func TestAsksAreThoseOfTheNewestQueries(t *testing.T) {
+// From an hour on, the stage's own past counts where it is further off than the runs that
+// were recorded: here the meter has half a dollar for an hour without queries and workers.
+func TestTheOwnPastWidensTheMargin(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	m := weighing(t, now, time.Minute)
-	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
-	if err != nil {
+	m := weighing(t, now, time.Hour)
+	store(t, m.cfg.DataDir, 2)
+	if got := m.weigh(t.Context(), now); got.Quoted || !strings.Contains(got.Why, "for 1.0 h of this stage's own past under scheme hedged, the simulation was off by -100.0 % in cost") {
+		t.Errorf("%+v", got)
+	}
+	if err := m.backend.Settings.Set(t.Context(), "scheme", "hedged"); err != nil { // now: another one may have run before
 		t.Fatal(err)
 	}
-	for _, r := range []query.Record{
-		{Model: "mlp", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
-		{Model: "gone", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
-		{Model: "cnn", Class: query.Relaxed, DeadlineAt: now.Add(time.Millisecond)},
-	} {
-		id, err := signed.NewID(rand.Reader, signed.Direct, "o", now, now.Add(time.Minute), now.Add(time.Hour))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.ID, r.Owner, r.State, r.AcceptedAt, r.ExpiresAt, r.ForgetAt = keys.SignID(id), "o", query.Succeeded, now, id.ExpiresAt, id.ForgetAt
-		if _, _, err := m.backend.Records.PutRecord(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := m.asks(t.Context(), []string{"cnn", "mlp"}, 5)
-	if want := []simulate.Ask{{Strict: true, BoundMS: 200, Served: []simulate.Served{{Model: 1}}}}; err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, error %v, want %+v", got, err, want)
+	if got := m.weigh(t.Context(), now); !got.Quoted || strings.Contains(got.Why, "own past") {
+		t.Errorf("after a change of the scheme: %+v", got)
 	}
 }
 

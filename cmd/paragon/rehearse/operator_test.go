@@ -27,7 +27,9 @@ import (
 	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -136,6 +138,7 @@ func TestOperate(t *testing.T) {
 	term.readsCallbacks()
 	term.adds()
 	term.readsThePast()
+	term.compares()
 	term.checksUp(picture)
 	term.checkOperator()
 }
@@ -254,6 +257,19 @@ func (term *terminal) readsThePast() {
 	term.tops()
 	term.usage()
 	term.pageReads()
+}
+
+// compares has the stage count a dollar an hour, and compares it with what is simulated of the
+// arrivals: next to nothing.
+func (term *terminal) compares() {
+	term.t.Helper()
+	end := time.Now().UTC().Truncate(time.Minute).Add(-5 * time.Minute)
+	var rows []timeline.Stored
+	for at := end.Add(-70 * time.Minute); !at.After(end); at = at.Add(time.Minute) {
+		rows = append(rows, timeline.Stored{Step: time.Minute, Row: timeline.Row{At: at, Samples: 1, CostUSD: 1. / 60}})
+	}
+	must(term.t, term.backend.Timeline.PutTimeline(term.t.Context(), rows...))
+	term.says("for 1.0 h of this stage's own past under scheme "+settings.Defaults().Scheme, "savings", "--since", "1h")
 }
 
 // answeredApart is how many queries are answered before the past is read, in addition to those

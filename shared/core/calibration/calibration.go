@@ -1,7 +1,7 @@
-// Package calibration says how far off the simulator's costs may be on a
-// machine, by runs of a whole stage that were compared with their simulation. It
-// is the one rule behind `paragon-lab calibrate`, `paragon replay`, the status and
-// the page.
+// Package calibration says how far off the simulator's costs may be for a stage, by
+// runs of a whole stage and by the stage's own past, each compared with its
+// simulation. It is the one rule behind `paragon-lab calibrate`, `paragon savings`,
+// `paragon replay`, the status and the page.
 package calibration
 
 import (
@@ -82,23 +82,92 @@ type Subject struct {
 	Schemes            []string
 }
 
-// Judge gives the verdict on one machine. stored is the calibration of this
-// machine, nil when there is none; of is what is simulated; command is what a person
-// runs to calibrate this machine. Without runs of this machine on enough traces, the
-// error is at least that of the shipped runs. Where the runs had another catalogue,
-// another version or another scheme than what is simulated, the error is taken to be
-// widened times as large.
-func Judge(stored *Report, of Subject, command string) Verdict {
+// LeastPast is for how long workers or functions must have cost something before a stage's
+// own past tells an error: as long as one of the runs that ship with Paragon.
+const LeastPast = time.Hour
+
+// Past is a stage's recent past beside its simulation under the scheme that ran.
+type Past struct {
+	Cost      time.Duration // for how long the stage cost something
+	Scheme    string
+	Catalogue string
+	// CostUSD is what the stage counted of its workers and functions, and SimulatedUSD
+	// what the simulator makes of the same arrivals.
+	CostUSD, SimulatedUSD float64
+	// Unknown is why this tells nothing, such as a change of the scheme within the time.
+	Unknown string
+}
+
+// errorPercent is by how much the simulation is off what the stage counted; false
+// where the past is too short to tell.
+func (p *Past) errorPercent() (percent float64, known bool) {
+	if p == nil || p.Unknown != "" || p.Cost < LeastPast || !(p.CostUSD > 0) {
+		return 0, false
+	}
+	return 100 * (p.SimulatedUSD/p.CostUSD - 1), true
+}
+
+// why says why the past tells nothing.
+func (p *Past) why() string {
+	if p != nil && p.Unknown != "" {
+		return p.Unknown
+	}
+	return fmt.Sprintf("the stage cost something for less than %.0f h of the time that is compared, which is too short to measure how far off its simulation is", LeastPast.Hours())
+}
+
+// Evidence is what is known of the simulator's error for a stage.
+type Evidence struct {
+	// Stored is the calibration of the machine that the stage runs on; nil where there
+	// is none.
+	Stored *Report
+	// Command is what a person runs to calibrate this machine; empty for a stage in an
+	// account, where no run can be calibrated: there its own past alone tells.
+	Command string
+	// Past is the stage's own past; nil where it was not simulated.
+	Past *Past
+}
+
+// Judge gives the verdict on what is simulated. The error is the larger one of that of
+// recorded runs and that of the stage's own past. Where either had another catalogue,
+// version or scheme than what is simulated, it is taken to be widened times as large.
+func Judge(e Evidence, of Subject) Verdict {
+	v := judgeRuns(e.Stored, of, e.Command)
+	percent, known := e.Past.errorPercent()
+	switch {
+	case e.Command == "" && !known:
+		return Verdict{Why: e.Past.why(), Next: "compare another time, or try again later"}
+	case !v.Quoted || !known:
+		return v
+	}
+	own := Verdict{Quoted: true, ErrorPercent: max(size(percent), leastError), Why: fmt.Sprintf("for %.1f h of this stage's own past under scheme %s, the simulation was off by %+.1f %% in cost", e.Past.Cost.Hours(), e.Past.Scheme, percent)}
+	own = own.widenedFor("that time", Report{Version: of.Version, Scheme: e.Past.Scheme, Catalogue: e.Past.Catalogue}, of)
+	larger := "that of the recorded runs"
+	if own.ErrorPercent > v.ErrorPercent {
+		v.ErrorPercent, larger = own.ErrorPercent, "that of the stage's own past"
+	}
+	v.Why += fmt.Sprintf("; %s; the margin is the larger one, %s", own.Why, larger)
+	if !(v.ErrorPercent < mostError) {
+		return Verdict{Why: v.Why, Next: fmt.Sprintf("no other cost is known well enough from %.0f %% on; compare a time without interruptions", float64(mostError))}
+	}
+	return v
+}
+
+// judgeRuns gives the verdict by recorded runs alone. Without runs of this machine on
+// enough traces, the error is at least that of the shipped runs.
+func judgeRuns(stored *Report, of Subject, command string) Verdict {
 	run := "run `" + command + "`"
 	shippedCost, shippedWorkers := Shipped.worst()
 	shipped := fmt.Sprintf("in the %d runs that ship with Paragon the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers", len(Shipped.Runs), shippedCost, shippedWorkers)
+	const runs = "those runs"
 	switch {
+	case command == "":
+		return Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped}.widenedFor(runs, Shipped, of)
 	case stored == nil:
 		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine"}
-		return v.widenedFor(Shipped, of)
+		return v.widenedFor(runs, Shipped, of)
 	case stored.Version != of.Version:
 		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine's calibration is of version %s, and this is %s", shipped, stored.Version, of.Version), Next: run + " again"}
-		return v.widenedFor(Shipped, of)
+		return v.widenedFor(runs, Shipped, of)
 	}
 	traces := map[string]bool{}
 	for _, r := range stored.Runs {
@@ -110,7 +179,7 @@ func Judge(stored *Report, of Subject, command string) Verdict {
 	if len(traces) < FewestTraces {
 		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on %d traces at least: until then, the error of the shipped runs is used if it is larger", run, FewestTraces)
 	}
-	v = v.widenedFor(*stored, of)
+	v = v.widenedFor(runs, *stored, of)
 	if !(v.ErrorPercent < mostError) {
 		return Verdict{Why: v.Why, Next: run + " again while the machine does nothing else"}
 	}
@@ -121,8 +190,9 @@ func Judge(stored *Report, of Subject, command string) Verdict {
 // runs differ from what is simulated. It is a margin that was chosen, not measured.
 const widened = 2
 
-// widenedFor is the verdict on what is simulated by runs that may have been others.
-func (v Verdict) widenedFor(runs Report, of Subject) Verdict {
+// widenedFor is the verdict on what is simulated by runs that may have been others; what
+// names these runs.
+func (v Verdict) widenedFor(what string, runs Report, of Subject) Verdict {
 	var differ []string
 	if runs.Version != of.Version {
 		differ = append(differ, "version "+runs.Version+" of Paragon")
@@ -137,7 +207,7 @@ func (v Verdict) widenedFor(runs Report, of Subject) Verdict {
 		return v
 	}
 	v.ErrorPercent *= widened
-	v.Why += fmt.Sprintf("; those runs had %s, and what is simulated here has another, so the margin is doubled", strings.Join(differ, ", "))
+	v.Why += fmt.Sprintf("; %s had %s, and what is simulated here has another, so the margin is doubled", what, strings.Join(differ, ", "))
 	return v
 }
 
@@ -148,13 +218,12 @@ const (
 	mostError  = 50
 )
 
-// Deployment is the verdict on a stage in an account. What was measured on one
-// machine says nothing of its boots, metrics and queues.
-func Deployment() Verdict {
+// InAccount is what the status of a stage in an account says: its api function runs no
+// simulation.
+func InAccount() Verdict {
 	return Verdict{
-		Why: "`paragon-lab calibrate` measures one machine; its result is not valid for a deployment, which has other boot times, metrics and queues",
-		Next: "`paragon replay --stage NAME --task TASK --uncalibrated` prints the simulated cost of every scheme without a margin; " +
-			"to judge it, compare the line of the scheme that ran with the account's bill for those hours",
+		Why:  "the api function of a stage in an account does not simulate",
+		Next: "`paragon savings --stage NAME` simulates the recent arrivals of the stage, and prints what they would have cost with a margin",
 	}
 }
 

@@ -46,7 +46,7 @@ func TestHowFarOffCostsMayBe(t *testing.T) {
 		{"no run", report(), shipped, "on 2 traces at least"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := calibration.Judge(c.stored, as("1"), "paragon-lab calibrate --data d")
+			v := calibration.Judge(calibration.Evidence{Stored: c.stored, Command: "paragon-lab calibrate --data d"}, as("1"))
 			if v.Quoted != (c.percent > 0) || v.ErrorPercent != c.percent || !strings.Contains(v.String(), c.says) {
 				t.Errorf("within %v, want %v with %q: %s", v.ErrorPercent, c.percent, c.says, v)
 			}
@@ -66,7 +66,7 @@ func TestTheIntervalHoldsTheRun(t *testing.T) {
 }
 
 func TestAnotherVersionCountsForNothing(t *testing.T) {
-	v := calibration.Judge(report([2]float64{1, 1}, [2]float64{1, 1}), as("2"), "c")
+	v := calibration.Judge(calibration.Evidence{Stored: report([2]float64{1, 1}, [2]float64{1, 1}), Command: "c"}, as("2"))
 	if v.ErrorPercent != 2*5.4 || !strings.Contains(v.Why, "of version 1, and this is 2") {
 		t.Errorf("%+v", v)
 	}
@@ -91,7 +91,7 @@ func TestTheMarginIsDoubledWhereTheRunsDiffer(t *testing.T) {
 		{nil, calibration.Subject{Version: calibration.Shipped.Version, Catalogue: "fashion", Schemes: []string{"mixed"}}, 2 * 5.4, []string{"scheme paragon"}},
 		{report([2]float64{30, 1}, [2]float64{1, 1}), calibration.Subject{Version: "1", Catalogue: "fashion", Schemes: []string{"mixed"}}, 0, []string{"30.0 % in cost", "doubled"}},
 	} {
-		v := calibration.Judge(c.stored, c.of, "c")
+		v := calibration.Judge(calibration.Evidence{Stored: c.stored, Command: "c"}, c.of)
 		if v.ErrorPercent != c.percent || v.Quoted != (c.percent > 0) || len(c.says) == 0 && strings.Contains(v.Why, "doubled") {
 			t.Errorf("%+v: within %v, want %v: %s", c.of, v.ErrorPercent, c.percent, v)
 		}
@@ -103,8 +103,42 @@ func TestTheMarginIsDoubledWhereTheRunsDiffer(t *testing.T) {
 	}
 }
 
-func TestADeploymentIsNotVouchedFor(t *testing.T) {
-	if v := calibration.Deployment(); v.Quoted || !strings.Contains(v.String(), "is not valid for a deployment") {
-		t.Errorf("%+v", v)
+// The error of the stage's own past counts where it is the larger one, doubled as that of
+// runs is. A past that is too short tells nothing: then the runs of a machine count alone,
+// and of a stage in an account nothing is quoted.
+func TestTheLargerErrorOfRunsAndOwnPast(t *testing.T) {
+	others := calibration.Subject{Version: calibration.Shipped.Version, Catalogue: "fashion", Schemes: []string{"mixed"}}
+	past := func(hours, simulatedUSD float64) *calibration.Past {
+		return &calibration.Past{Cost: time.Duration(hours * float64(time.Hour)), Scheme: "hedged", Catalogue: "fashion", CostUSD: 10, SimulatedUSD: simulatedUSD}
+	}
+	for _, c := range []struct {
+		name    string
+		command string // empty in an account
+		past    *calibration.Past
+		percent float64 // 0 where nothing is quoted
+		says    string
+	}{
+		{"a machine without a past", "c", nil, 2 * 5.4, "to measure it on this machine"},
+		{"a machine with a short past", "c", past(0.9, 11), 2 * 5.4, "to measure it on this machine"},
+		{"a machine that is simulated well", "c", past(1, 10.1), 2 * 5.4, "off by +1.0 % in cost; that time had scheme hedged, and what is simulated here has another, so the margin is doubled; the margin is the larger one, that of the recorded runs"},
+		{"a machine that is not", "c", past(2, 9), 2 * 10, "for 2.0 h of this stage's own past under scheme hedged, the simulation was off by -10.0 %"},
+		{"an account without a past", "", nil, 0, "too short"},
+		{"an account with a short past", "", past(0.9, 11), 0, "less than 1 h"},
+		{"an account that cost nothing", "", &calibration.Past{Cost: 2 * time.Hour, Scheme: "hedged"}, 0, "too short"},
+		{"an account whose scheme changed", "", &calibration.Past{Cost: 2 * time.Hour, CostUSD: 10, SimulatedUSD: 10, Unknown: "the scheme changed"}, 0, "the scheme changed; compare another time"},
+		{"an account that is simulated well", "", past(1, 10.1), 2 * 5.4, "in the 15 runs that ship with Paragon"},
+		{"an account that is not", "", past(6, 11), 2 * 10, "the larger one, that of the stage's own past"},
+		{"an account that is far off", "", past(6, 13), 0, "from 50 % on"},
+		{"no number", "", past(6, math.NaN()), 0, "from 50 % on"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := calibration.Judge(calibration.Evidence{Command: c.command, Past: c.past}, others)
+			if v.Quoted != (c.percent > 0) || math.Abs(v.ErrorPercent-c.percent) > 1e-9 || !strings.Contains(v.String(), c.says) {
+				t.Errorf("within %v, want %v with %q: %s", v.ErrorPercent, c.percent, c.says, v)
+			}
+			if c.command == "" && strings.Contains(v.String(), "calibrate") {
+				t.Errorf("in an account nothing can be calibrated: %s", v)
+			}
+		})
 	}
 }

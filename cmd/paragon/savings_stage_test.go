@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
+)
+
+// The cost of a stage in an account is compared with other schemes within the error of its
+// own past: what it counted, beside the simulation of the scheme that ran.
+func TestSavingsOfAStage(t *testing.T) {
+	backend, now := stageDev(t), time.Now().UTC()
+	to := now.Add(-countedLate).Truncate(time.Minute)
+	from := now.Add(-countedLate - time.Hour).Truncate(time.Minute)
+	var points []platform.Point
+	for at := from.Add(-warmUp); at.Before(now.Add(-time.Minute)); at = at.Add(time.Minute) {
+		points = append(points, platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: at, Value: 60},
+			platform.Point{Metric: telemetry.ArrivalFunctionUSD.Name, At: at, Value: 0.001})
+	}
+	if err := backend.Metrics.Put(t.Context(), points...); err != nil {
+		t.Fatal(err)
+	}
+	// cost has the stage count so much for the hour.
+	cost := func(usd float64) {
+		t.Helper()
+		var rows []timeline.Stored
+		for at := from.Add(-warmUp); at.Before(to); at = at.Add(time.Minute) {
+			rows = append(rows, timeline.Stored{Step: time.Minute, Row: timeline.Row{At: at, Samples: 6, Ready: 6, CostUSD: usd / to.Sub(from).Minutes()}})
+		}
+		if err := backend.Timeline.PutTimeline(t.Context(), rows...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	term := newTerminal(t, http.NotFoundHandler())
+	term.Now = func() time.Time { return now }
+	term.says(t, cli.ExitOK, "savings   unknown: the stage cost something for less than 1 h", "savings", "--stage", "dev", "--since", "1h")
+	cost(1)
+	s, err := openCompared(t.Context(), term.Terminal.Terminal, "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	past, err := s.measure(t.Context(), from, to)
+	if err != nil || past.Cost != time.Hour || math.Abs(past.CostUSD-1) > 1e-9 || !(past.SimulatedUSD > 0) || s.Workers != 1 {
+		t.Fatalf("%+v with %d workers at the beginning, error %v", past, s.Workers, err)
+	}
+	cost(1.1 * past.SimulatedUSD)
+	text := term.says(t, cli.ExitOK, "for 1.0 h of this stage's own past under scheme hedged, the simulation was off by -9.1 % in cost", "savings", "--stage", "dev", "--since", "1h")
+	for _, says := range []string{"scheme reactive would have cost", "rival kpa would have cost", "a plain function (Lambda without Paragon) would have cost $0.0600", "within ±18.2 %", "that of the stage's own past"} {
+		if !strings.Contains(text, says) {
+			t.Errorf("no %q in\n%s", says, text)
+		}
+	}
+	var got api.Savings
+	if err := json.Unmarshal([]byte(term.says(t, cli.ExitOK, `"quoted":true`, "savings", "--stage", "dev", "--since", "1h", "--json")), &got); err != nil || !got.From.Equal(from) || !got.To.Equal(to) {
+		t.Errorf("%+v, error %v", got, err)
+	}
+	term.JSON = false
+	// The same error is that of a replay with other models.
+	term.says(t, cli.ExitOK, "known within ±18.2 %", "replay", "--stage", "dev", "--task", "fashion", "--since", "65m", "--warmup", "10m", "--scheme", "reactive")
+	if err := backend.Settings.Set(t.Context(), "scheme", "mixed"); err != nil {
+		t.Fatal(err)
+	}
+	term.says(t, cli.ExitOK, "savings   unknown: the setting scheme or fleet was changed on ", "savings", "--stage", "dev", "--since", "1h")
+}
+
+func TestSavingsOfOneMachine(t *testing.T) {
+	term := operated(t)
+	term.says(t, cli.ExitUsage, "--since is for a stage in an account", "savings", "--since", "2h")
+	term.says(t, cli.ExitUsage, "not within 1h to 336h", "savings", "--stage", "dev", "--since", "1m")
+	term.says(t, cli.ExitOK, "savings   unknown: this server compares no costs\n", "savings")
+}
