@@ -48,7 +48,7 @@ function choose() {
 function show({ faults, group, workers }) {
   byId("faults").hidden = false;
   byId("faults-none").hidden = faults.length > 0;
-  byId("fault-clear").hidden = faults.length === 0;
+  byId("fault-clear").hidden = !faults.length;
   byId("fault-group").textContent = `The group allows ${group.min} to ${group.max} workers; its desired capacity is ${group.desired}.`;
   put(byId("faults-list"), faults.map(item));
   const at = byId("fault-worker");

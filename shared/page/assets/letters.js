@@ -27,7 +27,7 @@ async function act(read, would) {
   try {
     const { letters, waiting } = await read();
     byId("letters-list").replaceChildren(...letters.map((l) => row(l, would)));
-    byId("letters-box").hidden = letters.length === 0;
+    byId("letters-box").hidden = !letters.length;
     const again = letters.filter((l) => l.outcome === "resubmitted").length;
     byId("letters-message").textContent = `${again} queries ${would || "were "}submitted again, ${letters.length - again} dead letters ${would || "were "}dropped. Dead letters left in the queue: ${waiting}.`;
   } catch (fault) {

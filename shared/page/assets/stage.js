@@ -25,7 +25,7 @@ function showSavings(savings) {
   if (!savings) return;
   const others = savings.quoted ? (savings.others ?? []) : [];
   put(byId("savings-others"), others.map((o) => other(o, savings.cost_usd ?? 0)));
-  byId("savings-others").hidden = others.length === 0;
+  byId("savings-others").hidden = !others.length;
   const at = savings.to ? ` The simulation covers the time until ${clock(savings.to)}, in which this stage cost ${dollars(savings.cost_usd)}.` : "";
   const next = savings.next ? ` ${capital(savings.next)}.` : "";
   byId("savings-why").textContent = savings.quoted
@@ -35,7 +35,7 @@ function showSavings(savings) {
 // showRollouts lists the models that have several versions: which one is served, which is
 // on trial, and what was done last.
 function showRollouts(all, shadows) {
-  byId("rollouts").hidden = all.length === 0;
+  byId("rollouts").hidden = !all.length;
   put(byId("rollouts-of"), all.map((r) => {
     const trial = !r.canary ? "" : r.shadow ? `; version ${r.canary} runs in shadow on ${percent(100 * r.share)} of the queries${ranInShadow(shadows.find((v) => v.version === r.canary))}` : r.share > 0 ? `; version ${r.canary} is on trial with ${percent(100 * r.share)} of the queries` : `; version ${r.canary} answers only queries that name it`;
     const last = r.history?.at(-1);

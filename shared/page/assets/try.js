@@ -44,7 +44,7 @@ async function showTasks() {
   const { models } = await call("/v1/models");
   takes = Object.fromEntries(models.filter((m) => m.takes === "picture" || m.takes === "text").map((m) => [m.task, m.takes])); // tensors need a program
   const tasks = Object.keys(takes);
-  byId("try").hidden = byId("skip").hidden = tasks.length === 0;
+  byId("try").hidden = byId("skip").hidden = !tasks.length;
   byId("task").replaceChildren(...tasks.map((t) => element("option", "", t)));
   showInput();
 }
