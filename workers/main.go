@@ -80,7 +80,11 @@ func main() {
 		return
 	}
 	defer debug.ServeEnv(os.Getenv, log)()
-	if err := run(ctx, os.Getenv, log); err != nil {
+	err := run(ctx, os.Getenv, log)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return // it was to end before it was ready
+	}
+	if err != nil {
 		log.Error("the worker ends", "error", err)
 		os.Exit(1)
 	}

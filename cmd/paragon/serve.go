@@ -68,7 +68,7 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 		return cli.Usagef("%v; `paragon serve --help` says more", mistake)
 	}
 	if err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	defer m.Close()
 	cl, err := client.New(client.Config{Endpoint: m.URL(), HTTP: patientHTTP(), Attempts: 1, Operator: operator.InFolder(cfg.DataDir)})
@@ -84,7 +84,7 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "this file is"):
 		term.Printf("Model %s was added before.\n", f.name)
 	case err != nil:
-		return err
+		return stopped(ctx, err)
 	default:
 		printAdded(term, added)
 		printExample(term, m.URL(), added)

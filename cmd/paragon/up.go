@@ -124,7 +124,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 		return cli.Usagef("%v; `paragon up --help` says more", mistake)
 	}
 	if err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	defer m.Close()
 	printReplaced(term, m.Replaced(), cfg.DataDir, m.Settings())

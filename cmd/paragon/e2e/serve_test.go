@@ -293,11 +293,37 @@ func TestServeAnEmbedding(t *testing.T) {
 	s.ends(syscall.SIGTERM)
 }
 
+// Whoever ends the command before it serves hears no complaint: while it opens its data folder,
+// while its worker boots, and while a model is checked that does not end its first run.
+func TestServeEndsBeforeItServes(t *testing.T) {
+	endless := file(t, "endless.onnx", enginetest.Endless())
+	for name, under := range map[string]func(s *serving, data string) bool{
+		"the data folder": func(_ *serving, data string) bool {
+			_, err := os.Stat(filepath.Join(data, "paragon.db"))
+			return err == nil
+		},
+		"the worker": func(s *serving, _ string) bool { return len(s.children("worker")) > 0 },
+		"the check":  func(s *serving, _ string) bool { return len(s.children("paragon")) > 0 },
+	} {
+		data := filepath.Join(t.TempDir(), "data")
+		s := serveCommand(t, data, endless)
+		s.until(name+" is there", func() bool { return under(s, data) })
+		if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		s.wait()
+		if s.cmd.ProcessState.ExitCode() != 0 || strings.Contains(s.log.String(), "paragon: ") || strings.Contains(s.log.String(), "level=ERROR") {
+			t.Errorf("ended once %s was there: %v\n%s", name, s.cmd.ProcessState, s.log)
+		}
+	}
+}
+
 // What cannot be served ends the command with status 2, or 1 where another state of the machine
 // would allow it, and a sentence that names what is wrong. A later start on the same folder works.
 func TestServeRefuses(t *testing.T) {
 	forest := file(t, "weather.onnx", enginetest.Forest(2, 0.5, labels))
-	running := serve(t, t.TempDir(), forest)
+	used := t.TempDir()
+	running := serve(t, used, forest)
 	data := filepath.Join(t.TempDir(), "data")
 	for _, tc := range []struct {
 		name   string
@@ -314,6 +340,7 @@ func TestServeRefuses(t *testing.T) {
 		{"labels that are not there", []string{forest, "--labels", filepath.Join(data, "..", "none.txt")}, 2, []string{"--labels", "none.txt"}, true},
 		{"a tokenizer that is none", []string{forest, "--tokenizer", file(t, "tokenizer.json", []byte("{}"))}, 2, []string{"--tokenizer", "tokenizer.json"}, true},
 		{"no such preprocessing", []string{file(t, "colours.onnx", colours()), "--preprocess", "sepia"}, 2, []string{"preprocess", "sepia"}, true},
+		{"a data folder in use", []string{forest, "--data", used}, 1, []string{used, "choose another folder"}, true},
 		{"a port that is taken", []string{forest, "--addr", strings.TrimPrefix(running.URL, "http://")}, 1, []string{strings.TrimPrefix(running.URL, "http://"), "in use"}, true},
 	} {
 		s := serveCommand(t, data, tc.args...)
