@@ -17,17 +17,18 @@ import (
 )
 
 // collectCosts adds what the queries recently took and what they cost. Before
-// the first query the means of the catalogue stand for them.
+// the first query the means of the catalogue stand for them. Nothing measures their time on
+// functions: it is taken to differ from the catalogue's mean by as much as that on workers.
 func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s, set := &in.Snapshot, in.Settings
 	s.ServiceMS = workload.MeanServiceMS(m.Means, c.Catalogue.Current(), p.InstanceType)
-	usd, p95MS := c.meanFunction(sizing.Warm)
+	usd, warmMS := c.meanFunction(sizing.Warm)
 	_, coldMS := c.meanFunction(func(int) float64 { return 1 })
-	s.ColdLate = coldMS+set.OverflowPathMS > set.StrictBelowMS
+	s.FunctionMS = warmMS * workload.RelativeServiceTime(m.Means, c.Catalogue.Current(), p.InstanceType)
+	s.ColdLate = s.FunctionMS+coldMS-warmMS+set.OverflowPathMS > set.StrictBelowMS
 	s.FunctionUSD = m.FunctionUSD.Or(usd)
-	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
-	s.FunctionMS = p95MS
-	s.OverflowUSD, s.UnaidedUSD = overflowUSD(c.Catalogue.Current().Prices, set, s.ServiceMS, p95MS)
+	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-s.FunctionMS))
+	s.OverflowUSD, s.UnaidedUSD = overflowUSD(c.Catalogue.Current().Prices, set, s.ServiceMS, s.FunctionMS)
 	if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
 		s.WorkerUSDPerHour = i.USDPerHour
 	}

@@ -1,10 +1,14 @@
 package control
 
 import (
+	"math"
 	"testing"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
+	"github.com/paragon-serving/paragon/shared/core/decision"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/workload"
 )
 
 // While no worker is up a query that overflows does not pay for queue and record.
@@ -13,5 +17,28 @@ func TestTheWayToAFunctionIsCheaperWithoutWorkers(t *testing.T) {
 	aided, unaided := overflowUSD(p, settings.Defaults(), 100, 100)
 	if aided <= unaided {
 		t.Errorf("a way to a function takes $%v more, $%v without workers", aided, unaided)
+	}
+}
+
+// Queries that all come to a small model take as little of the functions as they do of the
+// workers, in time and in the price of the way, however slow the catalogue's other models are.
+func TestTheTimeOnFunctionsIsThatOfTheQueriesThatCome(t *testing.T) {
+	_, catalogue := profilestest.Loaded(t)
+	c := New(Options{Catalogue: catalogue, Arch: "x86_64"})
+	p := Pool{Name: "c5.large", InstanceType: "c5.large"}
+	costs := func(m memory) decision.Case {
+		in := decision.Case{Settings: settings.Defaults()}
+		c.collectCosts(p, &in, m)
+		return in
+	}
+	before := costs(memory{}).Snapshot
+	var m memory
+	m.Means.ServiceMS = workload.Mean{Value: before.ServiceMS / 20, Queries: 100}
+	after := costs(m).Snapshot
+	if before.FunctionMS <= 0 || math.Abs(after.FunctionMS-before.FunctionMS/20) > 1e-9 {
+		t.Errorf("%v ms on functions, and %v ms for queries that take a 20th on workers", before.FunctionMS, after.FunctionMS)
+	}
+	if after.OverflowUSD >= before.OverflowUSD {
+		t.Errorf("the way to a function costs $%v, and $%v for queries that take a 20th of the time", before.OverflowUSD, after.OverflowUSD)
 	}
 }

@@ -51,6 +51,17 @@ func MeanServiceMS(m Means, c *profile.Catalogue, instanceType string) float64 {
 	return m.ServiceMS.Or(catalogueServiceMS(c, instanceType))
 }
 
+// RelativeServiceTime is how many times as long as the mean model of the catalogue the queries
+// that came take on an instance type; 1 before the first of them, and where the catalogue does
+// not say.
+func RelativeServiceTime(m Means, c *profile.Catalogue, instanceType string) float64 {
+	all := catalogueServiceMS(c, instanceType)
+	if all == 0 {
+		return 1
+	}
+	return m.ServiceMS.Or(all) / all
+}
+
 // catalogueServiceMS is the mean of the median service times of the models that
 // have a network.
 func catalogueServiceMS(c *profile.Catalogue, instanceType string) float64 {
