@@ -63,6 +63,24 @@ func EachMS(serviceMS float64, concurrency int) float64 {
 	return serviceMS / float64(concurrency)
 }
 
+// Refused is the share of queries that find all places on functions taken if they come
+// independently of each other, by Erlang's B formula. load is how many places they would hold
+// in the mean if there were enough: the rate times how long one holds its place. E.g. 8
+// places and a load of 4: 3 %; of 8: 24 %.
+func Refused(load float64, places int) float64 {
+	switch n := float64(places); {
+	case places < 1:
+		return 1
+	case load <= 0 || load < n-5*math.Sqrt(n): // less than one in a million
+		return 0
+	}
+	inverse := 1.0 // of the share, by the recursion over the number of places
+	for k := range places {
+		inverse = 1 + inverse*float64(k+1)/load
+	}
+	return 1 / inverse
+}
+
 const (
 	// maxSkew is how far the clocks of two processes may differ.
 	maxSkew = 2 * time.Second

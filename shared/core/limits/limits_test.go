@@ -152,3 +152,23 @@ func TestAStateThatIsNoneIsRefused(t *testing.T) {
 		t.Errorf("decoded as %+v", s)
 	}
 }
+
+// What Erlang's B formula says of a few loads, and that more load, or fewer places, refuse more.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct {
+		load   float64
+		places int
+		want   float64
+	}{{0, 0, 1}, {1, 0, 1}, {0, 8, 0}, {1, 1, 0.5}, {4, 8, 0.0304}, {8, 8, 0.2356}, {100, 10, 0.9011}, {100, 100, 0.0757}, {500, 1000, 0}} {
+		if got := Refused(c.load, c.places); math.Abs(got-c.want) > 1e-4 {
+			t.Errorf("%v on %d places: %.4f, want %.4f", c.load, c.places, got, c.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		load, places := rapid.Float64Range(0, 1000).Draw(t, "load"), rapid.IntRange(0, 500).Draw(t, "places")
+		got := Refused(load, places)
+		if got < 0 || got > 1 || Refused(load*1.1, places) < got || Refused(load, places+1) > got {
+			t.Errorf("refused %v; with more load %v, with another place %v", got, Refused(load*1.1, places), Refused(load, places+1))
+		}
+	})
+}

@@ -18,6 +18,7 @@ type costs struct {
 	functions float64 // what functions answer at most, queries a second
 	queued    float64 // and by the overflow queue, whose way holds a place, too
 	lostUSD   float64 // of a query beyond that
+	places    int     // how many queries may be on functions at once
 	boot      float64 // seconds
 	horizon   float64 // seconds for which a change of the fleet must last to pay
 	strict    float64 // share of the queries that are strict
@@ -34,6 +35,7 @@ func costsOf(s Snapshot, set settings.Settings, strictShare float64, spot spotMa
 		strict: strictShare, wait: int(max(0, s.DeferMS-set.LookAheadMS) / 1000),
 		functions: 1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS), set.MaxOverflowConcurrency),
 		queued:    1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS)+set.OverflowQueueMS(), set.MaxOverflowConcurrency),
+		places:    set.MaxOverflowConcurrency,
 	}
 	if !spot.short() {
 		c.workerUSD = spot.usd
@@ -124,13 +126,18 @@ func (c costs) overflowUSD(rates []float64, step int, ready func(i int) int) flo
 	return usd
 }
 
-// beyondUSD is what so many queries a second that n workers do not take cost a second.
+// beyondUSD is what so many queries a second that n workers do not take cost a second. While
+// workers are up, a query that finds no place on functions waits for one of them: what is
+// beyond all that functions answer is late. While none is up, such a query is refused.
 func (c costs) beyondUSD(beyond float64, n int) float64 {
-	usd := c.queryUSD
-	if n == 0 {
-		usd = c.aloneUSD
+	if n > 0 {
+		return min(beyond, c.functions)*c.queryUSD + max(0, beyond-c.functions)*c.lostUSD
 	}
-	return min(beyond, c.functions)*usd + max(0, beyond-c.functions)*c.lostUSD
+	refused := 1.0
+	if c.functions > 0 {
+		refused = limits.Refused(float64(c.places)*beyond/c.functions, c.places)
+	}
+	return beyond * ((1-refused)*c.aloneUSD + refused*c.lostUSD)
 }
 
 // changeUSD is what changing the fleet costs, an hour of the time for which the

@@ -163,6 +163,20 @@ func TestHedgedCountsThePlacesOnFunctions(t *testing.T) {
 	}
 }
 
+// While no worker is up, queries that come by chance find all places taken long before functions
+// are used in full: eight places of 200 ms are enough for 40 queries/s in the mean, and refuse a
+// quarter of them.
+func TestHedgedCountsQueriesThatFindNoPlace(t *testing.T) {
+	few, many := settings.Defaults(), settings.Defaults()
+	few.MaxOverflowConcurrency, many.MaxOverflowConcurrency = 8, 100
+	s := viewOf(0, constantly(40), 600)
+	s.FunctionMS, s.FunctionUSD, s.WorkerUSDPerHour = 200, 1e-6, 0.2 // functions are cheaper
+	a, b := wanted(s, few), wanted(s, many)
+	if a.Workers < 1 || b.Workers != 0 {
+		t.Errorf("%d workers with 8 places, %d with 100", a.Workers, b.Workers)
+	}
+}
+
 // Where one scenario's numbers would have cost more than another's, the other is
 // followed, and the record says so; a small lead changes nothing.
 func TestTheCheapestScenarioIsFollowed(t *testing.T) {
