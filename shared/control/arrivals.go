@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -132,7 +133,7 @@ func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from,
 	last := len(pulses) - 1
 	to = pulses[last].At.Add(-seconds(set.MetricSettleSeconds)).Truncate(time.Second)
 	first := last
-	for first > 0 && pulses[first].At.Sub(pulses[first-1].At) <= seconds(max(60, 6*set.TickSeconds))+c.MetricsEvery {
+	for first > 0 && pulses[first].At.Sub(pulses[first-1].At) <= seconds(max(60, 6*set.TickSeconds))+2*c.MetricsEvery { // a run may be left out
 		first--
 	}
 	from = pulses[first].At
@@ -157,25 +158,31 @@ func (c *Controller) metricsDue(pool string, set settings.Settings, now time.Tim
 	defer c.mu.Unlock()
 	since := now.Sub(c.metricsAt[pool])
 	every := between
-	if c.Rests && rests && !c.readInRun[pool] { // the first tick puts the pulse, the second reads, and the run can end
+	pulsed := c.pulsedAt[pool].After(c.metricsAt[pool])                  // for the next reading
+	if rests && c.endsRuns(set) && c.metricsAt[pool].Before(c.ranFrom) { // the first tick puts the pulse, the second reads, and the run can end
 		every = since
-		if !c.pulsed[pool] {
+		if !pulsed {
 			every += seconds(set.TickSeconds)
 		}
 	}
 	if rests && !c.metricsMore[pool] && since < every {
-		pulse = !c.pulsed[pool] && since >= every-seconds(set.TickSeconds)
+		pulse = !pulsed && since >= every-seconds(set.TickSeconds)
 		if pulse {
-			c.pulsed[pool], c.pulsedAt[pool] = true, now
+			c.pulsedAt[pool] = now
 		}
 		return false, pulse
 	}
-	pulse = !c.pulsed[pool]
-	c.metricsAt[pool], c.pulsed[pool], c.readInRun[pool] = now, false, true
+	c.metricsAt[pool] = now
 	if now.Sub(c.sumsAt[pool]) >= between {
 		c.sumsAt[pool] = now
 	}
-	return true, pulse
+	return true, !pulsed
+}
+
+// endsRuns reports whether runs may end at rest: the next one has a second tick, and its
+// first finds the arrivals that this one read fresh.
+func (c *Controller) endsRuns(set settings.Settings) bool {
+	return c.Rests && 2*set.TickSeconds <= fleet.RestSeconds && fleet.RestSeconds+set.MetricSettleSeconds+set.TickSeconds <= set.StaleSeconds
 }
 
 // sumsDue says whether a tick reads what the arrivals asked for, and what functions cost.

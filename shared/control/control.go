@@ -136,9 +136,9 @@ type Controller struct {
 	metricsAt   map[string]time.Time        // when the metrics were last read, by pool
 	sumsAt      map[string]time.Time        // when what arrivals asked for and functions cost was last read, by pool
 	metricsMore map[string]bool             // the next tick reads them again, at rest too
-	pulsed      map[string]bool             // the pulse of the next reading has been put
 	pulsedAt    map[string]time.Time        // when a tick last put a pulse for a later one's reading
-	readInRun   map[string]bool             // the metrics were read in this run
+	quiet       map[string]bool             // the last tick, and one of fleet.RestSeconds later, want no worker
+	ranFrom     time.Time                   // the start of this run
 	spent       map[string]functionsSpent   // by pool
 	// tallies are what each pool's processes had counted when that was last read.
 	tallies map[string]map[string]tally.Snapshot
@@ -148,7 +148,7 @@ type Controller struct {
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsed: map[string]bool{}, pulsedAt: map[string]time.Time{}, readInRun: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsedAt: map[string]time.Time{}, quiet: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	c.trials.Watcher = c.newTrials()
 	return c
@@ -161,8 +161,7 @@ func (c *Controller) Run(ctx context.Context) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	c.mu.Lock()
-	clear(c.pulsed)
-	clear(c.readInRun)
+	c.ranFrom = c.Now()
 	c.mu.Unlock()
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -174,8 +173,8 @@ func (c *Controller) Run(ctx context.Context) {
 	})
 	all.Go(func() {
 		c.every(ctx, "tick", c.untilTick, func(ctx context.Context) error {
-			err := c.tickAndPublish(ctx)
-			if err == nil && c.mayRest() {
+			rests, err := c.tickAndPublish(ctx)
+			if rests {
 				end()
 			}
 			return err

@@ -93,6 +93,7 @@ func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool)
 		return err
 	}
 	c.keepForView(p.Name, after)
+	c.noteQuiet(r, state)
 	level := slog.LevelDebug // the record says it all, and most change nothing
 	if r.Action.Moves() {
 		level = slog.LevelInfo

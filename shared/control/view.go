@@ -22,7 +22,7 @@ import (
 // PublishView writes how the pools stand: their ready workers and runners, and
 // the work that waits and runs; and what became of the last queries.
 func (c *Controller) PublishView(ctx context.Context) error {
-	return c.publishView(ctx, c.waiting)
+	return c.publishView(ctx, false, c.waiting)
 }
 
 // publishOften publishes the view unless the stage is at rest: then each tick does.
@@ -35,17 +35,21 @@ func (c *Controller) publishOften(ctx context.Context) error {
 
 // tickAndPublish ticks, and publishes the view of a stage at rest: nothing can be
 // answered sooner for a view that is written more often, and each one costs. What
-// the tick counted on the queues is not counted again.
-func (c *Controller) tickAndPublish(ctx context.Context) error {
-	err := c.Tick(ctx)
+// the tick counted on the queues is not counted again. It reports whether the run may end,
+// as the view says then.
+func (c *Controller) tickAndPublish(ctx context.Context) (rests bool, err error) {
+	began := c.Now()
+	err = c.Tick(ctx)
 	if c.waits.Load() || !c.atRest() {
-		return err
+		return false, err
 	}
-	return errors.Join(err, c.publishView(ctx, func(_ context.Context, p Pool) (workload.Waiting, error) {
+	rests = err == nil && c.mayRest(began)
+	err = errors.Join(err, c.publishView(ctx, rests, func(_ context.Context, p Pool) (workload.Waiting, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.counted[p.Name], nil
 	}))
+	return rests && err == nil && c.atRest(), err // a worker may have come
 }
 
 // atRest reports whether nothing waited for a while, no worker was there or on its
@@ -61,19 +65,34 @@ func (c *Controller) atRest() bool {
 	return now.Sub(c.activeAt) >= 2*fleet.SilentAfter(c.settings())
 }
 
-// mayRest reports whether nothing is left to do before the next run: the stage is at rest,
-// this controller has the lease, its last tick read the metrics of every pool, found that no
-// load grew and no message in anybody's hands, and no version is on trial.
-func (c *Controller) mayRest() bool {
-	if !c.Rests || c.waits.Load() || !c.atRest() || c.trials.Watcher != nil && c.trials.Any() {
+// mayRest reports whether nothing is left to do for a stage at rest before the next run: the
+// tick that began at a time read the metrics of every pool, found that no load grew, no
+// message in anybody's hands and no worker wanted until then, and no version is on trial.
+func (c *Controller) mayRest(began time.Time) bool {
+	if !c.endsRuns(c.settings()) || c.trials.Watcher != nil && c.trials.Any() {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	just := c.Now().Add(-seconds(c.settings().TickSeconds / 2))
 	return !slices.ContainsFunc(c.Pools, func(p Pool) bool {
-		return c.metricsMore[p.Name] || c.metricsAt[p.Name].Before(just) || c.counted[p.Name].InFlight > 0
+		return c.metricsMore[p.Name] || !c.quiet[p.Name] || c.metricsAt[p.Name].Before(began) || c.counted[p.Name].InFlight > 0
 	})
+}
+
+// noteQuiet notes whether a decision leaves a pool without workers, and so does one of
+// fleet.RestSeconds later with nothing newer known: no worker must be up for a spike by then,
+// and what is known is not too old.
+func (c *Controller) noteQuiet(r decision.Record, after decision.State) {
+	quiet := c.Rests && !r.Action.Moves() && r.Action.To == 0
+	if quiet {
+		in := r.Case
+		in.At, in.Before = in.At.Add(fleet.RestSeconds*time.Second), after
+		later, _, err := decision.Make(in)
+		quiet = err == nil && later.Outcome == procurement.Decided && later.Action.To == 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quiet[r.Case.Pool] = quiet
 }
 
 // idle is atRest at this moment, by the last view and the last tick.
@@ -87,9 +106,8 @@ func (c *Controller) idle() bool {
 	return len(c.looked.Pools) > 0
 }
 
-// publishView is PublishView with a way to learn what waits.
-func (c *Controller) publishView(ctx context.Context, count func(context.Context, Pool) (workload.Waiting, error)) error {
-	rests := c.Rests && c.atRest()
+// publishView is PublishView with a way to learn what waits, and whether the run ends.
+func (c *Controller) publishView(ctx context.Context, rests bool, count func(context.Context, Pool) (workload.Waiting, error)) error {
 	view := looked{platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version, CatalogueVersion: c.catalogueVersion()}, map[string][]query.Class{}}
 	for _, p := range c.Pools {
 		waiting, err := count(ctx, p)
@@ -101,7 +119,7 @@ func (c *Controller) publishView(ctx context.Context, count func(context.Context
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
-		seen.Rests = rests
+		seen.Rests = rests && seen.Workers+seen.Booting+seen.Suspended == 0
 		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
 	view.Withheld = c.withheldNow(ctx)

@@ -1,6 +1,9 @@
 package placement
 
-import "github.com/paragon-serving/paragon/shared/core/settings"
+import (
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+)
 
 // Growth is what a pool may expect of its controller.
 type Growth struct {
@@ -28,7 +31,8 @@ func GrowthOf(set settings.Settings) Growth {
 // of one runner. Where a worker serves, that is whether its runners, and those of the
 // workers that boot, have done that work by then. Where none does, it is whether one
 // boots, does not answer for now, or can still be launched; where the last launch
-// brought nobody, none is counted on.
+// brought nobody, none is counted on. That of a pool at rest is launched by the next run of
+// the controller.
 func (p Pool) HasCapacity(withinMS, aheadMS float64, g Growth) bool {
 	if p.Runners > 0 {
 		each := float64(p.Runners) / float64(max(1, p.Workers))
@@ -40,6 +44,9 @@ func (p Pool) HasCapacity(withinMS, aheadMS float64, g Growth) bool {
 	lead := g.LeadMS
 	if p.Warm > 0 {
 		lead = g.WarmLeadMS
+	}
+	if p.Rests {
+		lead += fleet.RestSeconds * 1000
 	}
 	return g.Allowed && !p.Unfilled && withinMS >= lead
 }

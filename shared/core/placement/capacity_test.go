@@ -24,6 +24,8 @@ func TestHasCapacity(t *testing.T) {
 		{"one can be launched, too late", Pool{}, 59_999, 0, grows, false},
 		{"a warm instance can be started in time", Pool{Warm: 1}, 30_000, 0, grows, true},
 		{"a warm instance can be started, too late", Pool{Warm: 1}, 29_999, 0, grows, false},
+		{"one can be launched by the next run of the controller", Pool{Rests: true}, 120_000, 0, grows, true},
+		{"one can be launched by the next run of the controller, too late", Pool{Rests: true}, 119_999, 0, grows, false},
 		{"none may be launched", Pool{}, 1e9, 0, Growth{}, false},
 		{"the work ahead is done in time", Pool{Workers: 2, Runners: 4}, 1000, 4000, grows, true},
 		{"the work ahead is not done in time", Pool{Workers: 2, Runners: 4}, 1000, 4001, grows, false},
