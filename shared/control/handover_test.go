@@ -160,7 +160,9 @@ func (r *rig) rests(set settings.Settings) (n *counting, stop func()) {
 		defer close(ran)
 		for ctx.Err() == nil {
 			began := time.Now()
-			if !n.leaveOut.Swap(false) {
+			if n.leaveOut.Swap(false) {
+				began = began.Add(5 * time.Second)
+			} else {
 				shift, over := context.WithTimeout(ctx, 59*time.Second)
 				c.Run(shift)
 				over()
@@ -276,7 +278,7 @@ type counting struct {
 	ran                           atomic.Int64 // nanoseconds
 	lag                           atomic.Int64 // nanoseconds until a point is shown
 	slow                          atomic.Int64 // nanoseconds that a count of a queue takes
-	leaveOut                      atomic.Bool  // the next run
+	leaveOut                      atomic.Bool  // the next run, and those after it come 5 s late
 	viewed                        atomic.Value // func(platform.FleetView): is given each view
 }
 

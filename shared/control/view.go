@@ -119,7 +119,7 @@ func (c *Controller) publishView(ctx context.Context, rests bool, count func(con
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
-		seen.Rests = rests && seen.Workers+seen.Booting+seen.Suspended == 0
+		seen.Rests = rests
 		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
 	view.Withheld = c.withheldNow(ctx)
