@@ -63,7 +63,12 @@ func newModelRollbackCommand(term *cli.Terminal) *cobra.Command {
 // withShare has a command want the share of an order.
 func withShare(c *cobra.Command, o *api.RolloutOrder) *cobra.Command {
 	c.Flags().Float64Var(&o.Share, "share", 0, "share of the model's queries that the version gets, 0 to below 1")
-	_ = c.MarkFlagRequired("share") // it is defined above
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		if !c.Flags().Changed("share") {
+			return cli.Usagef("give the share of the model's queries that the version gets, for example --share 0.05")
+		}
+		return nil
+	}
 	return c
 }
 

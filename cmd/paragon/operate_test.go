@@ -81,7 +81,7 @@ func (term *terminal) says(t *testing.T, code int, want string, args ...string) 
 func TestTune(t *testing.T) {
 	term := operated(t)
 	term.says(t, cli.ExitOK, "max_workers: 20 -> 7", "tune", "set", "max_workers", "7")
-	term.says(t, cli.ExitUsage, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "-1")
+	term.says(t, cli.ExitUsage, "paragon: setting max_workers: -1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "-1")
 	term.says(t, cli.ExitUsage, "0 to 2000 workers", "tune", "set", "max_workers", "-1e1", "--json")
 	term.JSON = false
 	term.says(t, cli.ExitUsage, "there is no setting", "tune", "set", "colour", "green")

@@ -80,6 +80,7 @@ func TestBoundsAreOfTheirUnits(t *testing.T) {
 		"submit":                                       "takes FILE..., and was given none",
 		"status now":                                   "takes no arguments, and was given now",
 		"feedback --right":                             "takes ID, and was given none",
+		"model canary iris":                            "for example --share 0.05",
 		"model canary --share 0.1 a b":                 "takes NAME, and was given a b",
 	} {
 		term := newTerminal(t, &clienttest.API{})

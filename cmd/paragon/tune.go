@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
@@ -164,6 +166,9 @@ func change(ctx context.Context, term *cli.Terminal, t tuner, name, value string
 		set = func() (api.Setting, error) { return t.SetIfUnchanged(ctx, name, value, version) }
 	}
 	after, err := set()
+	if p := new(client.Problem); errors.As(err, &p) && p.Field == "value" {
+		p.Field = "" // the detail names the setting
+	}
 	if err != nil {
 		return err
 	}

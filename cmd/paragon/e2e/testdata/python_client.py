@@ -107,6 +107,11 @@ def use_uploads(endpoint, shoe):
     http = httpx.Client(base_url="http://test", transport=httpx.MockTransport(server), headers={"Authorization": "Bearer mine"})
     with Client(http=http) as c:
         c.submit(shoe, task="t")
+        try:
+            c.submit("hello", task="t")
+            check(False, "a text was taken for an input")
+        except TypeError as e:
+            check("made by picture, text or tensors, and is a str" in str(e), str(e))
     check(sent == [("test", "Bearer mine", None), ("store.example.com", None, "1"), ("test", "Bearer mine", None)], f"an upload elsewhere: {sent}")
 
 

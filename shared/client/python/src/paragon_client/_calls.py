@@ -32,6 +32,8 @@ class Call:
 
 def large(input: Input) -> Optional[bytes]:
     """The bytes of an input that is to be uploaded; None of one that is not."""
+    if not isinstance(input, Input):  # as of callers who run no type checker
+        raise TypeError(f"input must be made by picture, text or tensors, and is a {type(input).__name__}")
     data = input.body.get("data")
     if not isinstance(data, str) or len(data) * 3 // 4 <= INLINE_BYTES:
         return None
