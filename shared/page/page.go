@@ -83,7 +83,7 @@ type sample struct {
 const maxSamples = 10
 
 // list names one picture of each kind, the kind being what follows the number
-// in "0000-ankle-boot.png".
+// in "0000-ankle-boot.png". A picture without a number is of a kind of its own: "coffee.jpg".
 func list(w http.ResponseWriter, samples fs.FS) {
 	entries, err := fs.ReadDir(samples, ".")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a catalogue may have none
@@ -93,7 +93,10 @@ func list(w http.ResponseWriter, samples fs.FS) {
 	found := []sample{}
 	for _, e := range entries {
 		base := strings.TrimSuffix(e.Name(), path.Ext(e.Name()))
-		_, kind, _ := strings.Cut(base, "-")
+		kind := base
+		if number, rest, ok := strings.Cut(base, "-"); ok && strings.Trim(number, "0123456789") == "" {
+			kind = rest
+		}
 		if !strings.HasPrefix(types[path.Ext(e.Name())], "image/") || e.IsDir() {
 			continue
 		}

@@ -218,6 +218,16 @@ func TestSamplesAreOneOfAKind(t *testing.T) {
 	}
 }
 
+// Photographs that only have names are all offered.
+func TestSamplesWithoutNumbers(t *testing.T) {
+	folder := fstest.MapFS{"chelsea.jpg": {}, "coffee-cup.jpg": {}, "0001-coat.png": {}, "0002-coat.png": {}, "labels.csv": {}}
+	r := get(t, page.Handler(folder), "/samples/")
+	const want = `[{"file":"0001-coat.png","label":"coat"},{"file":"chelsea.jpg","label":"chelsea"},{"file":"coffee-cup.jpg","label":"coffee cup"}]`
+	if body, _ := io.ReadAll(r.Body); r.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != want {
+		t.Errorf("status %d: %s", r.StatusCode, body)
+	}
+}
+
 func TestWithoutSamples(t *testing.T) {
 	r := get(t, page.Handler(fstest.MapFS{}), "/samples/")
 	if body, _ := io.ReadAll(r.Body); r.StatusCode != http.StatusOK || string(body) != "[]\n" {
