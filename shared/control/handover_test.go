@@ -253,13 +253,7 @@ func TestALoadAtRestIsKnownByTheNextReading(t *testing.T) {
 		n, stop := r.rests(set)
 		defer stop()
 		n.lag.Store(int64(5 * time.Second))
-		for range 90 {
-			err := r.Metrics.Put(t.Context(), platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(catalogue().Current().Tasks[0].Name, string(query.Strict)), At: time.Now(), Value: 20})
-			if err != nil {
-				t.Fatal(err)
-			}
-			<-time.After(time.Second)
-		}
+		r.load(90, 20)
 		before := n.pulses.Load()
 		<-time.After(time.Duration(2 * set.TickSeconds * float64(time.Second)))
 		if got := n.pulses.Load() - before; got < 2 {

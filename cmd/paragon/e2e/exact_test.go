@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
@@ -63,21 +64,28 @@ func (s *stage) scoresAre(m *profile.Model, on query.RunnerKind, asked []query.I
 	}
 }
 
+// exactAnswers are, for each model of a catalogue, 100 inputs and what ONNX Runtime's own binding
+// gives for them.
+func exactAnswers(t *testing.T, set *profiles.Set, c *profile.Catalogue, seed uint64, contentType string, pics []picture) (asked [][]query.Input, want [][][]wireTensor) {
+	t.Helper()
+	for i := range c.Models {
+		m := &c.Models[i]
+		onnx, err := set.NetworkOf(c.Name, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs, library := exactPictures(t, m, rand.New(rand.NewPCG(seed, uint64(i))), contentType, pics)
+		asked, want = append(asked, inputs), append(want, libraryAnswers(t, onnx, nil, library))
+	}
+	return asked, want
+}
+
 // 100 pictures and tensors get, bit for bit, what ONNX Runtime's own binding gives: on a worker
 // and on an inference function, for every model that ships.
 func TestAnswersAreTheLibrarysBitForBit(t *testing.T) {
 	set, c := profilestest.Loaded(t)
 	pics := pictures(t)
-	asked, want := make([][]query.Input, len(c.Models)), make([][][]wireTensor, len(c.Models))
-	for i := range c.Models {
-		onnx, err := set.NetworkOf(c.Name, &c.Models[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		var inputs [][]tensors.Tensor
-		asked[i], inputs = exactPictures(t, &c.Models[i], rand.New(rand.NewPCG(1, uint64(i))), "image/png", pics)
-		want[i] = libraryAnswers(t, onnx, nil, inputs)
-	}
+	asked, want := exactAnswers(t, set, c, 1, "image/png", pics)
 	for _, fleet := range []struct {
 		kind    query.RunnerKind
 		workers string

@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"encoding/json"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
-	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // imagenetPool is where `make pool-imagenet` puts the pool.
@@ -55,16 +53,7 @@ func TestImagenetLabels(t *testing.T) {
 		}
 		photographs = append(photographs, picture{name: name, data: data})
 	}
-	asked, want := make([][]query.Input, len(c.Models)), make([][][]wireTensor, len(c.Models))
-	for i := range c.Models {
-		onnx, err := set.NetworkOf(c.Name, &c.Models[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		var inputs [][]tensors.Tensor
-		asked[i], inputs = exactPictures(t, &c.Models[i], rand.New(rand.NewPCG(2, uint64(i))), "image/jpeg", photographs)
-		want[i] = libraryAnswers(t, onnx, nil, inputs)
-	}
+	asked, want := exactAnswers(t, set, c, 2, "image/jpeg", photographs)
 	certain, first := 0, map[string]int{}
 	for _, fleet := range []struct {
 		kind    query.RunnerKind
