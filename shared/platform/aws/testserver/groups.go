@@ -33,6 +33,7 @@ type Groups struct {
 
 	mu       sync.Mutex
 	exits    map[string]*exit   // by instance
+	ended    map[string]bool    // the instances whose exits are over
 	failing  map[string]failure // by group
 	healed   map[string]time.Time
 	warm     map[string]*warmInstance // by instance
@@ -231,7 +232,7 @@ func (g *Groups) hook(r *http.Request, form url.Values) (*http.Response, error) 
 	e := g.exits[id]
 	waits := e != nil && time.Since(e.since) >= g.Deregistration
 	if waits && action == "CompleteLifecycleAction" {
-		delete(g.exits, id)
+		g.exitOver(id)
 	}
 	g.mu.Unlock()
 	switch {
@@ -252,7 +253,7 @@ func (g *Groups) expire() error {
 	for id, e := range g.exits {
 		if time.Since(e.since) >= g.Deregistration+g.HookTimeout {
 			over = append(over, e)
-			delete(g.exits, id)
+			g.exitOver(id)
 		}
 	}
 	g.mu.Unlock()
@@ -262,6 +263,16 @@ func (g *Groups) expire() error {
 		}
 	}
 	return nil
+}
+
+// exitOver notes that an instance is ended. A description that was asked for before
+// the server ended it may still have it.
+func (g *Groups) exitOver(id string) {
+	if g.ended == nil {
+		g.ended = map[string]bool{}
+	}
+	delete(g.exits, id)
+	g.ended[id] = true
 }
 
 // end has the server end an instance.
@@ -349,7 +360,7 @@ func (g *Groups) instances(list []byte, group string, desired int, r *http.Reque
 		if found := instanceID.FindSubmatch(m); found != nil {
 			id = string(found[1])
 		}
-		if failing && !f.have[id] || g.warm[id] != nil {
+		if failing && !f.have[id] || g.warm[id] != nil || g.ended[id] {
 			return nil
 		}
 		there = append(there, id)

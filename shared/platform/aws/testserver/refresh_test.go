@@ -98,6 +98,27 @@ func TestARefreshWaitsForWhatServes(t *testing.T) {
 	}
 }
 
+// An instance that was ended serves no longer, also in a description that was asked for
+// while it did and arrives late: a refresh does not end the other one for it.
+func TestALateDescriptionBringsNobodyBack(t *testing.T) {
+	s := &groupServer{ids: []string{"a", "b"}}
+	g := &Groups{Next: s.answer, LaunchHooks: true}
+	for _, id := range s.ids {
+		callGroup(t, g, "Action", "CompleteLifecycleAction", "LifecycleHookName", LaunchHook, "InstanceId", id)
+	}
+	g.Refresh("g", 90, "a", "b")
+	callGroup(t, g, "Action", "DescribeAutoScalingGroups")
+	callGroup(t, g, "Action", "CompleteLifecycleAction", "LifecycleHookName", "drain", "InstanceId", "a")
+	callGroup(t, g, "Action", "DescribeAutoScalingGroups")
+	s.ids = []string{"a", "b"} // as they were
+	if _, said := callGroup(t, g, "Action", "DescribeAutoScalingGroups"); strings.Contains(said, "<InstanceId>a<") {
+		t.Errorf("the instance that was ended is back: %s", said)
+	}
+	if g.Leaving("b") {
+		t.Error("the last instance that served was ended")
+	}
+}
+
 // A group that is closed takes no more instances, and ends those that it has as before.
 func TestAClosedGroupTakesNoMore(t *testing.T) {
 	s := &groupServer{ids: []string{"a"}}
