@@ -5,22 +5,89 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"image/color"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
+
+// shippedProfiles are what ships besides catalogues, as files of a folder of profiles; the head of
+// the shipped catalogue; and makers of models whose runs and accuracy are known: each has a
+// network of the files, and takes the share of the time of the shipped cnn.
+func shippedProfiles(t *testing.T) (files map[string][]byte, head profile.File, model func(name, network string, accuracy, share float64) profile.Model) {
+	t.Helper()
+	files = map[string][]byte{}
+	names, err := fs.Glob(profiles.Embedded(), "*.json")
+	for _, name := range names {
+		if err == nil {
+			files[name], err = fs.ReadFile(profiles.Embedded(), name)
+		}
+	}
+	var raw []byte
+	if err == nil {
+		raw, err = fs.ReadFile(profiles.Embedded(), "fashion/catalogue.json")
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &head)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	like := head.Models[slices.IndexFunc(head.Models, func(m profile.Model) bool { return m.Name == "cnn" })]
+	head.Tasks, head.Models = nil, nil
+	return files, head, func(name, network string, accuracy, share float64) profile.Model {
+		sum := sha256.Sum256(files[network])
+		m := like
+		m.Name, m.File, m.SHA256, m.Input = name, path.Base(network), hex.EncodeToString(sum[:]), nil
+		m.Accuracy = profile.Accuracy{Top1Percent: accuracy, Source: like.Accuracy.Source}
+		m.Latency = slices.Clone(like.Latency)
+		for i := range m.Latency {
+			l := &m.Latency[i]
+			l.MS = profile.Percentiles{P50: share * l.MS.P50, P95: share * l.MS.P95, P99: share * l.MS.P99}
+			l.Confidence = nil
+		}
+		return m
+	}
+}
+
+// writeFiles writes files into a folder, by their paths in it.
+func writeFiles(t *testing.T, dir string, files map[string][]byte) {
+	t.Helper()
+	for name, content := range files {
+		at := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.WriteFile(at, content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// encoded is a catalogue's file.
+func encoded(t *testing.T, c profile.File) []byte {
+	t.Helper()
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
 
 // ownProfiles writes profiles of one's own: the catalogue own, with two models that classify
 // texts, one that embeds them and one that takes tensors; and the catalogue numbers, with the last
@@ -28,35 +95,16 @@ import (
 func ownProfiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	shared, err := fs.Glob(profiles.Embedded(), "*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files, c, shipped := shippedProfiles(t)
 	sentences, err := tokenizer.Attach(ofWords("LpNormalization", 48, 64), wordTokenizer(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := map[string][]byte{"own/words.onnx": enginetest.Words(), "own/sentences.onnx": sentences, "own/numbers.onnx": enginetest.Affine(2, 1, -1, 4)}
-	for _, name := range shared {
-		if files[name], err = fs.ReadFile(profiles.Embedded(), name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	raw, err := fs.ReadFile(profiles.Embedded(), "fashion/catalogue.json")
-	var c profile.File
-	if err == nil {
-		err = json.Unmarshal(raw, &c)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := slices.IndexFunc(c.Models, func(m profile.Model) bool { return m.Name == "cnn" })
-	like := c.Models[i]
-	like.Input = nil
-	model := func(name, task, network string, text *profile.Text, s profile.Signature) profile.Model {
-		sum := sha256.Sum256(files["own/"+network])
-		m := like
-		m.Name, m.Task, m.File, m.SHA256, m.Text, m.Signature = name, task, network, hex.EncodeToString(sum[:]), text, &s
+	files["own/words.onnx"], files["own/sentences.onnx"], files["own/numbers.onnx"] = enginetest.Words(), sentences, enginetest.Affine(2, 1, -1, 4)
+	files["numbers/numbers.onnx"] = files["own/numbers.onnx"]
+	model := func(name, task string, accuracy, share float64, text *profile.Text, s profile.Signature) profile.Model {
+		m := shipped(name, "own/"+task+".onnx", accuracy, share)
+		m.Task, m.Text, m.Signature = task, text, &s
 		return m
 	}
 	row := func(name string, n int64) []tensors.Spec {
@@ -66,32 +114,48 @@ func ownProfiles(t *testing.T) string {
 	classified := profile.Signature{Inputs: texts, Outputs: row("probabilities", 2), Answer: "probabilities"}
 	c.Name, c.Tasks = "own", []profile.Task{{Name: "words", Labels: labels[:]}, {Name: "sentences", Kind: profile.Embed}, {Name: "numbers", Kind: profile.Tensors}}
 	c.Models = []profile.Model{
-		model("plain", "words", "words.onnx", &profile.Text{}, classified), model("careful", "words", "words.onnx", &profile.Text{}, classified),
-		model("vectors", "sentences", "sentences.onnx", &profile.Text{}, profile.Signature{Inputs: texts, Outputs: row("y", 64), Answer: "y"}),
-		model("affine", "numbers", "numbers.onnx", nil, profile.Signature{Inputs: row("x", 4), Outputs: row("y", 4)}),
+		model("plain", "words", 81, 0.25, &profile.Text{}, classified), model("careful", "words", 93, 1, &profile.Text{}, classified),
+		model("vectors", "sentences", 90, 1, &profile.Text{}, profile.Signature{Inputs: texts, Outputs: row("y", 64), Answer: "y"}),
+		model("affine", "numbers", 90, 1, nil, profile.Signature{Inputs: row("x", 4), Outputs: row("y", 4)}),
 	}
-	if files["own/catalogue.json"], err = json.Marshal(c); err != nil {
-		t.Fatal(err)
-	}
+	files["own/catalogue.json"] = encoded(t, c)
 	c.Name, c.Tasks, c.Models = "numbers", c.Tasks[2:], c.Models[3:]
-	if files["numbers/catalogue.json"], err = json.Marshal(c); err != nil {
-		t.Fatal(err)
-	}
-	files["numbers/numbers.onnx"] = files["own/numbers.onnx"]
-	for name, content := range files {
-		path := filepath.Join(dir, name)
-		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.WriteFile(path, content, 0o600)
+	files["numbers/catalogue.json"] = encoded(t, c)
+	writeFiles(t, dir, files)
+	return dir
+}
+
+// shadeProfiles writes the catalogue shades, with two models that tell dark pictures from light
+// ones, the one in grey and the other in colour and twice as large, and two pictures. It returns
+// the folder.
+func shadeProfiles(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	files, c, shipped := shippedProfiles(t)
+	model := func(name string, accuracy, share float64, in profile.Input) profile.Model {
+		weights := [][]float32{make([]float32, in.Channels*in.Height*in.Width), make([]float32, in.Channels*in.Height*in.Width)}
+		for i := range weights[0] {
+			weights[0][i], weights[1][i] = -1/float32(len(weights[0])), 1/float32(len(weights[0]))
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		network := "shades/" + name + ".onnx"
+		files[network] = enginetest.Linear(weights, int64(in.Channels), int64(in.Height), int64(in.Width))
+		m := shipped(name, network, accuracy, share)
+		m.Task, m.Input = "shade", &in
+		return m
 	}
+	c.Name, c.Tasks = "shades", []profile.Task{{Name: "shade", Labels: []string{"dark", "light"}}}
+	c.Models = []profile.Model{
+		model("coarse", 82, 0.25, profile.Input{Width: 12, Height: 10, Channels: 1, Mean: []float32{0.5}, Std: []float32{1}}),
+		model("fine", 96, 1, profile.Input{Width: 24, Height: 20, Channels: 3, Mean: []float32{0.5, 0.5, 0.5}, Std: []float32{1, 1, 1}}),
+	}
+	files["shades/catalogue.json"] = encoded(t, c)
+	files["shades/testdata/black.png"], files["shades/testdata/white.png"] = onePicture(t, color.Black), onePicture(t, color.White)
+	writeFiles(t, dir, files)
 	return dir
 }
 
 // printed runs a command, which must succeed, and returns what it printed.
-func printed(t *testing.T, binary string, args ...string) string {
+func printed(t testing.TB, binary string, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), built(t, binary), args...)
 	var complaint strings.Builder
@@ -104,8 +168,7 @@ func printed(t *testing.T, binary string, args ...string) string {
 }
 
 // Everything around a stage works with another catalogue, whose models take texts and tensors: the
-// measurement of its models, the demonstration of `make run`, the load generator, the demonstration
-// of an hour and the calibration.
+// measurement of its models, the load generator, the demonstration of an hour and the calibration.
 func TestEverythingWorksWithAnotherCatalogue(t *testing.T) {
 	dir := ownProfiles(t)
 	own := []string{"--profiles", dir, "--catalogue", "own"}
@@ -127,8 +190,8 @@ func TestEverythingWorksWithAnotherCatalogue(t *testing.T) {
 	}
 
 	data := t.TempDir()
-	s := up(t, data, with("--demo")...)
-	s.until("the first input is answered", func() bool { return strings.Contains(s.log.String(), "A first input of task words") })
+	s := up(t, data, with("--workers=1", "--boot-seconds=0")...)
+	s.until("a worker is ready", func() bool { return s.pool().Ready == 1 })
 	for _, task := range []string{"words", "sentences", "numbers"} {
 		var load struct {
 			All struct{ Sent, Answered, Failed int }
@@ -142,9 +205,6 @@ func TestEverythingWorksWithAnotherCatalogue(t *testing.T) {
 		t.Errorf("models %+v, error %v", models, err)
 	}
 	s.stop()
-	if log := s.log.String(); strings.Contains(log, "got no answer") {
-		t.Errorf("the demonstration says:\n%s", log)
-	}
 
 	short := []string{"--time-scale", "60", "--for", "3m", "--rate", "2", "--json"}
 	var played struct {
@@ -155,6 +215,103 @@ func TestEverythingWorksWithAnotherCatalogue(t *testing.T) {
 		t.Errorf("played %+v, error %v", played, err)
 	}
 	calibrates(t, data, with(append([]string{"calibrate", "--data", data}, short...)...))
+}
+
+// The demonstration of `make run` plays to its end with catalogues of one's own, one of texts and
+// tensors and one of pictures: every query is answered, strict ones by the accurate model and
+// others by the cheap one, and the bill names what other schemes and rivals would have cost.
+func TestTheDemonstrationOfAnotherCatalogue(t *testing.T) {
+	t.Parallel() // it waits for most of a minute
+	cases := []struct{ catalogue, dir, first, accurate, cheap string }{
+		{"own", ownProfiles(t), "task words, made up, was answered in [^:]+: no", "careful", "plain"},
+		{"shades", shadeProfiles(t), "task shade, a sample picture, was answered in [^:]+: dark", "fine", "coarse"},
+	}
+	var stages []*stage // at the same time
+	for _, tc := range cases {
+		stages = append(stages, up(t, t.TempDir(), "--demo", "--profiles", tc.dir, "--catalogue", tc.catalogue))
+	}
+	for i, tc := range cases {
+		s := stages[i]
+		s.until("the end of the demonstration of "+tc.catalogue, func() bool { return strings.Contains(s.log.String(), "Ctrl-C stops the server") })
+		log := s.log.String()
+		if !regexp.MustCompile("A first input of "+tc.first).MatchString(log) || strings.Contains(log, "got no answer") {
+			t.Errorf("the demonstration of %s says:\n%s", tc.catalogue, log)
+		}
+		all, models := chosen(t, log)
+		if strict := models[tc.accurate]; 10*strict < 7*all || models[tc.cheap] == 0 || strict+models[tc.cheap] != all {
+			t.Errorf("of %d queries of %s, the models answered %v", all, tc.catalogue, models)
+		}
+		s.printsBill()
+	}
+}
+
+// chosen are the queries that a demonstration says were answered, in all and by model.
+func chosen(t *testing.T, log string) (all int, models map[string]int) {
+	t.Helper()
+	said := regexp.MustCompile(`(\d+) queries were answered, by the models (.+)\.`).FindStringSubmatch(log)
+	if said == nil {
+		t.Fatalf("the demonstration does not say what was answered:\n%s", log)
+	}
+	number := func(digits string) int {
+		n, err := strconv.Atoi(digits)
+		if err != nil || n == 0 {
+			t.Fatalf("%q: %v", said[0], err)
+		}
+		return n
+	}
+	models = map[string]int{}
+	for entry := range strings.SplitSeq(said[2], ", ") {
+		name, digits, _ := strings.Cut(entry, " ")
+		models[name] = number(digits)
+	}
+	return number(said[1]), models
+}
+
+// wouldHaveCost is a scheme or a rival with what it would have cost at least, or the plain function.
+var wouldHaveCost = regexp.MustCompile(`(?m)^ +(?:(scheme|rival) (\S+)|a plain function .*) would have cost \$([0-9.]+)`)
+
+// printsBill wants the stage to have printed its cost, next to that of the cheapest schemes and
+// rivals and of a plain function, and `paragon savings` to print all of them.
+func (s *stage) printsBill() {
+	s.t.Helper()
+	positive := func(amount string) bool {
+		usd, err := strconv.ParseFloat(amount, 64)
+		return err == nil && usd > 0
+	}
+	var known api.Savings
+	if err := json.Unmarshal([]byte(printed(s.t, "paragon", "savings", "--json", "--endpoint", s.URL)), &known); err != nil || !known.Quoted {
+		s.t.Fatalf("savings %+v, error %v", known, err)
+	}
+	kinds := map[string]string{"": ""} // the plain function
+	for _, o := range known.Others {
+		if !o.Simulated {
+			continue
+		}
+		kinds[o.Scheme] = "scheme"
+		if _, err := procurement.Get(o.Scheme); err != nil {
+			kinds[o.Scheme] = "rival"
+		}
+	}
+	bill, whole := s.out.String(), printed(s.t, "paragon", "savings", "--endpoint", s.URL)
+	for _, text := range []string{bill, whole} {
+		cost := regexp.MustCompile(`for which this stage cost \$([0-9.]+) `).FindStringSubmatch(text)
+		if cost == nil || !positive(cost[1]) {
+			s.t.Errorf("no cost of the stage in\n%s", text)
+		}
+		named := map[string]string{}
+		for _, line := range wouldHaveCost.FindAllStringSubmatch(text, -1) {
+			named[line[2]] = line[1]
+			if kinds[line[2]] != line[1] || !positive(line[3]) {
+				s.t.Errorf("the bill says %q; known are %v", line[0], kinds)
+			}
+		}
+		if _, plain := named[""]; !plain || text == bill && len(named) < 4 || text == whole && !maps.Equal(named, kinds) {
+			s.t.Errorf("the bill names %v of %v:\n%s", named, kinds, text)
+		}
+	}
+	if !slices.Contains(slices.Collect(maps.Values(kinds)), "rival") || kinds["hedged"] != "scheme" {
+		s.t.Errorf("compared are %v, without a rival or the default scheme", kinds)
+	}
 }
 
 // calibrates wants a calibration of three runs on the catalogue own, printed and stored. The

@@ -459,12 +459,7 @@ func TestTheAccuracyIsMeasuredOnAFolder(t *testing.T) {
 			"red/.DS_Store": []byte("hidden"), "labels.csv": []byte("1.png,red\n"), "blue/.hidden.png": red,
 		}
 		maps.Copy(files, more)
-		for name, content := range files {
-			path := filepath.Join(dir, filepath.FromSlash(name))
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, content, 0o600)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		writeFiles(t, dir, files)
 		return dir
 	}
 	measured := func(model string, correct, total int, interval string) {

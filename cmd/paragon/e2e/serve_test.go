@@ -26,15 +26,12 @@ import (
 )
 
 // serving is one `paragon serve`.
-type serving struct {
-	*stage
-	out *lockedBuffer
-}
+type serving struct{ *stage }
 
 // serveCommand runs `paragon serve` on a free port and a data folder.
 func serveCommand(t *testing.T, data string, args ...string) *serving {
 	t.Helper()
-	s := &serving{&stage{t: t, log: &lockedBuffer{}, done: make(chan struct{})}, &lockedBuffer{}}
+	s := &serving{&stage{t: t, log: &lockedBuffer{}, out: &lockedBuffer{}, done: make(chan struct{})}}
 	s.cmd = exec.Command(built(t, "paragon"), append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.log
 	if err := s.cmd.Start(); err != nil {

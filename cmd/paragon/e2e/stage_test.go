@@ -37,7 +37,8 @@ type stage struct {
 	URL  string
 	*client.Client
 	cmd  *exec.Cmd
-	log  *lockedBuffer
+	log  *lockedBuffer // its standard error
+	out  *lockedBuffer // its standard output, without the line that says that it is ready
 	done chan struct{}
 }
 
@@ -60,7 +61,7 @@ func up(t testing.TB, dataDir string, args ...string) *stage {
 func (s *stage) start(addr string) {
 	s.t.Helper()
 	s.cmd = exec.Command(built(s.t, "paragon"), append(s.args, "--addr", addr)...)
-	s.log = &lockedBuffer{}
+	s.log, s.out = &lockedBuffer{}, &lockedBuffer{}
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -70,15 +71,16 @@ func (s *stage) start(addr string) {
 		s.t.Fatal(err)
 	}
 	s.done = make(chan struct{})
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() {
+	lines := bufio.NewReader(out)
+	ready, err := lines.ReadString('\n')
+	if err != nil {
 		_ = s.cmd.Wait()
 		s.t.Fatalf("paragon up ended before it was ready:\n%s", s.log)
 	}
-	fields := strings.Fields(lines.Text())
+	fields := strings.Fields(ready)
 	s.URL = fields[len(fields)-1]
 	go func() {
-		_, _ = io.Copy(io.Discard, out)
+		_, _ = io.Copy(s.out, lines)
 		_ = s.cmd.Wait()
 		close(s.done)
 	}()
