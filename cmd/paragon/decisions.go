@@ -23,14 +23,17 @@ const mostDecisions = 1000
 
 // newDecisionsCommand is `paragon decisions`.
 func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
-	q, before := api.DecisionQuery{Limit: 20}, ""
+	q, before, all := api.DecisionQuery{Limit: 100}, "", false
 	c := &cobra.Command{
 		Use:   "decisions",
 		Short: "List the controller's decisions, newest last",
 		Long: `List the controller's latest decisions and the reason for each, newest last. The
 controller decides how many workers a pool has, once per tick (setting tick_seconds).
 paragon explain, with the id of a decision, prints the whole decision. --before lists older
-decisions: those before the decision with an id, or before a moment.`,
+decisions: those before the decision with an id, or before a moment.
+
+Successive decisions that keep the number of workers, or that say the same, are one line: that
+of the newest, with how many they are and since when. --all prints a line for each.`,
 		Example: `  paragon decisions --moves
   paragon decisions --before 20260501T120000.000Z-general
   paragon decisions --before 2h --limit 50
@@ -50,7 +53,7 @@ decisions: those before the decision with an id, or before a moment.`,
 			if err != nil {
 				return err
 			}
-			printDecisions(term, ds)
+			printDecisions(term, ds, all)
 			switch {
 			case term.JSON:
 			case len(ds) == 0:
@@ -64,6 +67,7 @@ decisions: those before the decision with an id, or before a moment.`,
 	f := c.Flags()
 	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first pool)")
 	f.BoolVar(&q.Moves, "moves", false, "list only the decisions that change the fleet")
+	f.BoolVar(&all, "all", false, "print each decision on a line of its own; JSON always lists each")
 	f.IntVar(&q.Limit, "limit", q.Limit, "list at most this many decisions, 1 to 1000")
 	f.StringVar(&before, "before", "", "list only decisions before the decision with this id, or before this time: 2026-05-01T12:00:00Z, or 2h for two hours ago")
 	term.CompleteFlag(c, "pool", completePools(term))
@@ -102,19 +106,38 @@ func noDecision(q api.DecisionQuery) string {
 	return what + " is stored."
 }
 
-func printDecisions(term *cli.Terminal, ds []api.Decision) {
+// printDecisions prints decisions that are listed newest first, oldest first.
+func printDecisions(term *cli.Terminal, ds []api.Decision, all bool) {
 	if term.JSON {
 		term.PrintJSON(ds)
 		return
 	}
-	for i := len(ds) - 1; i >= 0; i-- {
-		d := ds[i]
-		term.Printf("%s  %s  %s", d.ID, d.At.Local().Format(time.TimeOnly), cli.OneLine(d.Line))
-		if d.Outcome != "" {
-			term.Printf(" [%s]", cli.OneLine(d.Outcome))
+	for end := len(ds); end > 0; {
+		first := end - 1
+		for !all && first > 0 && alike(ds[first], ds[first-1]) {
+			first--
 		}
-		term.Printf("\n")
+		printDecision(term, ds[first:end])
+		end = first
 	}
+}
+
+// alike reports whether two successive decisions are listed as one, as on the page.
+func alike(older, newer api.Decision) bool {
+	return older.Pool == newer.Pool && older.Moves == newer.Moves && older.Outcome == newer.Outcome && (!older.Moves || older.Line == newer.Line)
+}
+
+// printDecision prints the newest of decisions that are alike, and since when there are how many.
+func printDecision(term *cli.Terminal, ds []api.Decision) {
+	d := ds[0]
+	term.Printf("%s  %s  %s", d.ID, d.At.Local().Format(time.TimeOnly), cli.OneLine(d.Line))
+	if d.Outcome != "" {
+		term.Printf(" [%s]", cli.OneLine(d.Outcome))
+	}
+	if n := len(ds); n > 1 {
+		term.Printf(" (%d such decisions since %s)", n, ds[n-1].At.Local().Format(time.TimeOnly))
+	}
+	term.Printf("\n")
 }
 
 // explanationIndent is where the text of a line of an explanation begins.

@@ -98,7 +98,7 @@ func predicted(e api.Explanation) string {
 	if e.PredictedMS > 0 {
 		return "Predicted latency: " + cli.Milliseconds(e.PredictedMS)
 	}
-	return "No latency was predicted, because no worker was ready"
+	return "No latency was predicted, because no worker counted as ready"
 }
 
 // byDefault says which latency bound a query has whose caller stated none.

@@ -161,6 +161,9 @@ func launches(next int) string {
 	if next == 0 {
 		return "workers that are launched from now on"
 	}
+	if next == 1 {
+		return "the next launch"
+	}
 	return fmt.Sprintf("the next %d launches", next)
 }
 

@@ -92,6 +92,9 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
   paragon model add bert.onnx --task mail --tokenizer tokenizer.json --labels labels.txt --test mails.csv`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.task == "" {
+				if _, err := readONNX(args[0]); err != nil { // a task would not help
+					return err
+				}
 				return cli.Usagef("name the task with --task: `paragon model add %s --task NAME`", args[0])
 			}
 			if stage, _ := term.Place(); stage != "" {
@@ -164,16 +167,8 @@ func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, fi
 	if o.Labels, err = readLabels(f.labels); err != nil {
 		return o, nil, err
 	}
-	if onnx, err = readModel(file, modelstore.MaxONNXBytes); err != nil {
-		return o, nil, cli.Mistake(err)
-	}
-	folder, err := os.OpenRoot(filepath.Dir(file))
-	if err != nil {
+	if onnx, err = readONNX(file); err != nil {
 		return o, nil, err
-	}
-	defer folder.Close()
-	if onnx, err = modelcheck.Inline(onnx, folder.FS(), modelstore.MaxONNXBytes); err != nil {
-		return o, nil, cli.Usagef("%s: %v", file, err)
 	}
 	if onnx, err = attachTokenizer(onnx, f.tokenizer); err != nil {
 		return o, nil, cli.Usagef("%s: %v", file, err)
@@ -192,6 +187,26 @@ func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, fi
 	sum := sha256.Sum256(onnx)
 	o.SHA256 = hex.EncodeToString(sum[:])
 	return o, onnx, nil
+}
+
+// readONNX reads a model's file, with the weights that lie next to it put into it.
+func readONNX(file string) ([]byte, error) {
+	onnx, err := readModel(file, modelstore.MaxONNXBytes)
+	if err != nil {
+		return nil, cli.Mistake(err)
+	}
+	folder, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	if onnx, err = modelcheck.Inline(onnx, folder.FS(), modelstore.MaxONNXBytes); err == nil {
+		err = modelcheck.Readable(onnx)
+	}
+	if err != nil {
+		return nil, cli.Usagef("%s: %v", file, err)
+	}
+	return onnx, nil
 }
 
 // attachTokenizer puts a tokenizer.json into a model's file; without one it changes

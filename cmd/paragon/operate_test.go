@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
 	"github.com/paragon-serving/paragon/docs"
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/admin"
@@ -169,13 +170,39 @@ func TestOlderDecisionsAreListed(t *testing.T) {
 		{[]string{"--before", "20260501T120030.000Z-general", "--limit", "3"}, 0, 2, "add --before"},
 		{[]string{"--before", "2026-05-02T00:00:00Z", "--limit", "225"}, 5, 229, "add --before 20260501T120050.000Z-general"},
 	} {
-		found := ticks.FindAllStringSubmatch(term.says(t, cli.ExitOK, c.says, append([]string{"decisions"}, c.args...)...), -1)
+		found := ticks.FindAllStringSubmatch(term.says(t, cli.ExitOK, c.says, append([]string{"decisions", "--all"}, c.args...)...), -1)
 		if n := c.last - c.first + 1; len(found) != n || found[0][1] != fmt.Sprint(c.first) || found[n-1][1] != fmt.Sprint(c.last) {
 			t.Errorf("%v: %v, want ticks %d to %d", c.args, found, c.first, c.last)
 		}
 	}
 	term.says(t, cli.ExitOK, "No decision before 20260501T120000.000Z-general is stored.", "decisions", "--before", "20260501T120000.000Z-general")
 	term.says(t, cli.ExitUsage, "nor the id of a decision", "decisions", "--before", "yesterday")
+}
+
+// Successive decisions that keep the fleet or say the same are one line, the newest's.
+func TestDecisionsThatAreAlikeAreOneLine(t *testing.T) {
+	term := &terminal{Terminal: clitest.NewTerminalIn(newRoot, nil)}
+	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	var ds []api.Decision
+	for _, d := range []api.Decision{
+		{Line: "keep 0 workers: a"}, {Line: "keep 0 workers: b"}, {Line: "keep 0 workers: c", Outcome: "failed: no"}, {Line: "grow: d", Moves: true},
+		{Line: "grow: d", Moves: true}, {Line: "grow: e", Moves: true}, {Line: "keep 1 worker: f"}, {Line: "keep 0 workers: g", Pool: "other"},
+	} {
+		d.ID, d.At = fmt.Sprint("at", len(ds)), at.Add(time.Duration(len(ds))*time.Minute)
+		ds = append([]api.Decision{d}, ds...)
+	}
+	said := func(all bool) string {
+		term.Out.Reset()
+		printDecisions(term.Terminal.Terminal, ds, all)
+		return term.Out.String()
+	}
+	want := []string{"at1.* keep 0 workers: b \\(2 such decisions since .*:00:00\\)", "at2.*: c \\[failed: no\\]", "at4.* grow: d \\(2 such decisions since .*:03:00\\)", "at5.*grow: e", "at6.*: f", "at7.*: g"}
+	if got := said(false); !regexp.MustCompile("^" + strings.Join(want, "\n") + "\n$").MatchString(got) {
+		t.Errorf("printed\n%s", got)
+	}
+	if got := said(true); strings.Count(got, "\n") != len(ds) || strings.Contains(got, "such") {
+		t.Errorf("with --all\n%s", got)
+	}
 }
 
 // letters is a queue of dead letters that says that fewer wait than do.

@@ -54,7 +54,7 @@ func TestSavingsOfAStage(t *testing.T) {
 	}
 	cost(1.1 * past.SimulatedUSD)
 	text := term.says(t, cli.ExitOK, "for 1.0 h of this stage's own past under scheme hedged, the simulation was off by -9.1 % in cost", "savings", "--stage", "dev", "--since", "1h")
-	for _, says := range []string{"scheme reactive would have cost", "rival kpa would have cost", "a plain function (Lambda without Paragon) would have cost $0.0600", "within ±18.2 %", "that of the stage's own past"} {
+	for _, says := range []string{"scheme reactive would have cost", "Knative's autoscaler (kpa) would have cost", "a plain function (Lambda without Paragon) would have cost $0.0600", "within ±18.2 %", "that of the stage's own past"} {
 		if !strings.Contains(text, says) {
 			t.Errorf("no %q in\n%s", says, text)
 		}

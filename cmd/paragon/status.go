@@ -16,10 +16,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
-	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 )
 
 // watchEvery is how often `paragon status --watch` reads anew.
@@ -172,7 +172,7 @@ func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 	if len(s.Others) == 0 {
 		return
 	}
-	term.Printf("compared  with other schemes on the arrivals from %s to %s, for which this stage cost %s (cheapest first):\n",
+	term.Printf("compared  with other schemes, and with rules of other systems, on the arrivals from %s to %s, for which this stage cost %s (cheapest first):\n",
 		s.From.Local().Format(time.DateTime), s.To.Local().Format(time.DateTime), pricing.Dollars(s.CostUSD))
 	shown := savingsShown(s.Others, most)
 	for _, o := range shown {
@@ -222,11 +222,11 @@ func comparedWith(o api.SchemeCost, costUSD float64) string {
 	if o.MissedPercent != nil {
 		missed = fmt.Sprintf(" and missed %.1f %% of the latency bounds", *o.MissedPercent)
 	}
-	kind := "scheme"
-	if _, err := procurement.Get(o.Scheme); err != nil {
-		kind = "rival" // of another system: it cannot be set
+	name := "scheme " + o.Scheme
+	if origin := rivals.Origin(o.Scheme); origin != "" {
+		name = origin + " (" + o.Scheme + ")" // it cannot be set
 	}
-	return fmt.Sprintf("%s %s would have cost %s to %s%s%s", kind, o.Scheme, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), missed, cheaper(o, costUSD))
+	return fmt.Sprintf("%s would have cost %s to %s%s%s", name, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), missed, cheaper(o, costUSD))
 }
 
 // timesFromPercent is from when on a difference in percent is said as a factor.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -17,8 +18,9 @@ import (
 
 const usageLong = `Print for each owner and task how many queries the owner sent, what they cost and how many
 missed their latency bound. An owner is a caller. On one machine the owner is "local" for
-requests without a token, and "key-" with a digest of the token for requests with one. The
-cost is for the queries' compute time on workers and functions, as in their answers.
+requests without a token, and "key-" with a digest of the token for requests with one; for
+requests from other machines (paragon up --listen), the token file names the owner. The cost is
+for the queries' compute time on workers and functions, as in their answers.
 
 Paragon keeps counts per clock hour, for 14 days. The span starts at the beginning of its
 first hour. --mine prints only your own usage: that of your token or of requests without a
@@ -68,7 +70,11 @@ func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, min
 		if err != nil {
 			return api.Usage{}, err
 		}
-		return cl.Usage(ctx, since, mine)
+		u, err := cl.Usage(ctx, since, mine)
+		if p := (*client.Problem)(nil); !mine && errors.As(err, &p) && p.Kind() == api.NotOperator {
+			err = fmt.Errorf("%w; `paragon usage --mine` needs no operator", err)
+		}
+		return u, err
 	}
 	service, err := serviceOf(ctx, term, stage)
 	if err != nil {

@@ -92,8 +92,8 @@ func (s *Service) withLease(ctx context.Context, q *submission, c placement.Choi
 		return leased{}, fmt.Errorf("take a lease to overflow: %w", ctx.Err())
 	case errors.Is(err, limits.ErrBudget) && q.class == query.Strict:
 		return leased{}, overBudget(q, s.Now())
-	case c.Reason == placement.NoWorkers && q.class == query.Strict:
-		return leased{}, beyondCapacity(q, fmt.Sprintf("no worker is ready, and %v", err), time.Second)
+	case c.Reason.Absent() && q.class == query.Strict:
+		return leased{}, beyondCapacity(q, fmt.Sprintf("%s, and %v", c, err), time.Second)
 	}
 	a := q.ask
 	a.OverflowAllowed = false
@@ -106,7 +106,7 @@ func (s *Service) invokes(q *submission, c placement.Choice) bool {
 	if q.terms.Wait <= 0 || s.Functions == nil {
 		return false
 	}
-	path := pricing.OverflowPath(q.set.OverflowPath).With(c.Reason != placement.NoWorkers, s.tooSlowByQueue(q))
+	path := pricing.OverflowPath(q.set.OverflowPath).With(!c.Reason.Absent(), s.tooSlowByQueue(q))
 	return path == pricing.OverflowDirect
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
@@ -107,16 +108,41 @@ func TestARepeatIsNotRefusedForWantOfWorkers(t *testing.T) {
 	}
 }
 
-// Workers that do not answer are as good as none, before a view says so.
+// Workers that do not answer, and those of an old report, are as good as none, and the
+// query's trail and the candidates say which it is.
 func TestWorkersThatDoNotAnswerAreNotTrusted(t *testing.T) {
 	answers := true
 	d := newTestService(t, func(c *Config) { c.Answers = func(pool string) bool { return answers || pool != "general" } })
 	d.publishPool(t, placement.Pool{Workers: 1, Runners: 2})
-	for _, want := range []platform.QueueName{platform.WorkQueue("general", query.Strict), platform.Overflow} {
+	for _, tc := range []struct {
+		change func()
+		queue  platform.QueueName
+		reason placement.Reason // why no worker counts as ready; empty: one does
+	}{
+		{func() {}, platform.WorkQueue("general", query.Strict), ""},
+		{func() { answers = false }, platform.Overflow, placement.NoneAnswers},
+		{func() { answers = true; d.clock.advance(time.Hour) }, platform.Overflow, placement.ViewOutdated},
+		{func() {
+			d.clock.advance(time.Minute)
+			d.publishPool(t, placement.Pool{})
+			d.refreshView(t.Context())
+			d.Settle()
+		}, platform.Overflow, placement.NoWorkers},
+	} {
+		tc.change()
 		got, err := d.Take(t.Context(), "me", strictly(), Terms{})
-		if err != nil || got.Record.Placement != string(want) {
-			t.Errorf("answers %v: placed on %s, error %v, want %s", answers, got.Record.Placement, err, want)
+		if err != nil || got.Record.Placement != string(tc.queue) {
+			t.Fatalf("%s: placed on %s, error %v, want %s", tc.reason, got.Record.Placement, err, tc.queue)
 		}
-		answers = false
+		if tc.reason == "" {
+			continue
+		}
+		words := placement.Choice{Reason: tc.reason}.String()
+		if trail := got.Record.Trail; trail[len(trail)-1].Why != words {
+			t.Errorf("%s: the trail says %q, want %q", tc.reason, trail[len(trail)-1].Why, words)
+		}
+		if o := d.offer(d.Pools[0], false, d.clock.now(), d.Service.Settings(), profile.Decoding{}); o.Absence != words {
+			t.Errorf("%s: the candidates say %q, want %q", tc.reason, o.Absence, words)
+		}
 	}
 }

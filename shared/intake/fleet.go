@@ -163,6 +163,21 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 	return e.Runners(), e.AheadMS(now)
 }
 
+// absence says why load has no runner of a pool: no worker is ready, or none is relied on.
+func (f *fleetView) absence(pool string, now time.Time, set settings.Settings) placement.Reason {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch v := f.estimates[pool].View(); {
+	case v.Runners == 0:
+		return placement.NoWorkers
+	case fleet.Outdated(v.At, v.Rests, now, set):
+		return placement.ViewOutdated
+	case !f.answers(pool):
+		return placement.NoneAnswers
+	}
+	return placement.NoWorkers
+}
+
 // hasCapacity reports whether a query on a work queue has a worker that answers it by a
 // time, behind aheadMS of work. Without a fresh view that is not known, and it may have.
 func (f *fleetView) hasCapacity(q *submission, now, by time.Time, aheadMS float64) bool {

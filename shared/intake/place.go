@@ -79,6 +79,9 @@ func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 	if runners == 0 && s.Worker != nil { // the view is older than this worker
 		runners, aheadMS = s.Worker.Load()
 	}
+	if runners == 0 {
+		q.ask.Absence = s.fleet.absence(q.pool.Name, now, q.set)
+	}
 	choose := func(a placement.Ask) placement.Choice { return placement.Place(a, runners, aheadMS) }
 	if direct {
 		// This worker is the one with the fewest requests: what it has no slot for

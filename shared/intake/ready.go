@@ -2,9 +2,9 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -28,7 +28,8 @@ func (s *Service) notReady(ctx context.Context, task, model string) error {
 		return fmt.Errorf("no pool serves task %s", task)
 	}
 	broken, _ := s.broken(pool.Name, s.Now())
-	err := errors.New("nothing can answer task " + task + ": no worker is ready, and no query may run on a function")
+	absent := placement.Choice{Reason: s.fleet.absence(pool.Name, s.Now(), set)}
+	err := fmt.Errorf("nothing can answer task %s: %s, and no query may run on a function", task, absent)
 	if runners, _ := s.fleet.load(pool.Name, s.Now(), set); runners > 0 {
 		if err = s.runsOn(query.OnWorker, task, model, broken); err == nil {
 			return nil

@@ -111,6 +111,9 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 		Catalogue: of.catalogue.Decoding(d), Table: of.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
 		PathMS: pathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
 	}
+	if runners == 0 {
+		o.Absence = placement.Choice{Reason: s.fleet.absence(p.Name, now, set)}.String()
+	}
 	if set.MaxOverflowConcurrency > 0 {
 		o.Arch = s.Arch
 	}

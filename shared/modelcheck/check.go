@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/png"
 	"math"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -249,10 +250,13 @@ func withoutPlaces(message string) string {
 	}
 }
 
+// missingLocale is how ONNX Runtime names a locale that a machine lacks.
+var missingLocale = regexp.MustCompile(`Failed to construct locale with name: ?([^\s:]*)`)
+
 // notLoaded says why a file cannot be loaded, and what to do where that is known.
 func notLoaded(why string) *Problem {
-	if strings.Contains(why, "Failed to construct locale") {
-		return badf("file", `names a locale that this machine lacks: export the model with the locale "C" (skl2onnx: options={TfidfVectorizer: {"locale": "C"}}, or of CountVectorizer), or install the locale on every machine that serves it: %s`, why)
+	if found := missingLocale.FindStringSubmatch(why); found != nil {
+		return badf("file", `needs the locale %q, which this machine lacks: export the model with the locale "C" (skl2onnx: options={TfidfVectorizer: {"locale": "C"}}, or of CountVectorizer), or install the locale on every machine that serves it`, found[1])
 	}
 	return badf("file", "cannot be loaded: %s", why)
 }

@@ -40,6 +40,12 @@ type contents struct {
 	functions []string          // domains that the file itself defines
 }
 
+// Readable says why a file cannot be a model, without running it.
+func Readable(onnx []byte) error {
+	_, err := inspect(onnx)
+	return err
+}
+
 // inspect reads a file for what the library would only say unclearly, or not at
 // all: that it is no ONNX, custom operators, weights in other files, and weights
 // that are not numbers. The error names the node or the weight.

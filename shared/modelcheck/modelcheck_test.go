@@ -171,7 +171,7 @@ func TestInspectTakesAnyBytes(t *testing.T) {
 // A locale that a machine lacks is no fault of the file's: what to do is said.
 func TestAMissingLocaleSaysWhatToDo(t *testing.T) {
 	missing, broken := notLoaded("Failed to construct locale with name:en_US.UTF-8"), notLoaded("no graph")
-	if !strings.Contains(missing.Reason, `"locale": "C"`) || strings.Contains(broken.Reason, "locale") || broken.Part != "file" {
+	if !strings.Contains(missing.Reason, `"locale": "C"`) || !strings.Contains(missing.Reason, "en_US.UTF-8") || strings.Contains(missing.Reason, "construct") || strings.Contains(broken.Reason, "locale") || broken.Part != "file" {
 		t.Errorf("%v; %v", missing, broken)
 	}
 }

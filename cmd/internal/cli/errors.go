@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -119,6 +120,12 @@ func (t *Terminal) Sentence(err error) string {
 	return err.Error()
 }
 
+// unknownAuthority reports whether a server's certificate is signed by nobody whom this machine trusts.
+func unknownAuthority(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	return errors.As(err, &unknown)
+}
+
 // hint says what to do next, where that is known.
 func (t *Terminal) hint(err error) string {
 	if advice := discovery.Advice(err); advice != "" {
@@ -131,6 +138,8 @@ func (t *Terminal) hint(err error) string {
 		return ""
 	case errors.As(err, &gone) && errors.Is(err, syscall.ECONNREFUSED):
 		return "start a server with `make run`, or name another with --endpoint or PARAGON_ENDPOINT"
+	case errors.As(err, &gone) && unknownAuthority(err):
+		return "set SSL_CERT_FILE to a PEM file with the server's certificate, or with that of the authority that signed it"
 	case errors.As(err, &gone):
 		return "check the address given by --endpoint or PARAGON_ENDPOINT"
 	case !errors.As(err, &p):
@@ -139,8 +148,7 @@ func (t *Terminal) hint(err error) string {
 		return "these credentials may not call the API, have expired, or belong to another account: `aws sts get-caller-identity` prints their account and user; " +
 			"the policy paragon-<stage>-operator-<region> allows calls of the API"
 	case p.Kind() == api.NotOperator:
-		return "on the server's machine, set PARAGON_OPERATOR_TOKEN to the content of the file operator-token in the data folder; from another machine, give an operator's token with --token; " +
-			"`paragon usage --mine` needs no operator"
+		return "on the server's machine, set PARAGON_OPERATOR_TOKEN to the content of the file operator-token in the data folder; from another machine, give an operator's token with --token"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
 		return "give a token with --token or PARAGON_TOKEN"
 	case p.Kind() == "not-found":

@@ -32,6 +32,9 @@ func (r Record) Summary() string {
 	for _, c := range r.Clamps {
 		b.WriteString("; " + c.String())
 	}
+	if r.Case.LaunchFailed() {
+		b.WriteString("; the newest launch failed: " + r.Case.Group.LaunchFault)
+	}
 	return b.String()
 }
 

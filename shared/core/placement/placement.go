@@ -5,6 +5,7 @@
 package placement
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -31,9 +32,14 @@ const (
 	SlotInTime    Reason = "slot_in_time"
 	NoSlotInTime  Reason = "no_slot_in_time"
 	NoWorkers     Reason = "no_workers"
+	ViewOutdated  Reason = "view_outdated" // nobody has reported of late which workers are ready
+	NoneAnswers   Reason = "none_answers"  // workers are ready by the view, and do not answer
 	RelaxedWaits  Reason = "relaxed_waits"
 	OverflowIsOff Reason = "overflow_off"
 )
+
+// Absent reports whether the reason is that no worker counts as ready.
+func (r Reason) Absent() bool { return r == NoWorkers || r == ViewOutdated || r == NoneAnswers }
 
 // Pool is the view of one pool's workers at a time. It may be stale: a worker
 // that cannot start a strict query in time hands it over to the functions.
@@ -79,6 +85,8 @@ type Ask struct {
 	// milliseconds of one runner.
 	RelaxedOverflow bool
 	RelaxedAheadMS  float64
+	// Absence says why the pool has no runner, if it has none: empty is NoWorkers.
+	Absence Reason
 }
 
 // Choice is where a query goes and why.
@@ -95,7 +103,7 @@ func Place(a Ask, runners int, aheadMS float64) Choice {
 		ms := predicted(a, runners, aheadMS+a.RelaxedAheadMS)
 		if a.RelaxedOverflow && a.OverflowAllowed {
 			if runners <= 0 {
-				return overflow(a, NoWorkers, 0)
+				return overflow(a, cmp.Or(a.Absence, NoWorkers), 0)
 			}
 			if ms > a.BudgetMS {
 				return overflow(a, NoSlotInTime, ms)
@@ -110,7 +118,7 @@ func Place(a Ask, runners int, aheadMS float64) Choice {
 		}
 		return overflow(a, NoSlotInTime, ms)
 	}
-	return overflow(a, NoWorkers, 0)
+	return overflow(a, cmp.Or(a.Absence, NoWorkers), 0)
 }
 
 // Beyond chooses the route of a query for which the worker that holds its
@@ -145,6 +153,10 @@ func (c Choice) String() string {
 		return "a worker would take about " + about(c.PredictedMS) + ", longer than the time that is left"
 	case NoWorkers:
 		return "no worker is ready"
+	case ViewOutdated:
+		return "the last report on the workers is too old to rely on"
+	case NoneAnswers:
+		return "the workers do not answer"
 	case RelaxedWaits:
 		return "relaxed queries wait for a worker"
 	case OverflowIsOff:

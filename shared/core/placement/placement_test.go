@@ -12,6 +12,8 @@ func TestPlace(t *testing.T) {
 	closed.OverflowAllowed = false
 	relaxed := strict
 	relaxed.Class = query.Relaxed
+	silent := strict
+	silent.Absence = NoneAnswers
 	bound := relaxed
 	bound.RelaxedOverflow, bound.RelaxedAheadMS = true, 4*strict.BudgetMS
 	for _, tc := range []struct {
@@ -25,6 +27,7 @@ func TestPlace(t *testing.T) {
 		{"just in time", strict, 4, 3600, Choice{ToWork, SlotInTime, 1000}},
 		{"a query too many", strict, 4, 3700, Choice{ToOverflow, NoSlotInTime, 1025}},
 		{"no worker", strict, 0, 0, Choice{ToOverflow, NoWorkers, 0}},
+		{"workers that do not answer", silent, 0, 0, Choice{ToOverflow, NoneAnswers, 0}},
 		{"overflow off", closed, 4, 4000, Choice{ToWait, OverflowIsOff, 1100}},
 		{"relaxed waits", relaxed, 4, 1e6, Choice{ToWork, RelaxedWaits, 250100}},
 		{"relaxed at its bound", bound, 4, 0, Choice{ToOverflow, NoSlotInTime, strict.BudgetMS + strict.ServiceMS}},
@@ -39,7 +42,7 @@ func TestPlace(t *testing.T) {
 }
 
 func TestEveryReasonHasWords(t *testing.T) {
-	for _, r := range []Reason{SlotInTime, NoSlotInTime, NoWorkers, RelaxedWaits, OverflowIsOff} {
+	for _, r := range []Reason{SlotInTime, NoSlotInTime, NoWorkers, ViewOutdated, NoneAnswers, RelaxedWaits, OverflowIsOff} {
 		if got := (Choice{Reason: r}).String(); got == string(r) {
 			t.Errorf("%s is not told in words", r)
 		}

@@ -218,7 +218,7 @@ func (s *scan) wonBecause() string {
 func (s *scan) lostBecause(f, won *figures) string {
 	switch f.verdict {
 	case noWorker:
-		return "no worker is ready"
+		return cmp.Or(s.offer.Absence, "no worker is ready")
 	case broken:
 		return "recent runs fail there: " + s.brokenBy(f)
 	case relaxedWaits:

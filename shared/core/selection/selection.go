@@ -37,7 +37,9 @@ type Offer struct {
 	// work ahead, in milliseconds of one runner.
 	Runners int
 	AheadMS float64
-	// Pools, when set, stand in for the three fields above: several pools, each
+	// Absence says in words why the pool has no ready runner, if it has none.
+	Absence string
+	// Pools, when set, stand in for the four fields above: several pools, each
 	// of another instance type.
 	Pools []Pool
 	// Planned says that nothing is bought yet: every pool counts as idle and a

@@ -31,7 +31,7 @@ function show(at, { choice, predicted_ms: predicted, candidates: all }) {
   box.setAttribute("aria-label", "Candidates");
   const more = Object.assign(element("button", "plain", `Show all ${all.length}`), { type: "button", hidden: all.length <= shownFirst });
   more.addEventListener("click", () => { body.replaceChildren(...all.map(row)); more.hidden = true; });
-  at.replaceChildren(element("p", "", `Chosen: ${choice}. ${predicted > 0 ? `Predicted latency: ${milliseconds(predicted)}` : "No latency was predicted, because no worker was ready"}. Candidates under the present load:`), box, more);
+  at.replaceChildren(element("p", "", `Chosen: ${choice}. ${predicted > 0 ? `Predicted latency: ${milliseconds(predicted)}` : "No latency was predicted, because no worker counted as ready"}. Candidates under the present load:`), box, more);
 }
 
 const head = (text, i) => element("th", i > 1 && i < 5 ? "num" : "", text);

@@ -1,8 +1,8 @@
 // Package rivals holds what one would run instead of Paragon's procurement, as
-// schemes of the one interface: a plain quantile rule and
-// SpotHedge's mix of spot instances and workers on demand on Paragon's own platform, EC2 Auto Scaling's target tracking, Knative's autoscaler, a function for every
-// query, and Lambda Managed Instances. The simulator plays them in the same way as the schemes;
-// no stage runs them.
+// schemes of the one interface: a plain quantile rule and SpotHedge's mix of spot instances
+// and workers on demand on Paragon's own platform, EC2 Auto Scaling's target tracking,
+// Knative's autoscaler, a function for every query, and Lambda Managed Instances. The
+// simulator plays them in the same way as the schemes; no stage runs them.
 package rivals
 
 import (
@@ -16,6 +16,15 @@ import (
 // All returns every rival, without spothedge, which without spot instances is quantile.
 func All() []procurement.Scheme {
 	return []procurement.Scheme{quantile{}, targetTracking{}, kpa{}, allFunctions{}, managedInstances{}}
+}
+
+// Origin says in words what a rival is, and is empty for what is none.
+func Origin(name string) string {
+	return map[string]string{
+		"quantile": "the plain newsvendor rule", "target_tracking": "EC2 Auto Scaling's target tracking", "kpa": "Knative's autoscaler",
+		"all_functions": "a function for every query", "managed_instances": "Lambda Managed Instances",
+		"spothedge": "SkyServe's mix of spot and on-demand instances",
+	}[name]
 }
 
 // Schemes returns what can be played: the procurement schemes and the rivals.

@@ -161,6 +161,14 @@ func TestNames(t *testing.T) {
 		if _, err := procurement.Get(r.Name()); err == nil {
 			t.Errorf("%s can be set on a stage", r.Name())
 		}
+		if rivals.Origin(r.Name()) == "" {
+			t.Errorf("nothing says what %s is", r.Name())
+		}
+	}
+	for _, s := range procurement.All() {
+		if rivals.Origin(s.Name()) != "" {
+			t.Errorf("scheme %s is said to be a rival", s.Name())
+		}
 	}
 	if _, err := rivals.Get("none"); err == nil {
 		t.Error("a scheme that does not exist was found")

@@ -39,6 +39,7 @@ def use_client(endpoint, shoe):
         again = c.submit(shoe, model="resnet-8", key="one")
         check(later.id == again.id, f"a key stands for {later.id} and {again.id}")
         check(c.result(later).result.label == "ankle-boot", "an answer that is awaited")
+        check(c.result(later.id) == c.result(later), "an answer that is awaited by its query's id")
         check(problem_of(lambda: c.cancel(later.id)).status == 409, "cancelling what has ended")
 
         wrong = problem_of(lambda: c.submit(shoe, task="fashion", constraints=Constraints(accuracy=99.9)))
@@ -62,6 +63,14 @@ def use_arrays():
     listed = {"name": "x", "datatype": "FP32", "shape": [2, 2], "data": [1.0, 2.0, 3.0, 4.0]}
     array = {"name": "x", "datatype": "FP32", "data": Array()}
     check(tensors([listed, array]).body == {"tensors": [listed, listed]}, "tensors of an array")
+    array["data"].dtype = "float32"
+    check(tensors([array]).body == {"tensors": [listed]}, "an array of the tensor's datatype")
+    array["data"].dtype = "float64"
+    try:
+        refused = str(tensors([array]).body)
+    except TypeError as e:
+        refused = str(e)
+    check("astype('float32')" in refused, f"an array of another datatype: {refused}")
 
 
 def use_bytes(path):

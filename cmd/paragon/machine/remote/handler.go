@@ -48,7 +48,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// A browser asks for a name and a password then: the password is the token.
 		w.Header().Add("WWW-Authenticate", "Bearer")
 		w.Header().Add("WWW-Authenticate", `Basic realm="paragon"`)
-		h.Refuse(w, r, http.StatusUnauthorized, "Authorization", "a token is needed: `Authorization: Bearer TOKEN`, with a token of the server's --tokens file")
+		why := "a token is needed"
+		if shown(r) != "" {
+			why = "this token is not in the token file"
+		}
+		h.Refuse(w, r, http.StatusUnauthorized, "Authorization", why+": `Authorization: Bearer TOKEN`, with a token of the server's --tokens file")
 		return
 	}
 	h.API.ServeHTTP(w, h.within(r, token))

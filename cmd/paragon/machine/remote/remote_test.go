@@ -118,7 +118,7 @@ func TestWhoIsLetIn(t *testing.T) {
 		{"an operator", "POST", "/v1/queries", secured, bearer(bobsToken), 200, "owner=bob operator=true"},
 		{"a browser, whose password is the token", "GET", "/", secured, http.Header{"Authorization": {"Basic Ym9iOmZlZGNiYTk4NzY1NDMyMTBmZWRjYmE5ODc2NTQzMjEw"}}, 200, "owner=bob operator=true"},
 		{"no token", "POST", "/v1/queries", secured, nil, 401, "Authorization: a token is needed"},
-		{"another token", "POST", "/v1/queries", secured, bearer(annesToken[1:] + "x"), 401, "a token is needed"},
+		{"another token", "POST", "/v1/queries", secured, bearer(annesToken[1:] + "x"), 401, "this token is not in the token file"},
 		{"an empty token", "POST", "/v1/queries", secured, bearer(""), 401, "a token is needed"},
 		{"two tokens", "POST", "/v1/queries", secured, http.Header{"Authorization": {"Bearer " + annesToken, "Bearer " + bobsToken}}, 401, "a token is needed"},
 		{"a caller says that it is another", "POST", "/v1/queries", secured, http.Header{"Authorization": {"Bearer " + annesToken}, platform.OwnerHeader: {"bob"},

@@ -65,8 +65,10 @@ class Client:
         """Reads a query, waiting up to `wait` seconds for it to finish."""
         return Query.of(self._do(_calls.get(id, wait)))
 
-    def result(self, query: Query) -> Query:
-        """Reads a query until it is finished."""
+    def result(self, query: Union[Query, str]) -> Query:
+        """Reads a query, or the one with an id, until it is finished."""
+        if isinstance(query, str):
+            query = self.get(query, wait=_READ_WAIT)
         pause = 0.0  # a server with no room for one more waiter answers at once
         while not query.finished:
             time.sleep(pause)
@@ -146,8 +148,10 @@ class AsyncClient:
         """Reads a query, waiting up to `wait` seconds for it to finish."""
         return Query.of(await self._do(_calls.get(id, wait)))
 
-    async def result(self, query: Query) -> Query:
-        """Reads a query until it is finished."""
+    async def result(self, query: Union[Query, str]) -> Query:
+        """Reads a query, or the one with an id, until it is finished."""
+        if isinstance(query, str):
+            query = await self.get(query, wait=_READ_WAIT)
         pause = 0.0  # a server with no room for one more waiter answers at once
         while not query.finished:
             await asyncio.sleep(pause)

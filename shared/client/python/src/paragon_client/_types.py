@@ -59,9 +59,15 @@ def tensors(values: Sequence[Json]) -> Input:
     """Tensors by name: {"name", "datatype", "shape", "data"}, as in the Open Inference Protocol.
 
     `data` is a flat list with its `shape`, or a NumPy array, which has both. The datatype
-    is the model's: nothing is converted.
+    is the model's: an array of another one is refused, because nothing is converted.
     """
     return Input({"tensors": [_listed(v) for v in values]})
+
+
+# NumPy's name of each datatype of numbers.
+_DTYPES = {"BOOL": "bool", "FP16": "float16", "FP32": "float32", "FP64": "float64"} | {
+    f"{kind.upper()}{bits}": f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
+}
 
 
 def _listed(value: Json) -> Json:
@@ -69,6 +75,9 @@ def _listed(value: Json) -> Json:
     data: Any = value.get("data")
     if not hasattr(data, "tolist"):
         return value
+    has, wants = getattr(data, "dtype", None), _DTYPES.get(str(value.get("datatype")))
+    if wants is not None and has is not None and getattr(has, "name", str(has)) != wants:
+        raise TypeError(f"tensor {value.get('name')!r} is {value['datatype']}, and its array {has}: pass array.astype({wants!r})")
     return {"shape": list(data.shape), **value, "data": data.reshape(-1).tolist()}
 
 
