@@ -125,7 +125,7 @@ fairness: build ## Measure how much one caller's load delays another caller's qu
 	bin/paragon-lab fairness --rounds $(or $(ROUNDS),5) --markdown docs/lab/fairness.md
 
 .PHONY: proteus
-proteus: build ## Simulate accuracy scaling on Proteus's trace and profiles, fetched by digest or from the folder PROTEUS, and write docs/lab/proteus.md (a minute)
+proteus: build ## Simulate accuracy scaling on Proteus's trace and profiles, fetched by digest or from the folder PROTEUS, write docs/lab/proteus.md, and fail where a result is not better than INFaaS's (a minute)
 	bin/paragon-lab proteus $(if $(PROTEUS),--from $(PROTEUS)) --markdown docs/lab/proteus.md
 
 .PHONY: lint

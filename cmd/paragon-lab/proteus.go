@@ -13,7 +13,9 @@ import (
 
 const proteusLong = `Simulate accuracy scaling on the Twitter trace and the profiles of Proteus (ASPLOS 2024):
 a cluster of fixed size, a deadline of 300 ms, and several variants of each model.
-The command generates docs/lab/proteus.md, which states the assumptions.
+The command generates docs/lab/proteus.md, which states the assumptions. The exit status is 1
+if a result is not better than that of INFaaS in Proteus's simulator: 7.9 % missed deadlines
+at an accuracy of 96.1 %.
 
 The data comes from the repository UMass-LIDS/Proteus: a local folder, or an address from
 which the command downloads the files. It checks the SHA-256 of each file.`
@@ -40,9 +42,15 @@ func runProteus(ctx context.Context, term *cli.Terminal, source, markdown string
 	bar := term.Progress(len(proteus.Cases()) * len(families))
 	defer bar.Finish()
 	cases, err := proteus.PlayAll(ctx, families, bar.Step)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return reportProteus(term, cases, markdown)
+}
+
+// reportProteus prints or writes the cases, and fails where one is below the goal.
+func reportProteus(term *cli.Terminal, cases []proteus.Case, markdown string) error {
+	switch {
 	case markdown != "":
 		if err := os.WriteFile(markdown, []byte(proteus.Markdown(cases)), 0o644); err != nil {
 			return fmt.Errorf("write the page: %w", err)
@@ -53,5 +61,5 @@ func runProteus(ctx context.Context, term *cli.Terminal, source, markdown string
 	if term.JSON {
 		term.PrintJSON(cases)
 	}
-	return nil
+	return proteus.BelowGoal(cases)
 }

@@ -135,3 +135,19 @@ func TestThePageHasEveryCase(t *testing.T) {
 		t.Errorf("the page lacks cases: %s", page)
 	}
 }
+
+func TestEveryCaseMustBeBetterThanINFaaS(t *testing.T) {
+	good := Case{Options{MaxBatch: 1, Downgrade: "on", Headroom: 1}, Outcome{LateRatio: 0.078, Accuracy: 96.1}}
+	for _, c := range []struct {
+		late, accuracy float64
+		named          string // what the error says; empty where the goal is met
+	}{
+		{0.078, 96.1, ""}, {0, 100, ""},
+		{0.079, 99, "7.90 %"}, {0.2, 100, "20.00 %"}, {0, 96.09, "96.09 %"}, {0, 0, "0.00 %"},
+	} {
+		err := BelowGoal([]Case{good, {Options{MaxBatch: 8, Downgrade: "off", Headroom: 1.5}, Outcome{LateRatio: c.late, Accuracy: c.accuracy}}})
+		if (err == nil) != (c.named == "") || err != nil && (!strings.Contains(err.Error(), c.named) || !strings.Contains(err.Error(), "batches of at most 8")) {
+			t.Errorf("%v late, accuracy %v: %v", c.late, c.accuracy, err)
+		}
+	}
+}
