@@ -119,7 +119,7 @@ func fashionModel(scored accuracyFile, i int) profile.Model {
 	memory.Kind, memory.Factor, memory.Note = "derived", 0, "64 MB for the process and runtime, and three times the file"
 	return profile.Model{
 		Name: m.Name, Task: "fashion", File: m.File, SHA256: m.SHA256,
-		Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: "nchw", Resize: "exact"},
+		Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: profile.NCHW, Resize: profile.Exact},
 		Accuracy: profile.Accuracy{
 			Top1Percent: 100 * float64(m.Test.Correct) / float64(m.Test.Total),
 			Correct:     m.Test.Correct, Total: m.Test.Total, Source: accuracy,

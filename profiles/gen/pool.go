@@ -133,7 +133,7 @@ func (m convertedModel) profile(made convertedFile) profile.Model {
 	latency.Samples = m.InferenceMS.Samples
 	return profile.Model{
 		Name: m.Name, Task: poolName, File: m.File, SHA256: m.SHA256,
-		Input:        &profile.Input{Width: m.Side, Height: m.Side, Channels: 3, Layout: "nchw", Resize: "shorter-side", ShorterSidePX: m.Side + cropPaddingPX},
+		Input:        &profile.Input{Width: m.Side, Height: m.Side, Channels: 3, Layout: profile.NCHW, Resize: profile.ShorterSide, ShorterSidePX: m.Side + cropPaddingPX},
 		Accuracy:     profile.Accuracy{Top1Percent: m.Top1Published, Source: accuracy},
 		MemoryMB:     64 + int(math.Ceil(3*float64(m.Bytes)/(1<<20))),
 		MemorySource: source("derived", "bytes", "64 MB for the process and runtime, and three times the file"),

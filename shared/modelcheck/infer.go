@@ -102,10 +102,10 @@ func pictureOf(inputs []engine.Port) (*profile.Input, string) {
 	if len(p.Shape) != 4 || !slices.Contains([]tensors.Datatype{tensors.FP32, tensors.FP16, tensors.Uint8}, p.Datatype) {
 		return nil, "a picture is [any, channels, height, width] or [any, height, width, channels], of FP32, FP16 or UINT8"
 	}
-	in := &profile.Input{Layout: "nchw"}
+	in := &profile.Input{Layout: profile.NCHW}
 	channels, height, width := p.Shape[1], p.Shape[2], p.Shape[3]
 	if channels != 1 && channels != 3 {
-		in.Layout, channels, height, width = "nhwc", p.Shape[3], p.Shape[1], p.Shape[2]
+		in.Layout, channels, height, width = profile.NHWC, p.Shape[3], p.Shape[1], p.Shape[2]
 	}
 	if channels != 1 && channels != 3 {
 		return nil, "neither its second nor its last dimension is 1 or 3 channels"

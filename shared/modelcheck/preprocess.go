@@ -9,7 +9,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine"
-	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // usualSide is the width and height of an input of any size when none is asked for, in pixels.
@@ -52,7 +51,7 @@ func preprocessed(file profile.Input, p engine.Port, asked profile.Preprocess) (
 	}
 	in.Scale, in.Mean, in.Std = cmp.Or(given.Scale, in.Scale), given.Mean, given.Std
 	in.Resize, in.ShorterSidePX, in.ChannelOrder = given.Resize, given.ShorterSidePX, given.ChannelOrder
-	if err := preprocess.Spec(in).Validate(); err != nil {
+	if err := in.Validate(); err != nil {
 		return nil, badf("option preprocess", "cannot be used: %v", err)
 	}
 	return &in, nil
@@ -62,15 +61,15 @@ func preprocessed(file profile.Input, p engine.Port, asked profile.Preprocess) (
 // 7/8 of the shorter side, as torchvision has it for 224 pixels and timm for any size
 // (DEFAULT_CROP_PCT, rounded down in timm/data/transforms_factory.py).
 func imagenet(in, given profile.Input, d tensors.Datatype) profile.Input {
-	given.Resize = cmp.Or(given.Resize, preprocess.ShorterSide)
-	if given.Resize == preprocess.ShorterSide {
+	given.Resize = cmp.Or(given.Resize, profile.ShorterSide)
+	if given.Resize == profile.ShorterSide {
 		given.ShorterSidePX = cmp.Or(given.ShorterSidePX, max(in.Width, in.Height)*8/7)
 	}
 	if in.Channels != 3 || d == tensors.Uint8 {
 		return given
 	}
 	mean, std := slices.Clone(imagenetMean), slices.Clone(imagenetStd)
-	if given.ChannelOrder == preprocess.BGR {
+	if given.ChannelOrder == profile.BGR {
 		slices.Reverse(mean)
 		slices.Reverse(std)
 	}
@@ -88,9 +87,9 @@ func describe(in profile.Input) string {
 	size := fmt.Sprintf("%d x %d pixels", in.Width, in.Height)
 	out := "A picture is stretched to " + size
 	switch in.Resize {
-	case preprocess.Cover:
+	case profile.Cover:
 		out = "The largest part in the middle of a picture with the proportions of the input is scaled to " + size
-	case preprocess.ShorterSide:
+	case profile.ShorterSide:
 		out = fmt.Sprintf("The shorter side of a picture is scaled to %d pixels, and the centre of %s is cropped", in.ShorterSidePX, size)
 	}
 	value := "p / 255"
@@ -115,7 +114,7 @@ func describe(in profile.Input) string {
 	switch {
 	case in.Channels == 1:
 		return out + "; grey."
-	case in.ChannelOrder == preprocess.BGR:
+	case in.ChannelOrder == profile.BGR:
 		return out + "; blue, green, red."
 	}
 	return out + "; red, green, blue."

@@ -18,25 +18,6 @@ func (p Percentiles) Scaled(factor float64) Percentiles {
 	return Percentiles{P50: p.P50 * factor, P95: p.P95 * factor, P99: p.P99 * factor}
 }
 
-// Input says how a picture becomes the model's input tensor: the engine's
-// preprocess.Spec, field by field, so that one converts to the other. It
-// belongs to the model, as another preprocessing is another accuracy.
-type Input struct {
-	Width    int       `json:"width,omitempty"`
-	Height   int       `json:"height,omitempty"`
-	Channels int       `json:"channels,omitempty"` // 1 grey, 3 colour
-	Layout   string    `json:"layout,omitempty"`   // "nchw", the default, or "nhwc"
-	Scale    float64   `json:"scale,omitempty"`    // of an 8-bit pixel; 0 means 1/255
-	Mean     []float32 `json:"mean,omitempty"`     // after Scale, one a channel in their order; empty means 0
-	Std      []float32 `json:"std,omitempty"`      // likewise; empty means 1
-	// Resize is "exact", the default, which stretches, "cover", which scales the largest
-	// part in the middle, or "shorter-side", which scales the shorter side to ShorterSidePX
-	// pixels and crops the centre.
-	Resize        string `json:"resize,omitempty"`
-	ShorterSidePX int    `json:"shorter_side_px,omitempty"`
-	ChannelOrder  string `json:"channel_order,omitempty"` // "rgb", the default, or "bgr"
-}
-
 // Text says how a text becomes the model's inputs. It belongs to the model, as
 // another truncation is another accuracy. The tokenizer, of a model that needs one,
 // is part of its file.

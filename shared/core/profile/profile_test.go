@@ -86,12 +86,12 @@ func TestValidateNamesModelAndField(t *testing.T) {
 		{"digest", func(f *File, _ *Resources) { f.Models[0].SHA256 = "abc" }, "model m: sha256"},
 		{"path", func(f *File, _ *Resources) { f.Models[0].File = "a/b.onnx" }, "model m: file"},
 		{"no input", func(f *File, _ *Resources) { f.Models[0].Input = nil }, "model m: input and signature"},
-		{"input size", func(f *File, _ *Resources) { f.Models[0].Input.Width = 1 << 20 }, "model m: input width"},
+		{"input size", func(f *File, _ *Resources) { f.Models[0].Input.Width = 1 << 20 }, "model m: input.width is"},
 		{"shorter side", func(f *File, _ *Resources) {
 			in := f.Models[0].Input
 			in.Resize, in.ShorterSidePX = "shorter-side", max(in.Width, in.Height)-1
-		}, "model m: input.shorter_side_px must be"},
-		{"shorter side, stretched", func(f *File, _ *Resources) { f.Models[0].Input.ShorterSidePX = 256 }, `model m: input.shorter_side_px needs "resize"`},
+		}, "model m: input.shorter_side_px is"},
+		{"shorter side, stretched", func(f *File, _ *Resources) { f.Models[0].Input.ShorterSidePX = 256 }, `model m: input.shorter_side_px is 256, and needs resize`},
 		{"resize", func(f *File, _ *Resources) { f.Models[0].Input.Resize = "fit" }, "model m: input.resize"},
 		{"channel order", func(f *File, _ *Resources) { f.Models[0].Input.ChannelOrder = "bgr" }, "model m: input.channel_order"},
 		{"std", func(f *File, _ *Resources) { f.Models[0].Input.Std = []float32{0} }, "model m: input.std"},

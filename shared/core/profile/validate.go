@@ -134,28 +134,12 @@ func (c *Catalogue) validateModel(m *Model, f *faults) {
 		f.check(m.Text.MaxTokens >= 0 && m.Text.MaxTokens <= MaxTokens, what, "text.max_tokens", fmt.Sprintf("must be 0 to %d", MaxTokens))
 	}
 	if m.Input != nil {
-		validateInput(what, m.Input, f)
+		if err := m.Input.Validate(); err != nil {
+			*f = append(*f, fmt.Errorf("%s: input.%w", what, err))
+		}
 	}
 	validateAccuracy(what, m.Accuracy, f)
 	c.validateLatency(what, m, f)
-}
-
-func validateInput(what string, in *Input, f *faults) {
-	f.check(in.Width > 0 && in.Height > 0 && in.Width <= 4096 && in.Height <= 4096, what, "input", "width and height must be 1 to 4096")
-	f.check(in.Channels == 1 || in.Channels == 3, what, "input.channels", "must be 1 or 3")
-	f.check(slices.Contains([]string{"", "nchw", "nhwc"}, in.Layout), what, "input.layout", `must be "nchw" or "nhwc"`)
-	f.check(in.Scale >= 0 && !math.IsInf(in.Scale, 0), what, "input.scale", "must not be negative")
-	f.check(slices.Contains([]string{"", "exact", "cover", "shorter-side"}, in.Resize), what, "input.resize", `must be "exact", "cover" or "shorter-side"`)
-	if in.Resize == "shorter-side" {
-		least := max(in.Width, in.Height)
-		f.check(in.ShorterSidePX >= least && in.ShorterSidePX <= 8192, what, "input.shorter_side_px", fmt.Sprintf("must be %d (the larger of width and height) to 8192", least))
-	} else {
-		f.check(in.ShorterSidePX == 0, what, "input.shorter_side_px", `needs "resize": "shorter-side"`)
-	}
-	f.check(in.ChannelOrder == "" || in.ChannelOrder == "rgb" || in.ChannelOrder == "bgr" && in.Channels == 3, what, "input.channel_order", `must be "rgb" or, of 3 channels, "bgr"`)
-	f.check(len(in.Mean) == 0 || len(in.Mean) == in.Channels, what, "input.mean", "must have one number per channel")
-	f.check(len(in.Std) == 0 || len(in.Std) == in.Channels, what, "input.std", "must have one number per channel")
-	f.check(!slices.ContainsFunc(in.Std, func(x float32) bool { return x <= 0 }), what, "input.std", "must be above 0")
 }
 
 func validateAccuracy(what string, a Accuracy, f *faults) {

@@ -115,7 +115,7 @@ func (a *Answerer) Warm(ctx context.Context, names ...string) error {
 func blank(in *profile.Input) engine.Tensor {
 	h, w, c := int64(in.Height), int64(in.Width), int64(in.Channels)
 	shape := []int64{1, c, h, w}
-	if in.Layout == preprocess.NHWC {
+	if in.Layout == profile.NHWC {
 		shape = []int64{1, h, w, c}
 	}
 	return engine.Tensor{Shape: shape, Data: make([]float32, h*w*c)}

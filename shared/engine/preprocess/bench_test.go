@@ -3,6 +3,8 @@ package preprocess
 import (
 	"image"
 	"testing"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 func benchmarkDecode(b *testing.B, contentType string, data []byte, s Spec) {
@@ -32,21 +34,21 @@ func BenchmarkDecodeJPEG640x480To224(b *testing.B) {
 }
 
 func BenchmarkDecodeJPEG640x480To256Crop224(b *testing.B) {
-	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: ShorterSide, ShorterSidePX: 256})
+	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: 256})
 }
 
 func BenchmarkDecodePNG640x480Cover224(b *testing.B) {
-	benchmarkDecode(b, PNG, encodePNG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: Cover})
+	benchmarkDecode(b, PNG, encodePNG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: profile.Cover})
 }
 
 func BenchmarkDecodePNG640x480To256Crop224(b *testing.B) {
-	benchmarkDecode(b, PNG, encodePNG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: ShorterSide, ShorterSidePX: 256})
+	benchmarkDecode(b, PNG, encodePNG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: 256})
 }
 
 func BenchmarkDecodeJPEG640x480Cover224(b *testing.B) {
-	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: Cover})
+	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(640, 480, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: profile.Cover})
 }
 
 func BenchmarkDecodeJPEG4000x3000To224(b *testing.B) {
-	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(4000, 3000, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: Cover})
+	benchmarkDecode(b, JPEG, encodeJPEG(b, paint(4000, 3000, ramp)), Spec{Width: 224, Height: 224, Channels: 3, Resize: profile.Cover})
 }

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
@@ -68,7 +69,7 @@ func Decode(contentType string, data []byte, s Spec, lim Limits) (tensor.Tensor,
 // admit checks what can be checked without a look at the data, and returns the
 // bare content type, which is one that is taken, and the limits that hold.
 func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits, error) {
-	if err := s.Validate(); err != nil {
+	if err := profile.Input(s).Validate(); err != nil {
 		return "", lim, fmt.Errorf("input spec of the model: %w", err)
 	}
 	if lim.MaxPixels == 0 {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // A grey picture of the model's size must give the numbers that the network
@@ -117,8 +119,8 @@ func TestLayoutMeanAndStd(t *testing.T) {
 		shape []int64
 		data  []float32
 	}{
-		"":   {[]int64{1, 3, 1, 2}, []float32{-2, -2, 0, 0.2, 0, 0}},
-		NHWC: {[]int64{1, 1, 2, 3}, []float32{-2, 0, 0, -2, 0.2, 0}},
+		"":           {[]int64{1, 3, 1, 2}, []float32{-2, -2, 0, 0.2, 0, 0}},
+		profile.NHWC: {[]int64{1, 1, 2, 3}, []float32{-2, 0, 0, -2, 0.2, 0}},
 	} {
 		s.Layout = layout
 		got, err := Decode(PNG, encodePNG(t, picture), s, Limits{})

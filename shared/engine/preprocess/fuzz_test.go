@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"testing"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // FuzzDecode: whatever the bytes, Decode gives a finite tensor of the model's
@@ -20,8 +22,8 @@ func FuzzDecode(f *testing.F) {
 			f.Add(kind, data)
 		}
 	}
-	specs := []Spec{rgb, grey, {Width: 5, Height: 9, Channels: 3, Layout: NHWC, Resize: Cover},
-		{Width: 7, Height: 6, Channels: 3, Resize: ShorterSide, ShorterSidePX: 9, ChannelOrder: BGR}}
+	specs := []Spec{rgb, grey, {Width: 5, Height: 9, Channels: 3, Layout: profile.NHWC, Resize: profile.Cover},
+		{Width: 7, Height: 6, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: 9, ChannelOrder: profile.BGR}}
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
 		contentType := []string{PNG, JPEG, RawTensor}[kind%3]
 		for _, s := range specs {

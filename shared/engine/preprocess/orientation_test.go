@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // tiff is EXIF with an orientation behind another tag.
@@ -86,8 +88,8 @@ func TestOrientationIsApplied(t *testing.T) {
 	}{
 		"of the model's size": {same, Spec{Width: 16, Height: 12, Channels: 3}, 0},
 		"stretched":           {wide, Spec{Width: 24, Height: 16, Channels: 3}, 0.02},
-		"cropped":             {wide, Spec{Width: 16, Height: 16, Channels: 3, Resize: Cover}, 0.02},
-		"the shorter side":    {wide, Spec{Width: 16, Height: 20, Channels: 3, Resize: ShorterSide, ShorterSidePX: 24}, 0.02},
+		"cropped":             {wide, Spec{Width: 16, Height: 16, Channels: 3, Resize: profile.Cover}, 0.02},
+		"the shorter side":    {wide, Spec{Width: 16, Height: 20, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: 24}, 0.02},
 	} {
 		want, err := Decode(PNG, encodePNG(t, c.picture), c.spec, Limits{})
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
@@ -126,12 +127,12 @@ func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
 		return t
 	}
 	pixelStep, channelStep := 1, s.Width*s.Height
-	if s.Layout == NHWC {
+	if s.Layout == profile.NHWC {
 		pixelStep, channelStep = s.Channels, 1
 	}
 	for c := range s.Channels {
 		table, from := s.table(c), c
-		if s.ChannelOrder == BGR {
+		if s.ChannelOrder == profile.BGR {
 			from = 2 - c
 		}
 		t.Finite = t.Finite && isFinite(table)

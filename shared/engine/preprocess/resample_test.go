@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // A picture in luma and chroma comes out as its pixels in RGB do, wherever the
@@ -155,7 +157,7 @@ func TestAJPEGComesOutAsTheStandardLibrarys(t *testing.T) {
 		return color.RGBA{R: uint8(128 + 90*math.Sin(float64(x)/40)), G: uint8(128 + 90*math.Cos(float64(y)/30)), B: uint8(90 + (x+y)/40), A: 255}
 	}
 	for _, size := range []image.Point{{30, 20}, {97, 64}, {640, 427}, {500, 1200}, {1500, 1100}} {
-		for _, s := range []Spec{{Width: 56, Height: 48, Channels: 3, Resize: Cover}, {Width: 28, Height: 28, Channels: 3}, {Width: 28, Height: 28, Channels: 3, Resize: ShorterSide, ShorterSidePX: 32}} {
+		for _, s := range []Spec{{Width: 56, Height: 48, Channels: 3, Resize: profile.Cover}, {Width: 28, Height: 28, Channels: 3}, {Width: 28, Height: 28, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: 32}} {
 			data := encodeJPEG(t, paint(size.X, size.Y, scene))
 			got, ok := resizeJPEG(data, s)
 			if !ok {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 var update = flag.Bool("update", false, "write the golden pictures anew")
@@ -25,9 +27,9 @@ func TestResizeGolden(t *testing.T) {
 		spec Spec
 	}{
 		"shrink-exact":  {160, 100, Spec{Width: 48, Height: 48, Channels: 3}},
-		"shrink-cover":  {160, 100, Spec{Width: 48, Height: 48, Channels: 3, Resize: Cover}},
+		"shrink-cover":  {160, 100, Spec{Width: 48, Height: 48, Channels: 3, Resize: profile.Cover}},
 		"grow-exact":    {12, 9, Spec{Width: 48, Height: 48, Channels: 3}},
-		"average-cover": {401, 599, Spec{Width: 48, Height: 32, Channels: 3, Resize: Cover}},
+		"average-cover": {401, 599, Spec{Width: 48, Height: 32, Channels: 3, Resize: profile.Cover}},
 		"average-exact": {601, 403, Spec{Width: 32, Height: 32, Channels: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +106,7 @@ func TestCropIsCentred(t *testing.T) {
 // A picture of the model's size within a larger one is cut out, not resampled.
 func TestCoverOfTheSameSizeIsExact(t *testing.T) {
 	picture := paint(20, 16, ramp)
-	got := resize(picture, Spec{Width: 16, Height: 16, Channels: 3, Resize: Cover})
+	got := resize(picture, Spec{Width: 16, Height: 16, Channels: 3, Resize: profile.Cover})
 	for y := range 16 {
 		for x := range 16 {
 			if got.RGBAAt(x, y) != ramp(x+2, y) {
@@ -121,7 +123,7 @@ func TestOddSizesKeepTheColour(t *testing.T) {
 		picture := image.NewUniform(color.RGBA{R: 200, G: 100, B: 50, A: 255})
 		canvas := image.NewRGBA(image.Rectangle{Max: size})
 		draw.Draw(canvas, canvas.Rect, picture, image.Point{}, draw.Src)
-		for _, how := range []string{Exact, Cover} {
+		for _, how := range []string{profile.Exact, profile.Cover} {
 			got := resize(canvas, Spec{Width: 28, Height: 28, Channels: 3, Resize: how})
 			for i, v := range got.Pix {
 				want := [4]int{200, 100, 50, 255}[i%4]

@@ -3,6 +3,8 @@ package preprocess
 import (
 	"image"
 	"math"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // view is what of a picture becomes the model's pixels, across and down.
@@ -19,10 +21,10 @@ type stretch struct {
 // viewOf is what the model sees of a picture with these bounds.
 func viewOf(full image.Rectangle, s Spec) view {
 	switch s.Resize {
-	case ShorterSide:
+	case profile.ShorterSide:
 		w, h := scaled(full.Dx(), full.Dy(), s.ShorterSidePX)
 		return view{centre(full.Min.X, full.Max.X, w, s.Width), centre(full.Min.Y, full.Max.Y, h, s.Height)}
-	case Cover:
+	case profile.Cover:
 		full = cover(full, s)
 	}
 	return view{all(full.Min.X, full.Max.X), all(full.Min.Y, full.Max.Y)}

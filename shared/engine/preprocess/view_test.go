@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Sizes and places are those of torchvision: the longer side is cut to whole pixels, and a
@@ -35,7 +37,7 @@ func TestShorterSideIsPlacedAsInTorchvision(t *testing.T) {
 		if w != c.scaled.X || h != c.scaled.Y {
 			t.Errorf("%v is scaled to %dx%d, want %v", c.picture, w, h, c.scaled)
 		}
-		v := viewOf(image.Rectangle{Max: c.picture}, Spec{Width: c.crop.X, Height: c.crop.Y, Channels: 3, Resize: ShorterSide, ShorterSidePX: c.shorter})
+		v := viewOf(image.Rectangle{Max: c.picture}, Spec{Width: c.crop.X, Height: c.crop.Y, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: c.shorter})
 		for _, axis := range []struct {
 			name              string
 			got               stretch
@@ -55,12 +57,12 @@ func TestTheViewIsWithinThePicture(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		side := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(1, 5000), rapid.IntRange(1, 1<<24))
 		full := image.Rect(0, 0, side.Draw(rt, "width"), side.Draw(rt, "height")).Add(image.Pt(rapid.IntRange(0, 9).Draw(rt, "x"), rapid.IntRange(0, 9).Draw(rt, "y")))
-		s := Spec{Width: rapid.IntRange(1, maxSide).Draw(rt, "to width"), Height: rapid.IntRange(1, maxSide).Draw(rt, "to height"), Channels: 3}
-		s.Resize = rapid.SampledFrom([]string{Exact, Cover, ShorterSide}).Draw(rt, "resize")
-		if s.Resize == ShorterSide {
-			s.ShorterSidePX = rapid.IntRange(max(s.Width, s.Height), maxShorterSide).Draw(rt, "shorter side")
+		s := Spec{Width: rapid.IntRange(1, profile.MaxSide).Draw(rt, "to width"), Height: rapid.IntRange(1, profile.MaxSide).Draw(rt, "to height"), Channels: 3}
+		s.Resize = rapid.SampledFrom([]string{profile.Exact, profile.Cover, profile.ShorterSide}).Draw(rt, "resize")
+		if s.Resize == profile.ShorterSide {
+			s.ShorterSidePX = rapid.IntRange(max(s.Width, s.Height), profile.MaxShorterSide).Draw(rt, "shorter side")
 		}
-		if err := s.Validate(); err != nil {
+		if err := profile.Input(s).Validate(); err != nil {
 			rt.Fatal(err)
 		}
 		v := viewOf(full, s)
@@ -80,7 +82,7 @@ func TestShorterSideKeepsTheColour(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		side := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(1, 700))
 		w, h := side.Draw(rt, "width"), side.Draw(rt, "height")
-		s := Spec{Width: rapid.IntRange(1, 40).Draw(rt, "to width"), Height: rapid.IntRange(1, 40).Draw(rt, "to height"), Channels: 3, Resize: ShorterSide}
+		s := Spec{Width: rapid.IntRange(1, 40).Draw(rt, "to width"), Height: rapid.IntRange(1, 40).Draw(rt, "to height"), Channels: 3, Resize: profile.ShorterSide}
 		s.ShorterSidePX = rapid.IntRange(max(s.Width, s.Height), 100).Draw(rt, "shorter side")
 		flat := paint(w, h, func(int, int) color.RGBA { return color.RGBA{R: 200, G: 100, B: 50, A: 255} })
 		contentType, data, off := PNG, encodePNG(rt, flat), 0.01
@@ -154,9 +156,9 @@ func TestShorterSideComesOutAsInTorchvision(t *testing.T) {
 // Blue comes first in BGR, and mean and deviation go by the order of the channels.
 func TestChannelOrder(t *testing.T) {
 	picture := paint(1, 1, func(int, int) color.RGBA { return color.RGBA{R: 10, G: 20, B: 30, A: 255} })
-	for _, layout := range []string{NCHW, NHWC} {
+	for _, layout := range []string{profile.NCHW, profile.NHWC} {
 		s := Spec{Width: 1, Height: 1, Channels: 3, Layout: layout, Scale: 1, Mean: []float32{1, 2, 3}, Std: []float32{1, 2, 1}}
-		for order, want := range map[string][3]float32{"": {9, 9, 27}, RGB: {9, 9, 27}, BGR: {29, 9, 7}} {
+		for order, want := range map[string][3]float32{"": {9, 9, 27}, profile.RGB: {9, 9, 27}, profile.BGR: {29, 9, 7}} {
 			s.ChannelOrder = order
 			got, err := Decode(PNG, encodePNG(t, picture), s, Limits{})
 			if err != nil || [3]float32(got.Data) != want {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Python is a server in Python: its code and its pinned requirements are in
@@ -73,7 +75,7 @@ func (p Python) describe(w *Workload) (string, error) {
 	in := w.Model.Input
 	raw, err := json.Marshal(map[string]any{
 		"file": w.ONNX, "labels": w.Labels, "channels": in.Channels, "height": in.Height, "width": in.Width,
-		"resize": cmp.Or(in.Resize, "exact"), "shorter_side_px": in.ShorterSidePX,
+		"resize": cmp.Or(in.Resize, profile.Exact), "shorter_side_px": in.ShorterSidePX,
 	})
 	if err != nil {
 		return "", fmt.Errorf("describe the network: %w", err)

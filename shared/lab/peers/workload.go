@@ -98,7 +98,7 @@ func (s Source) Load(scratch string, cores int) (*Workload, error) {
 	if w.Model, err = s.find(c); err != nil {
 		return nil, err
 	}
-	if in := w.Model.Input; in.Layout == preprocess.NHWC || in.ChannelOrder == preprocess.BGR || in.Scale != 0 || len(in.Mean)+len(in.Std) > 0 {
+	if in := w.Model.Input; in.Layout == profile.NHWC || in.ChannelOrder == profile.BGR || in.Scale != 0 || len(in.Mean)+len(in.Std) > 0 {
 		return nil, fmt.Errorf("model %s: only networks that take pixels within 0 to 1, a plane a channel, the first of red or grey, can be compared", w.Model.Name)
 	}
 	w.Labels = c.LabelsOf(w.Model)
