@@ -54,9 +54,11 @@ took 5 s. The loops are outside the stage, one for each core. The measurement wi
 | the same, decoding sleeps for 0.06 ms after each 0.2 ms | 25 | 0.95 (0.49 to 1.56) |
 | the same, decoding sleeps for 0.06 ms after each 0.1 ms | 29 | 1.26 (0.45 to 3.02) |
 
-- Niceness 19 is worse than the idle priority. The differences between the other ways are smaller than the spread of nobody's second measurement. Therefore, decoding still runs as before.
-- On that day, the p99 without any other load was 33 to 36 ms, ten times that of the day before. A thread that does nothing but read the clock lost 0.1 %% of its time while one core was busy, and 15 %% while both were, in
-  gaps of up to 49 ms. Such a machine cannot show a factor of %.2f: what keeps all cores busy, at whatever priority, delays all other work on it.
+- Niceness 19 was worse than the idle priority: the p95 over all rounds was 26 ms instead of 16. The differences between the other ways are smaller than the spread of nobody's second measurement.
+- A last run compared only decoding as it is with the sleep after each 0.2 ms. In the 17 rounds of this run and that of the second table, the p99 with the sleep was 0.80 times (0.23 to 2.74) the p99 without it, and lower in 11 rounds. In the last run, the median
+  latency of a large picture was 551 ms with the sleep and 222 ms without it. Therefore, decoding has no such sleep.
+- On that day, the p99 with nobody was 33 to 42 ms, ten times that of the day before. In the last run, no other program took more than a few percent of a core. A thread that does nothing but read the clock lost less than 1 %% of its time while one core was busy, and 3 to 16 %%
+  while both were, in gaps of up to 49 ms. The p50 with nobody was 7 to 8 ms, and 4 to 6 ms with large pictures: probably the cores wake late after they were idle. Such a machine cannot show a factor of %.2f.
 - Decoding can delay a thread that wakes by about one timer tick, which is 4 ms here. Linux interrupts a thread of idle priority for one that wakes, but may choose the same one again, and then looks again at the next tick.
 `
 
