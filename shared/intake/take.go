@@ -175,10 +175,14 @@ func (s *Service) planFor(ctx context.Context, owner string, r Request, t Terms,
 	return p, err
 }
 
-// input is a request's input with what decoding takes.
+// input is a request's input with what decoding takes. An upload goes on with the digest
+// of the bytes that were checked: its place may be written again.
 func (p plan) input(r Request) query.Input {
 	in := r.Input
-	in.Decoding = p.decoding
+	in.Decoding, in.SHA256 = p.decoding, ""
+	if in.URI != "" {
+		in.SHA256 = platform.Digest(p.in.data)
+	}
 	return in
 }
 

@@ -33,6 +33,16 @@ type blobReader interface {
 	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
 }
 
+// inputChanged is an input that is another one than its query was accepted with, which
+// is gone with that.
+type inputChanged struct{ bytes int }
+
+func (e inputChanged) Error() string {
+	return fmt.Sprintf("the input was changed after the query was accepted: its %d bytes have another SHA-256", e.bytes)
+}
+
+func (e inputChanged) Is(target error) bool { return target == ErrNotFound }
+
 // ReadInput returns a message's input with its bytes, which it fetches if they
 // are kept apart, at most limit of them. ErrNotFound, too, when they are not the
 // ones that the message's digest is of.
@@ -46,7 +56,7 @@ func ReadInput(ctx context.Context, b blobReader, m query.Message, limit int) (q
 		return in, fmt.Errorf("get the input: %w", err)
 	}
 	if in.SHA256 != "" && Digest(data) != in.SHA256 {
-		return in, fmt.Errorf("get the input: its %d bytes differ from those that were stored: %w", len(data), ErrNotFound)
+		return in, inputChanged{len(data)}
 	}
 	return query.Input{ContentType: in.ContentType, Data: data, Decoding: in.Decoding}, nil
 }

@@ -2,6 +2,8 @@ package serving_test
 
 import (
 	"fmt"
+	"path"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,21 +84,27 @@ func TestOnlyTheModelsFaultsAreDeadLetters(t *testing.T) {
 	for _, tc := range []struct {
 		input    string
 		uri      string
+		changed  bool // the upload was, after the query was accepted
 		code     query.FailureCode
 		runs     int
 		attempts int
 	}{
-		{"poison", "", query.BadInput, 1, 1},
-		{"faulty", "", query.TooOften, 3, 3},
-		{"", "upload:nowhere", query.InputIsGone, 0, 1},
+		{"poison", "", false, query.BadInput, 1, 1},
+		{"faulty", "", false, query.TooOften, 3, 3},
+		{"", "upload:nowhere", false, query.InputIsGone, 0, 1},
+		{"", "", true, query.InputIsGone, 0, 1},
 	} {
-		t.Run(string(tc.code), func(t *testing.T) {
+		t.Run(fmt.Sprint(tc.code, " changed ", tc.changed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
 				defer r.close()
 				w := r.start("w1", nil)
 				r.submit(ask{id: "q", model: "quick", class: query.Strict, boundMS: 1000, input: tc.input,
-					message: func(m *query.Message) { m.Input.URI = tc.uri }})
+					message: func(m *query.Message) {
+						if m.Input.URI = tc.uri; tc.changed {
+							m.Input = query.Input{ContentType: m.Input.ContentType, URI: r.upload(m.Owner, "another"), SHA256: platform.Digest([]byte("accepted"))}
+						}
+					}})
 				rec := r.want("q", query.Failed)
 				if o := rec.Outcome; o.Failure.Code != tc.code || o.Attempts != tc.attempts || o.Failure.Detail == "" {
 					t.Errorf("%+v after %d attempts", o.Failure, o.Attempts)
@@ -117,6 +125,19 @@ func TestOnlyTheModelsFaultsAreDeadLetters(t *testing.T) {
 			})
 		})
 	}
+}
+
+// upload makes an upload of an owner and returns its URI.
+func (r *rig) upload(owner, data string) string {
+	r.Helper()
+	u, err := r.Blobs.NewUpload(r.Context(), owner, "text/plain", len(data))
+	if err == nil {
+		err = r.backend.PutBlob(r.Context(), path.Base(u.URL), strings.NewReader(data))
+	}
+	if err != nil {
+		r.Fatal(err)
+	}
+	return u.URI
 }
 
 // A message that takes its worker down every time ends after max_attempts.

@@ -83,7 +83,8 @@ type Input struct {
 	ContentType string `json:"content_type"`
 	Data        []byte `json:"data,omitempty"`
 	URI         string `json:"uri,omitempty"`
-	// SHA256 is the digest of an input that was handed over apart from its message.
+	// SHA256 is the digest of an input that is kept apart from its message: of the bytes
+	// with which the query was accepted.
 	SHA256 string `json:"sha256,omitempty"`
 	// Decoding is what a large picture takes besides the model, as intake read it in
 	// the picture's header.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -98,6 +99,44 @@ func TestUploads(t *testing.T) {
 		t.Fatalf("PUT answered %d: %s", got.StatusCode, got.body)
 	}
 	checkProblem(t, s.submit(t, body), "bad-input", 422, "input.data")
+}
+
+// An upload whose place was written again after its query was accepted is not the
+// query's input any more, on every way that a message takes, and with a key or without.
+func TestAnAcceptedInputCannotBeChanged(t *testing.T) {
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		for _, header := range [][]string{nil, {"Idempotency-Key", "one"}} {
+			s := newStage(t)
+			s.publish(t, 1)
+			var up platform.Upload
+			s.do(t, "POST", "/v1/uploads", []byte(`{"content_type":"image/png"}`), "Content-Type", "application/json").into(t, &up)
+			put := func(grey byte) []byte {
+				data := picture(t, grey)
+				if got := s.do(t, up.Method, up.URL, data, "Content-Type", "image/png"); got.StatusCode != http.StatusNoContent {
+					t.Fatalf("PUT answered %d: %s", got.StatusCode, got.body)
+				}
+				return data
+			}
+			first := put(3)
+			body := `{"task":"fashion","class":"` + string(class) + `","input":{"content_type":"image/png","uri":"` + up.URI + `"}}`
+			got := s.submit(t, body, header...)
+			if got.StatusCode != http.StatusAccepted {
+				t.Fatalf("%s: status %d: %s", class, got.StatusCode, got.body)
+			}
+			ds, err := s.cloud.Queues.Receive(t.Context(), platform.WorkQueue("general", class), 1, time.Minute, 0)
+			if err != nil || len(ds) != 1 {
+				t.Fatalf("%s: %d messages, error %v", class, len(ds), err)
+			}
+			m := ds[0].Message
+			if in, err := platform.ReadInput(t.Context(), s.cloud.Blobs, m, 1<<20); err != nil || !bytes.Equal(in.Data, first) {
+				t.Errorf("%s: %d bytes, error %v, want what was accepted", class, len(in.Data), err)
+			}
+			put(4)
+			if in, err := platform.ReadInput(t.Context(), s.cloud.Blobs, m, 1<<20); !errors.Is(err, platform.ErrNotFound) {
+				t.Errorf("%s: %d bytes of another picture, error %v, want ErrNotFound", class, len(in.Data), err)
+			}
+		}
+	}
 }
 
 func TestBadUploads(t *testing.T) {

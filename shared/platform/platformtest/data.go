@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ var dataCases = []contractCase{
 	{"settings are read as they were set", anyBackend, settingsAreKept},
 	{"an upload is its owner's alone", anyBackend, uploadIsOwners},
 	{"an upload keeps its bound", anyBackend, uploadIsBounded},
+	{"an upload that was changed after its query was accepted is not read", anyBackend, changedUpload},
 	{"an input is readable by its owner only", anyBackend, inputIsOwners},
 }
 
@@ -124,6 +126,25 @@ func uploadIsBounded(t *testing.T, s *suite) {
 	must(t, s.Upload(t.Context(), u, make([]byte, 100)))
 	if _, err := s.Backend.Blobs.Blob(t.Context(), "ann", u.URI, 99); !errors.Is(err, platform.ErrTooLarge) {
 		t.Errorf("a blob above the reader's limit: %v, want ErrTooLarge", err)
+	}
+}
+
+func changedUpload(t *testing.T, s *suite) {
+	u, err := s.Backend.Blobs.NewUpload(t.Context(), "ann", "image/png", 100)
+	must(t, err)
+	accepted, changed := bytes.Repeat([]byte("a"), 100), bytes.Repeat([]byte("b"), 100)
+	m := query.Message{ID: "q-1_a", Owner: "ann", Input: query.Input{ContentType: "image/png", URI: u.URI, SHA256: platform.Digest(accepted)}}
+	must(t, s.Upload(t.Context(), u, accepted))
+	got, err := platform.ReadInput(t.Context(), s.Backend.Blobs, m, 100)
+	must(t, err)
+	if !bytes.Equal(got.Data, accepted) {
+		t.Error("other bytes came back than were uploaded")
+	}
+	if err := s.Upload(t.Context(), u, changed); err != nil {
+		return // such a place is written once
+	}
+	if got, err := platform.ReadInput(t.Context(), s.Backend.Blobs, m, 100); !errors.Is(err, platform.ErrNotFound) || !strings.Contains(err.Error(), "changed") {
+		t.Errorf("%d bytes of an upload that was changed: %v, want ErrNotFound with the reason", len(got.Data), err)
 	}
 }
 
