@@ -39,8 +39,8 @@ the model takes strings), tensor (the inputs by name). The command also sends th
 and the files next to the model that hold its weights.
 
 --preprocess says how pictures become numbers. The preset imagenet is the recipe of torchvision:
-it scales the shorter side to 8/7 of the input (256 pixels for 224), crops the centre, and
-normalises the channels. A JSON object has the fields of input in a catalogue (docs/profiles.md),
+it scales the shorter side to 8/7 of the input (256 pixels for 224), crops the center, and
+normalizes the channels. A JSON object has the fields of input in a catalogue (docs/profiles.md),
 and may name a preset that sets the others: '{"preset":"imagenet","channel_order":"bgr"}'. The
 command prints what pictures become.
 

@@ -31,8 +31,8 @@ commands call the API of the stage with that name. They use the region and the c
 of the AWS command line (AWS_REGION, AWS_PROFILE and so on), and sign requests if the stage's
 API requires signatures.
 
-On a terminal, colours mark states, faults and headings. NO_COLOR=1 or TERM=dumb turns
-colours off, and CLICOLOR_FORCE=1 prints them into pipes and files too. JSON has no colours.`
+On a terminal, colors mark states, faults and headings. NO_COLOR=1 or TERM=dumb turns
+colors off, and CLICOLOR_FORCE=1 prints them into pipes and files too. JSON has no colors.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {

@@ -29,7 +29,7 @@ type selectFlags struct {
 const selectLong = `Choose a model and an instance type or function size for a kind of query, from measured
 profiles. The command needs no server and no account. The price of a query assumes a new
 instance that is fully busy. You may bound the latency, the accuracy and the cost. With bounds
-on two of them, the command optimises the third, otherwise the cost. --optimize names another
+on two of them, the command optimizes the third, otherwise the cost. --optimize names another
 objective; weights make the objective a linear combination of the three.
 
 The output lists the candidates, best first, with the reason why each one lost. It also has
@@ -57,7 +57,7 @@ func newSelectCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&n.Constraints.LatencyMS, "latency-ms", 0, "latency bound in milliseconds")
 	fs.Float64Var(&n.Constraints.Accuracy, "accuracy", 0, "lowest accuracy that is accepted, in percent")
 	fs.Float64Var(&n.Constraints.CostUSDPerMillion, "cost", 0, "highest cost of a million such queries that is accepted, in US dollars")
-	fs.StringVar(&f.optimize, "optimize", "", "what to optimise: latency, accuracy or cost")
+	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost")
 	fs.Float64Var(&n.Weights.Latency, "weight-latency", 0, "weight of latency in the objective, instead of --optimize")
 	fs.Float64Var(&n.Weights.Accuracy, "weight-accuracy", 0, "weight of accuracy in the objective, instead of --optimize")
 	fs.Float64Var(&n.Weights.Cost, "weight-cost", 0, "weight of cost in the objective, instead of --optimize")

@@ -32,7 +32,7 @@ the answers in the order of the files. "-" reads one input from standard input. 
 tensors by name get them from a JSON file, which is a /v2 request: {"inputs": [{"name": "X",
 "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}. Models of pictures also take a raw tensor
 (NAME.f32: little-endian float32). You may bound the latency, the accuracy and the cost of each
-query; within the bounds Paragon optimises what --optimize names.
+query; within the bounds Paragon optimizes what --optimize names.
 
 With --json each query is one line: the query as the server returns it, with its
 "file", or {"file", "problem"} if the server refused the query.`,
@@ -61,7 +61,7 @@ With --json each query is one line: the query as the server returns it, with its
 	fs.Float64Var(&f.latencyMS, "latency-ms", 0, "latency bound in milliseconds")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "lowest accuracy that is accepted, in percent")
 	fs.Float64Var(&f.cost, "cost", 0, "highest cost of a million such queries that is accepted, in US dollars")
-	fs.StringVar(&f.optimize, "optimize", "", "what to optimise: latency, accuracy or cost")
+	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost")
 	fs.StringVar(&f.class, "class", "", "strict (answered at once) or relaxed (may wait in a queue); default by the latency bound")
 	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0 returns at once")
 	fs.StringVar(&f.callback, "callback", "", "URL to which Paragon posts each query once it has ended")

@@ -104,7 +104,7 @@ func (s *Service) refreshLearnt(ctx context.Context) { _, _ = s.votes.Get(ctx) }
 func (s *Service) readLearnt(ctx context.Context) (map[string]float64, error) {
 	rules := feedback.RulesOf(s.Settings())
 	if err := s.learnt.Read(ctx, s.Votes, rules); err != nil {
-		s.Log.Warn("could not read votes; the accuracies learnt before stay in use", "error", err)
+		s.Log.Warn("could not read votes; the accuracies learned before stay in use", "error", err)
 	}
 	return s.learnt.Accuracy(rules, s.catalogue(), s.Now(), nil), nil
 }

@@ -190,7 +190,7 @@ func (f *functionRuns) warm(ctx context.Context, p Plan) error {
 	return nil
 }
 
-// addCold adds what a cold start adds: its initialisation, and by how much its
+// addCold adds what a cold start adds: its initialization, and by how much its
 // first run is longer than a warm one.
 func (f *functionRuns) addCold(l *profile.Latency) {
 	if len(f.colds) == 0 {
@@ -204,7 +204,7 @@ func (f *functionRuns) addCold(l *profile.Latency) {
 	l.ColdMS = &cold
 	src := l.Source
 	src.Column, src.Samples = "cold_ms", len(times)
-	src.Note = fmt.Sprintf("initialisation, and what the first run takes longer; 95 %% confidence of the p50 %.1f to %.1f ms; %d throttled",
+	src.Note = fmt.Sprintf("initialization, and what the first run takes longer; 95 %% confidence of the p50 %.1f to %.1f ms; %d throttled",
 		spread.P50[0], spread.P50[1], f.throttled)
 	l.ColdSource = &src
 }

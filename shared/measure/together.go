@@ -22,7 +22,7 @@ var ErrNotBatched = errors.New("its queries cannot share a run")
 // of the output: a library adds in another order there. Half-precision numbers have three digits.
 const tolerance, halfTolerance = 1e-4, 1e-2
 
-// dynamic begins the names of ONNX's operators that quantise by the range of all numbers in a
+// dynamic begins the names of ONNX's operators that quantize by the range of all numbers in a
 // run. How much that changes an answer depends on the other queries, and may not show in a few.
 var dynamic = []byte("DynamicQuantize")
 
@@ -30,7 +30,7 @@ var dynamic = []byte("DynamicQuantize")
 // together. An ErrNotBatched says why their answers are not the same.
 func Agree(ctx context.Context, onnx []byte, m *engine.Model, text *answer.Text, each [][]tensors.Tensor) error {
 	if bytes.Contains(onnx, dynamic) {
-		return fmt.Errorf("%w: the model quantises by the range of all queries in a run", ErrNotBatched)
+		return fmt.Errorf("%w: the model quantizes by the range of all queries in a run", ErrNotBatched)
 	}
 	for _, p := range m.Inputs() {
 		if len(p.Shape) == 0 || p.Shape[0] >= 0 {

@@ -77,7 +77,7 @@ func TestAgree(t *testing.T) {
 		{"answers less the batch's mean", centred, nil, `output "y"`},
 		{"answers with the batch's size", enginetest.CountsRows(), nil, `output "y"`},
 		{"padding that is seen", tokens, &profile.Text{}, `output "ids"`},
-		{"quantises by the run's range", quantised, nil, "quantises"},
+		{"quantizes by the run's range", quantised, nil, "quantizes"},
 		{"a fixed first dimension", enginetest.Affine(2, 1, 1, 4), nil, `input "x"`},
 		{"runs on zeros alone", enginetest.BrittleForest(2, 0.5, [2]string{"no", "yes"}), nil, "run"},
 	} {

@@ -61,7 +61,7 @@ func (r *Report) pictures(p engine.Port, file profile.Input, asked *profile.Prep
 	}
 	r.note("%s", describe(*r.Picture))
 	if asked == nil && p.Datatype != tensors.Uint8 {
-		r.note("--preprocess imagenet crops the centre and normalises the channels, as torchvision does for networks trained on ImageNet; --preprocess also takes other values, as JSON.")
+		r.note("--preprocess imagenet crops the center and normalizes the channels, as torchvision does for networks trained on ImageNet; --preprocess also takes other values, as JSON.")
 	}
 	return nil
 }

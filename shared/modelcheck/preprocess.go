@@ -90,7 +90,7 @@ func describe(in profile.Input) string {
 	case profile.Cover:
 		out = "The largest part in the middle of a picture with the proportions of the input is scaled to " + size
 	case profile.ShorterSide:
-		out = fmt.Sprintf("The shorter side of a picture is scaled to %d pixels, and the centre of %s is cropped", in.ShorterSidePX, size)
+		out = fmt.Sprintf("The shorter side of a picture is scaled to %d pixels, and the center of %s is cropped", in.ShorterSidePX, size)
 	}
 	value := "p / 255"
 	if in.Scale != 0 {
@@ -113,7 +113,7 @@ func describe(in profile.Input) string {
 	}
 	switch {
 	case in.Channels == 1:
-		return out + "; grey."
+		return out + "; gray."
 	case in.ChannelOrder == profile.BGR:
 		return out + "; blue, green, red."
 	}

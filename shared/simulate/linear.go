@@ -198,7 +198,7 @@ func linearUSD(c Config) (float64, error) {
 // linear is the cheapest fleet of a run, and the demand that it is for.
 func (c *Config) linear() (demand, fleet, error) {
 	if len(c.Pools) != 1 {
-		return demand{}, fleet{}, invalidf("the linear programme is of one pool, not %d", len(c.Pools))
+		return demand{}, fleet{}, invalidf("the linear program is of one pool, not %d", len(c.Pools))
 	}
 	d := c.demand()
 	return d, c.cheapestFleet(d), nil

@@ -21,7 +21,7 @@ const (
 	ShorterSide = "shorter-side"
 )
 
-// Orders of the channels of a colour picture.
+// Orders of the channels of a color picture.
 const (
 	RGB = "rgb" // the default
 	BGR = "bgr" // as OpenCV and Caffe have it
@@ -39,7 +39,7 @@ const MaxShorterSide = 2 * MaxSide
 type Input struct {
 	Width    int `json:"width,omitempty"`    // pixels
 	Height   int `json:"height,omitempty"`   // pixels
-	Channels int `json:"channels,omitempty"` // 1 grey, 3 colour
+	Channels int `json:"channels,omitempty"` // 1 gray, 3 color
 	// Layout is NCHW or NHWC; empty means NCHW.
 	Layout string `json:"layout,omitempty"`
 	// Scale is what an 8-bit pixel is multiplied by; 0 means 1/255.
@@ -65,7 +65,7 @@ func (in Input) Validate() error {
 	case in.Height < 1 || in.Height > MaxSide:
 		return fmt.Errorf("height is %d, not within 1 to %d", in.Height, MaxSide)
 	case in.Channels != 1 && in.Channels != 3:
-		return fmt.Errorf("channels is %d, neither 1 (grey) nor 3 (colour)", in.Channels)
+		return fmt.Errorf("channels is %d, neither 1 (gray) nor 3 (color)", in.Channels)
 	case in.Layout != "" && in.Layout != NCHW && in.Layout != NHWC:
 		return fmt.Errorf("layout is %q, neither %q nor %q", in.Layout, NCHW, NHWC)
 	case !slices.Contains([]string{"", Exact, Cover, ShorterSide}, in.Resize):

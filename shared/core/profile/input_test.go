@@ -11,7 +11,7 @@ func TestInputsNameTheFieldThatCannotBeUsed(t *testing.T) {
 	for want, s := range map[string]Input{
 		"width is 0, not within 1 to 4096":                                                {Height: 1, Channels: 1},
 		"height is 4097, not within 1 to 4096":                                            {Width: 1, Height: 4097, Channels: 1},
-		"channels is 4, neither 1 (grey) nor 3 (colour)":                                  {Width: 1, Height: 1, Channels: 4},
+		"channels is 4, neither 1 (gray) nor 3 (color)":                                   {Width: 1, Height: 1, Channels: 4},
 		`layout is "hwc", neither "nchw" nor "nhwc"`:                                      {Width: 1, Height: 1, Channels: 1, Layout: "hwc"},
 		`resize is "fit", none of "exact", "cover" and "shorter-side"`:                    {Width: 1, Height: 1, Channels: 1, Resize: "fit"},
 		"shorter_side_px is 223, not within 224 (the larger of width and height) to 8192": {Width: 100, Height: 224, Channels: 3, Resize: ShorterSide, ShorterSidePX: 223},

@@ -73,7 +73,7 @@ var kinds = map[intake.Kind]struct {
 	intake.BadBound:         {http.StatusUnprocessableEntity, "A bound is not valid"},
 	intake.BelowFloor:       {http.StatusUnprocessableEntity, "The latency bound is below the shortest that this stage can keep"},
 	intake.Unsatisfiable:    {http.StatusUnprocessableEntity, "No model meets these bounds"},
-	intake.BadObjective:     {http.StatusUnprocessableEntity, "The quantity to optimise is not valid"},
+	intake.BadObjective:     {http.StatusUnprocessableEntity, "The quantity to optimize is not valid"},
 	intake.BadCallback:      {http.StatusUnprocessableEntity, "The callback URL is not allowed"},
 	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
 	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},

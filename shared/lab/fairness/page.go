@@ -16,7 +16,7 @@ const intro = `# Fairness on one machine
 
 ` + "`make fairness`" + ` generates this page. It measures how much the load of one caller (the noisy caller) slows down another caller (the quiet caller). The quiet caller sends small
 pictures at a constant rate. Each round has four measurements: the quiet caller alone, the quiet caller while the noisy caller sends 60 pictures of 16 megapixels, the quiet
-caller while the noisy caller sends 20 times its share of small pictures, and the quiet caller while endless loops run beside the stage for as long as the large pictures are sent. The loops, one for each core,
+caller while the noisy caller sends 20 times its share of small pictures, and the quiet caller while endless loops run next to the stage for as long as the large pictures are sent. The loops, one for each core,
 have the idle priority of the processes that decode large pictures. Nothing in the stage knows of them: their factor is the part that the kernel's scheduler and the processor cause. The order of the measurements changes from round to round.
 
 The latency of a query counts from the time at which the query was due. A *factor* is the latency divided by the latency without a noisy caller in the same round. A cell has the median over the rounds, and in

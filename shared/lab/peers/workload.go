@@ -99,7 +99,7 @@ func (s Source) Load(scratch string, cores int) (*Workload, error) {
 		return nil, err
 	}
 	if in := w.Model.Input; in.Layout == profile.NHWC || in.ChannelOrder == profile.BGR || in.Scale != 0 || len(in.Mean)+len(in.Std) > 0 {
-		return nil, fmt.Errorf("model %s: only networks that take pixels within 0 to 1, a plane a channel, the first of red or grey, can be compared", w.Model.Name)
+		return nil, fmt.Errorf("model %s: only networks that take pixels within 0 to 1, a plane a channel, the first of red or gray, can be compared", w.Model.Name)
 	}
 	w.Labels = c.LabelsOf(w.Model)
 	if w.Instance, err = instance(c, cores); err != nil {

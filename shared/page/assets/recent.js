@@ -1,4 +1,4 @@
-// The newest queries. Each opens to tell where it ran and why; what is open
+// The newest queries. Each opens to show where it ran and why; what is open
 // stays open while the list moves on.
 import { terminal } from "./api.js";
 import { candidates } from "./candidates.js";

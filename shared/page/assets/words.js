@@ -66,7 +66,7 @@ export function clock(iso) {
 // answerOf names a result.
 export const answerOf = ({ label, embedding, outputs }) => label ?? (embedding ? `a vector of ${embedding.length} numbers` : outputs ? `the outputs ${outputs.map((o) => o.name).join(", ")}` : "a vector or outputs");
 
-// ranOn tells where a query was answered.
+// ranOn says where a query was answered.
 export function ranOn(query) {
   const by = query.served_by;
   if (!by) return "";

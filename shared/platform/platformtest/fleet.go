@@ -19,7 +19,7 @@ var fleetCases = []contractCase{
 	{"workers are listed by their last report", anyBackend, workersReport},
 	{"a drain mark reaches its worker and stays", anyBackend, drainStays},
 	{"a worker that is gone is gone", anyBackend, goneIsGone},
-	{"a dead worker is told so", anyBackend, deadIsReported},
+	{"the report of a dead worker is refused", anyBackend, deadIsReported},
 	{"what a worker has counted outlives it", anyBackend, talliesStay},
 	{"the desired number is a number", anyBackend, desiredIsNumber},
 	{"the last view is the view", anyBackend, lastView},
@@ -75,11 +75,11 @@ func drainStays(t *testing.T, s *suite) {
 	must(t, s.Backend.Fleet.Drain(t.Context(), pool, "w1", "nobody"))
 	for _, state := range []platform.WorkerState{platform.Ready, platform.Draining} {
 		if o := s.report(t, report("w1", state)); !o.Drain {
-			t.Errorf("a marked worker that is %s is not told to drain", state)
+			t.Errorf("a marked worker that is %s gets no order to drain", state)
 		}
 	}
 	if o := s.report(t, report("w2", platform.Ready)); o.Drain {
-		t.Error("an unmarked worker is told to drain")
+		t.Error("an unmarked worker gets the order to drain")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 var waitCases = []contractCase{
-	{"a receive waits as long as told", quietBackend, receiveGivesUp},
+	{"a receive waits as long as it is asked to", quietBackend, receiveGivesUp},
 	{"a receive ends with its context", quietBackend, receiveEnds},
 	{"a waiting receive gets what is sent", quietBackend, receiveWakes},
 	{"a waiting receive gets what is released", quietBackend, releaseWakes},

@@ -13,7 +13,7 @@ const intro = `# Whole bills, as deployed
 
 ` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) as a deployed stage runs it: with the
 controller's bounds, the shipped settings, the limit on concurrent functions, Lambda's rate of new environments, and
-admission by each worker. The workers of a rival share one queue, which is in the rival's favour.
+admission by each worker. The workers of a rival share one queue, which is in the rival's favor.
 
 - **Bill**: the cost of workers, functions and machinery (gateway, queues, store, reports) for the path of each query, without the cost of an idle stage.
   All schemes and rivals pay for the same gateway. The bill is the mean over the random seeds; *least* and *most* are the extremes over the seeds.

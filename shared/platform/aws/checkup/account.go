@@ -212,7 +212,7 @@ func (a Account) permissions(ctx context.Context) (out []Finding, err error) {
 		}
 		searched++
 		for _, e := range found.Events {
-			out = append(out, fault("the role in the stack, a permissions boundary or a policy of the organisation does not allow the call", "%s: %s", name, strings.TrimSpace(aws.ToString(e.Message))))
+			out = append(out, fault("the role in the stack, a permissions boundary or a policy of the organization does not allow the call", "%s: %s", name, strings.TrimSpace(aws.ToString(e.Message))))
 		}
 	}
 	if len(out) == 0 {
