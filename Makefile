@@ -220,8 +220,8 @@ define release-arch
 	GOOS=linux GOARCH=$(1) $(GOBUILD) -o $$folder/ ./cmd/paragon ./cmd/paragon-lab ./workers ./functions/inference; \
 	mv $$folder/workers $$folder/worker; \
 	cp $(ORT)/$(2)/libonnxruntime.so.1 $$folder/lib/; cp LICENSE NOTICE CHANGELOG.md README.md $$folder/; \
-	for binary in paragon worker inference; do \
-		bin/cyclonedx-gomod bin -json -std -noserial -version $(VERSION) $$folder/$$binary 2>/dev/null | sed '/^    "timestamp":/d' >$(RELEASE)/$$binary-$(VERSION)-linux-$(1).cdx.json; \
+	for binary in paragon paragon-lab worker inference; do \
+		bin/cyclonedx-gomod bin -json -std -noserial -version $(VERSION) $$folder/$$binary 2>/dev/null | sed '/^    "timestamp":/d' | node .ci/sbom.mjs $$folder/lib/libonnxruntime.so.1 >$(RELEASE)/$$binary-$(VERSION)-linux-$(1).cdx.json; \
 	done; \
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w --mtime=@0 -C $(RELEASE) -c $$name | gzip -n >$(RELEASE)/$$name.tar.gz; \
 	rm -r $$folder
@@ -236,9 +236,11 @@ lint-release: prereqs deps ## Make the release in a temporary folder, and check 
 	for arch in amd64 arm64; do \
 		name=paragon-$(VERSION)-linux-$$arch; \
 		diff <(tar -tzf $$name.tar.gz | sort) <(printf "$$name/%s\n" '' CHANGELOG.md LICENSE NOTICE README.md inference lib/ lib/libonnxruntime.so.1 paragon paragon-lab worker | sort); \
-		for binary in paragon worker inference; do \
+		library=$$(tar -xzOf $$name.tar.gz $$name/lib/libonnxruntime.so.1 | sha256sum | cut -d' ' -f1); \
+		for binary in paragon paragon-lab worker inference; do \
 			grep -q '"bomFormat": "CycloneDX"' $$binary-$(VERSION)-linux-$$arch.cdx.json; \
 			grep -q 'github.com/spf13/cobra\|aws-sdk-go-v2\|purego' $$binary-$(VERSION)-linux-$$arch.cdx.json; \
+			grep -q "\"content\": \"$$library\"" $$binary-$(VERSION)-linux-$$arch.cdx.json; \
 		done; \
 	done; \
 	name=paragon-$(VERSION)-linux-$$(go env GOARCH); tar -xzf $$name.tar.gz; \

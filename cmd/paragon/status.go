@@ -84,7 +84,7 @@ func watch(ctx context.Context, term *cli.Terminal, read func(context.Context) (
 	for {
 		print, err := read(ctx)
 		if !term.JSON {
-			term.Printf("\x1b[H\x1b[2J") // clears the terminal
+			term.Clear()
 		}
 		var gone *client.Unreachable
 		switch {

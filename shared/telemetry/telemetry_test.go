@@ -71,6 +71,61 @@ func TestReference(t *testing.T) {
 	}
 }
 
+// labelsOf are the labels of every series of Prometheus' that a metric becomes.
+func labelsOf() map[string][]string {
+	known := map[string][]string{}
+	for _, m := range telemetry.All() {
+		switch name := "paragon_" + m.Name; m.Kind {
+		case telemetry.Counter:
+			known[name+"_total"] = m.Dimensions
+		case telemetry.Histogram:
+			known[name+"_bucket"] = append(slices.Clone(m.Dimensions), "le")
+		default:
+			known[name] = m.Dimensions
+		}
+	}
+	return known
+}
+
+var (
+	seriesAsked  = regexp.MustCompile(`(paragon_[a-z_]+)(?:\{([^}]*)\})?`)
+	matcher      = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)`)
+	aggregated   = regexp.MustCompile(`by \(([^)]*)\) \((?:rate\()?(paragon_[a-z_]+)`)
+	legendLabels = regexp.MustCompile(`\{\{([a-z_]+)\}\}`)
+)
+
+// strangersIn says what an expression of a dashboard and its legend ask for that no
+// metric has: names, labels to select or to sum by, and labels that the sum has left out.
+func strangersIn(known map[string][]string, expression, legend string) (strangers []string) {
+	left := []string{}
+	for _, m := range seriesAsked.FindAllStringSubmatch(expression, -1) {
+		labels, measured := known[m[1]]
+		if !measured {
+			strangers = append(strangers, m[1])
+		}
+		for _, label := range matcher.FindAllStringSubmatch(m[2], -1) {
+			if !slices.Contains(labels, label[1]) {
+				strangers = append(strangers, m[1]+"{"+label[1]+"}")
+			}
+		}
+		left = labels
+	}
+	for _, m := range aggregated.FindAllStringSubmatch(expression, -1) {
+		left = strings.Split(m[1], ", ")
+		for _, label := range left {
+			if !slices.Contains(known[m[2]], label) {
+				strangers = append(strangers, "by ("+label+") of "+m[2])
+			}
+		}
+	}
+	for _, m := range legendLabels.FindAllStringSubmatch(legend, -1) {
+		if !slices.Contains(left, m[1]) {
+			strangers = append(strangers, "{{"+m[1]+"}}")
+		}
+	}
+	return strangers
+}
+
 // The dashboard asks for metrics that there are, by dimensions that they have.
 func TestTheDashboardShowsWhatIsMeasured(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/grafana.json")
@@ -78,35 +133,42 @@ func TestTheDashboardShowsWhatIsMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	var dashboard struct {
-		Panels []struct{ Targets []struct{ Expr string } }
+		Panels []struct {
+			Targets []struct{ Expr, LegendFormat string }
+		}
 	}
 	if err := json.Unmarshal(raw, &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{}
-	for _, m := range telemetry.All() {
-		switch m.Kind {
-		case telemetry.Counter:
-			known["paragon_"+m.Name+"_total"] = true
-		case telemetry.Histogram:
-			known["paragon_"+m.Name+"_bucket"] = true
-		default:
-			known["paragon_"+m.Name] = true
-		}
-	}
-	asked := map[string]bool{}
+	known, asked := labelsOf(), map[string]bool{}
 	for _, p := range dashboard.Panels {
 		for _, target := range p.Targets {
-			for _, name := range regexp.MustCompile(`paragon_[a-z_]+`).FindAllString(target.Expr, -1) {
-				asked[name] = true
-				if !known[name] {
-					t.Errorf("%s is not measured", name)
-				}
+			for _, m := range seriesAsked.FindAllStringSubmatch(target.Expr, -1) {
+				asked[m[1]] = true
+			}
+			for _, what := range strangersIn(known, target.Expr, target.LegendFormat) {
+				t.Errorf("%s, %q: %s is not measured", target.Expr, target.LegendFormat, what)
 			}
 		}
 	}
 	if len(asked) < 15 || !asked["paragon_burn_rate"] {
 		t.Errorf("only %d metrics are shown", len(asked))
+	}
+}
+
+// What a dashboard must not ask for is found.
+func TestStrangersInADashboard(t *testing.T) {
+	for _, c := range []struct{ expression, legend, want string }{
+		{`sum by (class) (rate(paragon_answered_total{task=~"$task"}[5m]))`, "{{class}}", ""},
+		{`paragon_queue_messages`, "{{queue}}", ""},
+		{`sum by (class) (rate(paragon_answerd_total[5m]))`, "", "paragon_answerd_total by (class) of paragon_answerd_total"},
+		{`paragon_answered_total{modle=~"x"}`, "", "paragon_answered_total{modle}"},
+		{`sum by (pool) (rate(paragon_answered_total[5m]))`, "", "by (pool) of paragon_answered_total"},
+		{`histogram_quantile(0.5, sum by (le, model) (rate(paragon_latency_ms_bucket[5m])))`, "{{class}}", "{{class}}"},
+	} {
+		if got := strings.Join(strangersIn(labelsOf(), c.expression, c.legend), " "); got != c.want {
+			t.Errorf("%s, %q: found %q, want %q", c.expression, c.legend, got, c.want)
+		}
 	}
 }
 

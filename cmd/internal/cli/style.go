@@ -54,7 +54,17 @@ func (t *Terminal) styleOf(w io.Writer) Style {
 	case force != "" && force != "0":
 		return Style{coloured: true}
 	}
-	return Style{coloured: t.Env("TERM") != "dumb" && IsTerminal(w)}
+	return Style{coloured: t.movesCursor(w)}
+}
+
+// movesCursor says whether escape sequences do something where text is written.
+func (t *Terminal) movesCursor(w io.Writer) bool { return t.Env("TERM") != "dumb" && IsTerminal(w) }
+
+// Clear begins a new page: an empty screen on a terminal, and nothing elsewhere.
+func (t *Terminal) Clear() {
+	if t.movesCursor(t.Out) {
+		t.Printf("\x1b[H\x1b[2J")
+	}
 }
 
 // Table aligns columns whose cells a tab ends, as text/tabwriter does, two spaces apart.
