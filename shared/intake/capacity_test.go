@@ -113,6 +113,12 @@ func TestARepeatIsNotRefusedForWantOfWorkers(t *testing.T) {
 func TestWorkersThatDoNotAnswerAreNotTrusted(t *testing.T) {
 	answers := true
 	d := newTestService(t, func(c *Config) { c.Answers = func(pool string) bool { return answers || pool != "general" } })
+	newer := func(p placement.Pool) {
+		d.clock.advance(time.Minute)
+		d.publishPool(t, p)
+		d.refreshView(t.Context())
+		d.Settle()
+	}
 	d.publishPool(t, placement.Pool{Workers: 1, Runners: 2})
 	for _, tc := range []struct {
 		change func()
@@ -122,12 +128,8 @@ func TestWorkersThatDoNotAnswerAreNotTrusted(t *testing.T) {
 		{func() {}, platform.WorkQueue("general", query.Strict), ""},
 		{func() { answers = false }, platform.Overflow, placement.NoneAnswers},
 		{func() { answers = true; d.clock.advance(time.Hour) }, platform.Overflow, placement.ViewOutdated},
-		{func() {
-			d.clock.advance(time.Minute)
-			d.publishPool(t, placement.Pool{})
-			d.refreshView(t.Context())
-			d.Settle()
-		}, platform.Overflow, placement.NoWorkers},
+		{func() { newer(placement.Pool{}) }, platform.Overflow, placement.NoWorkers},
+		{func() { newer(placement.Pool{Suspended: 1}) }, platform.Overflow, placement.NoneAnswers},
 	} {
 		tc.change()
 		got, err := d.Take(t.Context(), "me", strictly(), Terms{})

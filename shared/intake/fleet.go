@@ -168,11 +168,11 @@ func (f *fleetView) absence(pool string, now time.Time, set settings.Settings) p
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch v := f.estimates[pool].View(); {
-	case v.Runners == 0:
+	case v.Runners == 0 && v.Suspended == 0:
 		return placement.NoWorkers
 	case fleet.Outdated(v.At, v.Rests, now, set):
 		return placement.ViewOutdated
-	case !f.answers(pool):
+	case v.Runners == 0 || !f.answers(pool):
 		return placement.NoneAnswers
 	}
 	return placement.NoWorkers
