@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
-	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
@@ -23,29 +25,46 @@ import (
 const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with
 one worker at full speed, and ` + "`paragon model add`" + ` of the file, in one command. The command
 prints an example request and serves until it is interrupted. The data folder keeps the model
-for the next start.`
+for the next start.
+
+A folder with a catalogue, such as pools/mail from ` + "`make pool-mail`" + `, is served as it is: the models
+have their labels, preprocessing and accuracy from the catalogue. ` + "`paragon up --profiles FOLDER`" + `
+serves such a folder with more workers and other settings.`
 
 // newServeCommand is `paragon serve`.
 func newServeCommand(term *cli.Terminal) *cobra.Command {
 	f, cfg := &addFlags{}, machine.Defaults()
 	cfg.Workers, cfg.Boot, cfg.Paced = 1, 0, false
 	c := &cobra.Command{
-		Use: "serve FILE.onnx", Short: "Serve an ONNX file on this machine", Long: serveLong,
-		Example: "  paragon serve iris.onnx\n  paragon serve net.onnx --labels birds.txt --preprocess imagenet",
+		Use: "serve FILE.onnx|FOLDER", Short: "Serve an ONNX file, or a folder of models, on this machine", Long: serveLong,
+		Example: "  paragon serve iris.onnx\n  paragon serve net.onnx --labels birds.txt --preprocess imagenet\n  paragon serve pools/mail",
 		Args: func(_ *cobra.Command, given []string) error {
 			if len(given) != 1 {
-				return cli.Usagef("serve takes one ONNX file; `paragon serve --help` shows an example")
+				return cli.Usagef("serve takes one ONNX file or folder; `paragon serve --help` shows an example")
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			cfg.Log = term.Logger(false)
-			return runServe(c.Context(), term, cfg, f, args[0])
-		},
 	}
 	f.define(term, c)
+	ofFile := map[string]bool{} // the flags that say something of a file
+	c.Flags().VisitAll(func(flag *pflag.Flag) { ofFile[flag.Name] = true })
 	c.Flags().StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free port")
 	c.Flags().StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		cfg.Log = term.Logger(false)
+		if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
+			return runServe(c.Context(), term, cfg, f, args[0])
+		}
+		c.Flags().Visit(func(flag *pflag.Flag) {
+			if err == nil && ofFile[flag.Name] {
+				err = cli.Usagef("--%s is for an ONNX file, and %s is a folder, whose catalogue says how its models are served", flag.Name, args[0])
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return runServeFolder(c.Context(), term, cfg, args[0])
+	}
 	return c
 }
 
@@ -63,6 +82,59 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	if err := checkFile(file, modelstore.MaxONNXBytes); err != nil {
 		return cli.Mistake(err) // before anything is started
 	}
+	return whileServed(ctx, term, cfg, file, func(cl *client.Client, url string) error {
+		added, err := addModel(ctx, term, cl, f, file)
+		var p *client.Problem
+		switch {
+		case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "this file is"):
+			term.Printf("Model %s was added before.\n", f.name)
+		case err != nil:
+			return err
+		default:
+			printAdded(term, added)
+			printExample(term, url, added.Task.Name, added.Model.Takes(), added.Model.Signature)
+		}
+		return nil
+	})
+}
+
+// runServeFolder serves the one catalogue of a folder until ctx ends.
+func runServeFolder(ctx context.Context, term *cli.Terminal, cfg machine.Config, folder string) error {
+	all, err := profiles.Load(folder)
+	if err != nil {
+		return cli.Usagef("%v; serve takes an ONNX file, or a folder such as `make pool-mail` makes", err)
+	}
+	names, err := all.Names()
+	switch {
+	case err != nil:
+		return err
+	case len(names) > 1:
+		return cli.Usagef("%s has the catalogues %s; `paragon up --profiles %s --catalogue %s` serves one of them", folder, strings.Join(names, ", "), folder, names[0])
+	}
+	cfg.ProfilesDir, cfg.Catalogue = folder, names[0]
+	return whileServed(ctx, term, cfg, folder, func(_ *client.Client, url string) error {
+		c, err := all.Catalogue(names[0])
+		if err != nil {
+			return err
+		}
+		for _, t := range c.Tasks {
+			var example *profile.Model
+			for i := range c.Models {
+				if m := &c.Models[i]; m.Task == t.Name && m.File != "" {
+					printModel(term, *m)
+					example = m
+				}
+			}
+			if example != nil {
+				printExample(term, url, t.Name, example.Takes(), example.Signature)
+			}
+		}
+		return nil
+	})
+}
+
+// whileServed starts a machine and prepares what is served on it, then serves until ctx ends.
+func whileServed(ctx context.Context, term *cli.Terminal, cfg machine.Config, what string, prepare func(cl *client.Client, url string) error) error {
 	m, err := machine.Start(ctx, cfg)
 	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {
 		return cli.Usagef("%v; `paragon serve --help` says more", mistake)
@@ -78,18 +150,10 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	if err := awaitWorkers(ctx, term, m.URL()); err != nil {
 		return stopped(ctx, err)
 	}
-	added, err := addModel(ctx, term, cl, f, file)
-	var p *client.Problem
-	switch {
-	case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "this file is"):
-		term.Printf("Model %s was added before.\n", f.name)
-	case err != nil:
+	if err := prepare(cl, m.URL()); err != nil {
 		return stopped(ctx, err)
-	default:
-		printAdded(term, added)
-		printExample(term, m.URL(), added)
 	}
-	term.Printf("paragon serves %s at %s; Ctrl-C stops it.\n", filepath.Base(file), m.URL())
+	term.Printf("paragon serves %s at %s; Ctrl-C stops it.\n", filepath.Base(what), m.URL())
 	<-ctx.Done()
 	return nil
 }
@@ -97,18 +161,18 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 // mostExample bounds an example's data, in bytes.
 const mostExample = 400
 
-// printExample prints a first request.
-func printExample(term *cli.Terminal, url string, added api.AddedModel) {
-	if added.Model.Takes() == profile.Picture {
-		term.Printf("Try:\n  paragon submit --endpoint %s --task %s --wait 10 PICTURE.png\n", url, added.Task.Name)
+// printExample prints a first request to a task.
+func printExample(term *cli.Terminal, url, task string, takes profile.InputKind, signature *profile.Signature) {
+	if takes == profile.Picture {
+		term.Printf("Try:\n  paragon submit --endpoint %s --task %s --wait 10 PICTURE.png\n", url, task)
 		return
 	}
-	if added.Model.Takes() == profile.TextIn {
-		term.Printf("Try:\n  curl -s %s/v1/queries -H 'Prefer: wait=10' -H 'Content-Type: application/json' -d '{\"task\":%q,\"input\":{\"text\":\"Hello\"}}'\n", url, added.Task.Name)
+	if takes == profile.TextIn {
+		term.Printf("Try:\n  curl -s %s/v1/queries -H 'Prefer: wait=10' -H 'Content-Type: application/json' -d '{\"task\":%q,\"input\":{\"text\":\"Hello\"}}'\n", url, task)
 		return
 	}
 	var inputs []string
-	for _, t := range zeros.Blank(added.Model.Signature.Inputs) {
+	for _, t := range zeros.Blank(signature.Inputs) {
 		data, ok := t.AppendData(nil)
 		if !ok || len(data) > mostExample {
 			return
@@ -116,7 +180,7 @@ func printExample(term *cli.Terminal, url string, added api.AddedModel) {
 		inputs = append(inputs, fmt.Sprintf(`{"name":%q,"datatype":%q,"shape":%s,"data":%s}`, t.Name, t.Datatype, shapeJSON(t), data))
 	}
 	term.Printf("Try:\n  curl -s %s/v2/models/%s/infer -H 'Content-Type: application/json' -d '{\"inputs\":[%s]}'\n",
-		url, added.Task.Name, strings.Join(inputs, ","))
+		url, task, strings.Join(inputs, ","))
 }
 
 // shapeJSON is a tensor's shape as JSON.

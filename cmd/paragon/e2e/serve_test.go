@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
@@ -290,6 +291,42 @@ func TestServeAnEmbedding(t *testing.T) {
 	s.ends(syscall.SIGTERM)
 }
 
+// A folder with one catalogue is served as the catalogue says; one with more names the command
+// that serves it.
+func TestServeAFolder(t *testing.T) {
+	folder, data := t.TempDir(), filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(folder, profiles.Embedded()); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(words []string, args ...string) {
+		t.Helper()
+		s := serveCommand(t, data, append([]string{folder}, args...)...)
+		s.wait()
+		for _, word := range words {
+			if code := s.cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(s.log.String(), word) {
+				t.Errorf("%v: status %d, %s, which does not name %q", args, code, s.log, word)
+			}
+		}
+		if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%v: the data folder is made, error %v", args, err)
+		}
+	}
+	refused([]string{"fashion", "imagenet", "paragon up --profiles " + folder + " --catalogue "})
+	if err := os.RemoveAll(filepath.Join(folder, "imagenet")); err != nil {
+		t.Fatal(err)
+	}
+	refused([]string{"--labels", "folder"}, "--labels", "labels.txt")
+	s := serve(t, data, folder)
+	if !strings.Contains(s.out.String(), "Model mlp, task fashion, kind of input: picture") {
+		t.Errorf("it prints %s", s.out)
+	}
+	words := strings.Fields(strings.Replace(s.example(), "PICTURE.png", filepath.Join(root, "profiles/fashion/testdata/0000-ankle-boot.png"), 1))
+	if out := printed(t, "paragon", words[1:]...); !strings.HasPrefix(out, "ankle-boot ") {
+		t.Errorf("%v prints %s", words, out)
+	}
+	s.ends(syscall.SIGTERM)
+}
+
 // Whoever ends the command before it serves hears no complaint: while it opens its data folder,
 // while its worker boots, and while a model is checked that does not end its first run.
 func TestServeEndsBeforeItServes(t *testing.T) {
@@ -332,7 +369,7 @@ func TestServeRefuses(t *testing.T) {
 		{"no file", nil, 2, []string{"one ONNX file"}, false},
 		{"two files", []string{forest, forest}, 2, []string{"one ONNX file"}, false},
 		{"a file that is not there", []string{filepath.Join(data, "..", "none.onnx")}, 2, []string{"none.onnx"}, false},
-		{"a folder", []string{t.TempDir()}, 2, []string{"folder"}, false},
+		{"a folder without models", []string{t.TempDir()}, 2, []string{"no folder with a catalogue.json", "make pool-mail"}, false},
 		{"a text", []string{file(t, "poem.onnx", []byte("a poem, and no model"))}, 2, []string{"poem.onnx", "not an ONNX model"}, true},
 		{"labels that are not there", []string{forest, "--labels", filepath.Join(data, "..", "none.txt")}, 2, []string{"--labels", "none.txt"}, true},
 		{"a tokenizer that is none", []string{forest, "--tokenizer", file(t, "tokenizer.json", []byte("{}"))}, 2, []string{"--tokenizer", "tokenizer.json"}, true},

@@ -5,6 +5,7 @@ tools.txt. What it writes into FOLDER:
   imagenet/efficientnet-liteN.onnx   the networks
   imagenet/converted.json            each with its digests, accuracy and inference time; the labels, and
                                      which classes are right for which photograph
+  labels.txt                         the labels, one per line in the order of the classes
   pictures/*.jpg                     photographs; every network must name those of a certain class rightly
 
 The catalogue is made from converted.json by `go run ./profiles/gen -pool FOLDER`."""
@@ -152,6 +153,7 @@ def main():
         "pictures": {path.name: sorted(PICTURES[old]) for old, path in pictures.items()},
         "models": [convert(version, folder, pictures) for version in lite.VERSIONS],
     }
+    (root / "labels.txt").write_text("".join(f"{label}\n" for label in made["labels"]))
     (folder / "converted.json").write_text(json.dumps(made, indent=2) + "\n")
 
 
