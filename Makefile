@@ -128,6 +128,10 @@ fairness: build ## Measure how much one caller's load delays another caller's qu
 proteus: build ## Simulate accuracy scaling on Proteus's trace and profiles, fetched by digest or from the folder PROTEUS, write docs/lab/proteus.md, and fail where a result is not better than INFaaS's (a minute)
 	bin/paragon-lab proteus $(if $(PROTEUS),--from $(PROTEUS)) --markdown docs/lab/proteus.md
 
+.PHONY: tutorial
+tutorial: prereqs ## Run the commands of the examples in docs/models.md in empty clones of the commit, and print the seconds until the first right answers; fail where one is wrong or takes more than LIMIT_SECONDS (default 300) (a quarter of an hour)
+	$(subst go build,go run,$(GOBUILD)) ./cmd/paragon-lab tutorial --addr $(ADDR) --limit-seconds $(or $(LIMIT_SECONDS),300) $(ARGS)
+
 .PHONY: lint
 lint: prereqs deps ## Check the format, vet every build tag and architecture, run staticcheck, lint the API's document
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }

@@ -27,6 +27,6 @@ Exit status:
 func newRoot(term *cli.Terminal) *cobra.Command {
 	root := term.Root(&cobra.Command{Use: "paragon-lab", Short: "Simulate, load-test and measure Paragon", Long: rootLong})
 	root.AddCommand(newSimulateCommand(term), newCompareCommand(term), newSensitivityCommand(term), newFiguresCommand(term), newTraceCommand(term), newSpotCommand(term))
-	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand(), newChaosCommand(term), newConformanceCommand(term), newBurstCommand(term), newFairnessCommand(term), newProteusCommand(term))
+	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand(), newChaosCommand(term), newConformanceCommand(term), newBurstCommand(term), newFairnessCommand(term), newProteusCommand(term), newTutorialCommand(term))
 	return root
 }
