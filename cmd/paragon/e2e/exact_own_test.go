@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -41,6 +43,11 @@ func floats(random *rand.Rand, n int) []float32 {
 	return out
 }
 
+// flower draws four lengths in cm that a flower of the iris data could have.
+func flower(random *rand.Rand) []float32 {
+	return []float32{4 + 4*random.Float32(), 2 + 3*random.Float32(), 1 + 6*random.Float32(), 3 * random.Float32()}
+}
+
 // packed is a query's input of tensors.
 func packed(in ...tensors.Tensor) (query.Input, []tensors.Tensor) {
 	return query.Input{ContentType: tensors.ContentType, Data: tensors.Pack(in)}, in
@@ -48,6 +55,16 @@ func packed(in ...tensors.Tensor) (query.Input, []tensors.Tensor) {
 
 // outputsOf is the answer of a query for tensors.
 func outputsOf(r query.Result) []tensors.Tensor { return r.Outputs }
+
+// scoresOf is that of a query for labels, asked with all scores.
+func scoresOf(r query.Result) []tensors.Tensor {
+	return []tensors.Tensor{tensors.FromFloats("", []int64{1, int64(len(r.Scores))}, r.Scores)}
+}
+
+// vectorOf is that of a query for an embedding.
+func vectorOf(r query.Result) []tensors.Tensor {
+	return []tensors.Tensor{tensors.FromFloats("", []int64{1, int64(len(r.Embedding))}, r.Embedding)}
+}
 
 // grove is a random forest of whole trees, as scikit-learn's exporter writes it: the label, and
 // the probabilities, as maps or as a tensor.
@@ -227,20 +244,25 @@ func manyTypesInput(random *rand.Rand) (query.Input, []tensors.Tensor) {
 // exactModels are a model of each kind of answer and input that is no picture.
 func exactModels(t *testing.T) []exactModel {
 	tokenizer := []string{"--tokenizer", file(t, "tokenizer.json", wordTokenizer(t))}
+	iris, err := os.ReadFile("testdata/iris.onnx")
+	tensor, err2 := os.ReadFile("testdata/iris-tensor.onnx")
+	if err = errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
 	return []exactModel{
 		// The binding has no maps: it runs the same trees with the probabilities as a tensor.
+		{name: "iris", file: iris, library: tensor, outputs: []string{"label", "probabilities"},
+			ask: func(random *rand.Rand) (query.Input, []tensors.Tensor) {
+				return packed(tensors.FromFloats("X", []int64{1, 4}, flower(random)))
+			}, answer: outputsOf},
 		{name: "forest", file: grove(true), library: grove(false), outputs: []string{"output_label", "probabilities"},
 			ask: func(random *rand.Rand) (query.Input, []tensors.Tensor) {
 				return packed(tensors.FromFloats("X", []int64{1, 8}, floats(random, 8)))
 			}, answer: outputsOf},
 		{name: "topics", file: ofWords("Softmax", 48, 5), outputs: []string{"y"}, flags: slices.Concat(tokenizer, []string{"--labels", file(t, "labels.txt", []byte("a\nb\nc\nd\ne\n"))}),
-			ask: sentence, answer: func(r query.Result) []tensors.Tensor {
-				return []tensors.Tensor{tensors.FromFloats("y", []int64{1, int64(len(r.Scores))}, r.Scores)}
-			}},
+			ask: sentence, answer: scoresOf},
 		{name: "sentences", file: ofWords("LpNormalization", 48, 64), outputs: []string{"y"}, flags: slices.Concat(tokenizer, []string{"--kind", "embed"}),
-			ask: sentence, answer: func(r query.Result) []tensors.Tensor {
-				return []tensors.Tensor{tensors.FromFloats("y", []int64{1, int64(len(r.Embedding))}, r.Embedding)}
-			}},
+			ask: sentence, answer: vectorOf},
 		{name: "layers", file: enginetest.Dense(rand.New(rand.NewPCG(6, 6)), 64, 512, 512, 32), outputs: []string{"y"},
 			ask: func(random *rand.Rand) (query.Input, []tensors.Tensor) {
 				return packed(tensors.FromFloats("x", []int64{1, 64}, floats(random, 64)))
@@ -287,7 +309,14 @@ func libraryAnswers(t *testing.T, onnx []byte, outputs []string, inputs [][]tens
 // 100 inputs of models of one's own get, bit for bit, what the bare library gives: on a
 // worker and on inference functions.
 func TestAnswersOfOwnModelsAreTheLibrarysBitForBit(t *testing.T) {
-	dir, models := t.TempDir(), exactModels(t)
+	answerAsTheLibrary(t, exactModels(t))
+}
+
+// answerAsTheLibrary adds models to a stage and wants the answers to 100 inputs of each to be the
+// bare library's, bit for bit, first on a worker, then on inference functions.
+func answerAsTheLibrary(t *testing.T, models []exactModel) {
+	t.Helper()
+	dir := t.TempDir()
 	for at, fleet := range []struct {
 		kind    query.RunnerKind
 		workers string

@@ -14,12 +14,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -246,13 +249,85 @@ func (s *stage) underLoad(counted *promises) (stop func()) {
 	}
 }
 
+// printedChoice is a line of `paragon model add` that says what would be chosen for a need.
+var printedChoice = regexp.MustCompile(`(?m)^  ([^:\n]+): (\S+) on (a function of \d+ MB|\S+), about (\d\S* m?s); (\S.+)$`)
+
+// `paragon model add` prints what it measured and what selection would now do: the figures of the
+// model's profile with their units, and for each need the model that a query with it then gets.
+func TestWhatModelAddPrints(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
+	s.workersReady(1)
+	worker := s.pool().InstanceType
+	add := func(name string, times int, accuracy string, flags ...string) string {
+		return s.mustModel(append([]string{"add", file(t, name+".onnx", chain(times).Bytes()), "--task", "net", "--accuracy", accuracy}, flags...)...)
+	}
+	profiled := func(name string) (m profile.Model) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(s.mustModel("profile", name)), &m); err != nil || len(m.Latency) == 0 || m.Latency[0].ColdMS == nil {
+			t.Fatalf("the profile of %s is %+v, error %v", name, m, err)
+		}
+		return m
+	}
+	add("quick", 10, "80.5")
+	out := add("exact", 800, "97.25")
+	m := profiled("exact")
+	l := m.Latency[0]
+	if l.Resource != "reference" || l.MS.P50 <= 0 || l.MS.P99 < l.MS.P50 || l.ColdMS.P50 <= 0 || l.Source.Samples == 0 || m.MemoryMB <= 0 {
+		t.Errorf("measured is %+v with %d MB", l, m.MemoryMB)
+	}
+	measured := fmt.Sprintf("  accuracy 97.25 %% (stated), memory %d MB, latency %s at p50 and %s at p99 of %d runs, a cold start %s\n",
+		m.MemoryMB, cli.Milliseconds(l.MS.P50), cli.Milliseconds(l.MS.P99), l.Source.Samples, cli.Milliseconds(l.ColdMS.P50))
+	for from, text := range map[string]string{"add": out, "show": s.mustModel("show", "exact")} {
+		for _, line := range []string{"Model exact, task net, kind of input: tensor.\n", "  in   x FP32 [any, 64]\n", "  out  y FP32 [any, 64]\n", measured} {
+			if !strings.Contains(text, line) {
+				t.Errorf("`paragon model %s` prints no line %q:\n%s", from, line, text)
+			}
+		}
+	}
+	if quick := profiled("quick").Latency[0].MS; quick.P50 >= l.MS.P50 {
+		t.Errorf("10 products take %v ms, 800 take %v ms", quick.P50, l.MS.P50)
+	}
+
+	var added api.AddedModel // a third, which is best for no need
+	if err := json.Unmarshal([]byte(add("middling", 400, "60", "--json")), &added); err != nil {
+		t.Fatal(err)
+	}
+	if stored := profiled("middling"); !reflect.DeepEqual(stored, added.Model) {
+		t.Errorf("--json gives the model %+v, its profile is %+v", added.Model, stored)
+	}
+	lines := printedChoice.FindAllStringSubmatch(out, -1)
+	wanted := []client.Submission{{}, {Optimize: query.Accuracy}, {Optimize: query.Cost}, {Constraints: query.Constraints{LatencyMS: 500}}}
+	if len(lines) != len(wanted) || len(added.Choices) != len(wanted) {
+		t.Fatalf("%d choices are printed and %d are in --json, want %d:\n%s", len(lines), len(added.Choices), len(wanted), out)
+	}
+	for i, ask := range wanted {
+		model := "quick"
+		if ask.Optimize == query.Accuracy {
+			model = "exact"
+		}
+		c, line := added.Choices[i], lines[i]
+		if line[1] != c.Need || line[2] != model || line[3] != worker || line[5] != c.Why {
+			t.Errorf("printed is %q, --json gives %+v, want %s on %s", line[0], c, model, worker)
+		}
+		if c.Chosen == nil || c.Chosen.Model != model || c.Chosen.Resource.Kind != query.OnWorker || c.Chosen.LatencyMS < profiled(model).Latency[0].MS.P99 {
+			t.Errorf("%s: --json gives %+v, want %s on a worker after its p99 at the earliest", c.Need, c.Chosen, model)
+		}
+		ask.Task, ask.Input = "net", packedOnes()
+		if q := s.one(ask); q.State != query.Succeeded || q.Model != model || q.ServedBy.Kind != query.OnWorker {
+			t.Errorf("%s: a query is answered by %+v, want %s on a worker", c.Need, q, model)
+		}
+	}
+}
+
 // Without a worker the functions answer for a model that was added, and it is there
 // after a restart.
 func TestFunctionsRunAnAddedModel(t *testing.T) {
 	s := up(t, t.TempDir(), "--workers=0", "--unpaced")
 	forest := file(t, "weather.onnx", enginetest.Forest(2, 0.5, labels))
-	if out, complaint, err := s.model("add", forest, "--task", "weather"); err != nil {
-		t.Fatalf("%v: %s%s", err, out, complaint)
+	out := s.mustModel("add", forest, "--task", "weather")
+	choices := printedChoice.FindAllStringSubmatch(out, -1)
+	if i := slices.IndexFunc(choices, func(line []string) bool { return line[1] == "within 500 ms" }); i < 0 || choices[i][2] != "weather" || !strings.HasPrefix(choices[i][3], "a function of ") {
+		t.Errorf("`paragon model add` does not say that a function would answer in time:\n%s", out)
 	}
 	for range 2 {
 		x := tensors.FromFloats("X", []int64{1, 2}, []float32{1, 7})
@@ -482,12 +557,7 @@ func TestTheAccuracyIsMeasuredOnAFolder(t *testing.T) {
 	measured("colours", 5, 6, "43.65 to 96.99") // Wilson's interval of 95 %
 
 	texts := filepath.Join(t.TempDir(), "held-out")
-	for name, content := range map[string]string{"yes/1.txt": "yes", "yes/2": "yes", "no/1.txt": "no", "no/2.txt": "yes"} {
-		path := filepath.Join(texts, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	writeFiles(t, texts, map[string][]byte{"yes/1.txt": []byte("yes"), "yes/2": []byte("yes"), "no/1.txt": []byte("no"), "no/2.txt": []byte("yes")})
 	words := []string{"add", file(t, "words.onnx", enginetest.Words()), "--task", "mail", "--labels", file(t, "labels.txt", []byte("no\nyes\n")), "--test"}
 	if out := s.mustModel(append(words, texts)...); !strings.Contains(out, "75.00 % (measured)") {
 		t.Errorf("it says %s", out)
