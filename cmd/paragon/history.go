@@ -25,8 +25,9 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
 latency, and how many queries kept their latency bound, ran on functions, failed or expired.
 The first table has a row for each model and class (strict or relaxed). The second table
-has a row for each step of time and class: steps of a minute for spans of up to 6 hours,
-of ten minutes up to 60 hours, else of an hour. Paragon keeps 14 days.
+has a row for each step of time and class, at most 180 steps: of a minute for spans of up to
+3 hours, of two minutes up to 6 hours, ten up to 30 hours, 20 up to 60 hours, of an hour up
+to 180 hours, otherwise of two hours. Paragon keeps 14 days.
 
 The columns WORKERS and COST are of all models and classes together; only the first row of
 each step shows them.`,

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -36,11 +37,12 @@ func ArchiveOf(t platform.Timeline, o platform.Owners, now func() time.Time) *Ar
 // Archive is the past of the stage.
 func (d *Service) Archive() *Archive { return &Archive{d.Timeline, d.Backend.Owners, d.Now} }
 
-// mostModels bounds the models of a history: those with the most queries are in it.
-const mostModels = 200
+// mostBytes bounds a history as JSON, to less than GET /v1/live answers with at once. What
+// the lists leave of it is for the models with the most queries.
+const mostBytes = 96_000
 
 // rowsRead is how many rows are read at a time: those of 50 models take 10 MB of memory,
-// and the api function has little.
+// and the api function has little. It is a multiple of the rows of a step of an answer.
 const rowsRead = 60
 
 // Past is what became of the queries of the last so long, step by step, of one
@@ -51,7 +53,8 @@ func (a *Archive) Past(ctx context.Context, length time.Duration, task, model st
 	}
 	step := timeline.StepFor(length)
 	to := a.Now().Truncate(time.Second)
-	from := to.Add(-length).Truncate(step)
+	answered := timeline.AnswerStep(length)
+	from := to.Add(-length).Truncate(answered)
 	c := newColumns(func(k tally.Key) bool { return (task == "" || k.Task == task) && (model == "" || k.Model == model) })
 	for at := from; at.Before(to); at = at.Add(rowsRead * step) {
 		end := at.Add(rowsRead * step)
@@ -62,10 +65,13 @@ func (a *Archive) Past(ctx context.Context, length time.Duration, task, model st
 		if err != nil {
 			return api.History{}, err
 		}
-		c.add(rows)
+		c.add(timeline.Sum(answered, rows))
 	}
 	h := c.history()
-	h.From, h.To, h.StepSeconds = from, to, int(step/time.Second)
+	h.From, h.To, h.StepSeconds = from, to, int(answered/time.Second)
+	if err := cutModels(&h); err != nil {
+		return api.History{}, err
+	}
 	return h, nil
 }
 
@@ -147,7 +153,27 @@ func modelLoads(all []tally.Tally) []api.ModelLoad {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b api.ModelLoad) int { return cmp.Compare(b.Answered, a.Answered) })
-	return out[:min(len(out), mostModels)]
+	return out
+}
+
+// cutModels leaves out the models with the fewest queries that do not fit.
+func cutModels(h *api.History) error {
+	all := h.Models
+	h.Models = []api.ModelLoad{}
+	lists, err := json.Marshal(h)
+	size := len(lists)
+	for i := 0; err == nil && i < len(all); i++ {
+		var model []byte
+		model, err = json.Marshal(all[i])
+		if size += len(model) + len(","); size > mostBytes {
+			break
+		}
+		h.Models = append(h.Models, all[i])
+	}
+	if err != nil {
+		return fmt.Errorf("encode the history: %w", err)
+	}
+	return nil
 }
 
 // Workers is a page of the workers of every pool, those of one state when it is

@@ -65,28 +65,58 @@ func TestThePastIsSortedByClassAndModel(t *testing.T) {
 	}
 }
 
-// However long the time and however many the models, an answer is small.
+// otherSchemes are the costs of the eleven schemes and rivals that a stage compares with.
+func otherSchemes(usd float64) map[string]float64 {
+	out := map[string]float64{}
+	for i, name := range []string{"exascale", "hedged", "kpa", "managed_instances", "mixed", "mixed_predictive", "plain function", "quantile", "reactive", "target_tracking", "util_aware"} {
+		out[name] = usd * (1 + float64(i)/7)
+	}
+	return out
+}
+
+// However long the time and however many the models, an answer is small. It lists at least 50 models of two classes.
 func TestThePastOfManyModelsIsSmall(t *testing.T) {
-	row := timeline.Row{Samples: 12, Ready: 12345, Wanted: 12340, Queued: 123456, OldestMS: 123456.7, CostUSD: 1.2345678, OthersUSD: map[string]float64{"reactive": 1.2345, "mixed": 1.23456}}
-	for i := range 50 {
-		for _, class := range []query.Class{query.Strict, query.Relaxed} {
-			row.Tallies = append(row.Tallies, of(fmt.Sprintf("efficientnet-lite%d", i), class,
-				tally.Counts{Answered: 12345, Failed: 123, Expired: 12, Met: 12000, Overflowed: 1234, ColdStarts: 12, CostUSD: 0.123456}, 123.4, 234.5, 345.6))
+	for _, c := range []struct {
+		models int
+		hours  []int
+	}{{50, []int{1, 6, 24, 60, 168, 336}}, {120, []int{6}}} {
+		const usd = 0.00012345678 // which takes more digits than a dollar
+		row := timeline.Row{Samples: 12, Ready: 12345, Wanted: 12340, Queued: 123456, OldestMS: 123456.7, CostUSD: usd, OthersUSD: otherSchemes(usd)}
+		for i := range c.models {
+			for _, class := range []query.Class{query.Strict, query.Relaxed} {
+				row.Tallies = append(row.Tallies, of(fmt.Sprintf("efficientnet-lite-%02d-quantized-to-8-bits-and-compiled-on-arm", i), class,
+					tally.Counts{Answered: 12345, Failed: 123, Expired: 12, Met: 12000, Overflowed: 1234, ColdStarts: 12, CostUSD: 0.123456}, 123.4, 234.5, 345.6))
+			}
+		}
+		for _, hours := range c.hours {
+			h, err := past(row).Past(t.Context(), time.Duration(hours)*time.Hour, "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := json.Marshal(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d models, %d hours: %d steps, %d bytes", c.models, hours, len(h.At), len(raw))
+			if len(raw) > 98_000 || len(h.OthersUSD) != 11 || len(h.OthersUSD["kpa"]) != len(h.At) {
+				t.Errorf("%d hours of %d models and %d other schemes take %d bytes", hours, c.models, len(h.OthersUSD), len(raw))
+			}
+			if len(h.Models) < 100 {
+				t.Errorf("%d hours of %d models list %d of 100", hours, c.models, len(h.Models))
+			}
 		}
 	}
-	for _, hours := range []int{1, 6, 24, 60, 168, 336} {
-		h, err := past(row).Past(t.Context(), time.Duration(hours)*time.Hour, "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, err := json.Marshal(h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%d hours: %d steps, %d bytes", hours, len(h.At), len(raw))
-		if len(raw) > 100_000 {
-			t.Errorf("%d hours take %d bytes", hours, len(raw))
-		}
+}
+
+// Steps that an answer joins are added up.
+func TestStepsOfAnAnswerAreSums(t *testing.T) {
+	row := timeline.Row{Samples: 1, Ready: 3, Queued: 5, CostUSD: 0.25, OthersUSD: map[string]float64{"mixed": 0.5}, Tallies: []tally.Tally{of("a", query.Strict, tally.Counts{Answered: 3}, 10, 20, 400)}}
+	h, err := past(row).Past(t.Context(), 6*time.Hour, "", "")
+	if err != nil || len(h.At) != 180 || h.StepSeconds != 120 {
+		t.Fatalf("%d steps of %d s, error %v", len(h.At), h.StepSeconds, err)
+	}
+	if got := h.Classes[query.Strict].Answered[179]; got != 6 || h.WorkersReady[7] != 3 || h.Queued[7] != 5 || h.CostUSD[60] != 0.5 || h.OthersUSD["mixed"][179] != 1 || h.Models[0].Answered != 1080 {
+		t.Errorf("%d answers, %+v", got, h)
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	manyWorkers, fewWorkers = 1000, 4
 )
 
+// otherSchemes are what a stage is compared with, the cheapest first.
+var otherSchemes = []string{"plain function", "mixed", "util_aware", "hedged", "reactive", "mixed_predictive", "exascale", "kpa", "quantile", "target_tracking", "managed_instances"}
+
 // history is what became of queries over so many hours: a swell, and a gap in
 // which the stage was not up.
 func (a *API) history(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +32,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) {
 	if a.Now != nil {
 		now = a.Now()
 	}
-	step := timeline.StepFor(time.Duration(hours) * time.Hour)
+	step := timeline.AnswerStep(time.Duration(hours) * time.Hour)
 	h := api.History{From: now.Add(-time.Duration(hours) * time.Hour).Truncate(step), To: now.Truncate(time.Second), StepSeconds: int(step / time.Second), Models: a.modelLoads(), OthersUSD: map[string][]float64{}}
 	var strict, relaxed api.Series
 	steps, load := int(h.To.Sub(h.From)/step), int64(1)
@@ -46,7 +49,9 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) {
 		h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, 2+k/4), append(h.WorkersWanted, tally.Rounded(2+float64((i+3)%48)/6, 3))
 		h.Queued, h.OldestMS = append(h.Queued, int(k)), append(h.OldestMS, 20*k)
 		h.CostUSD = append(h.CostUSD, tally.Rounded(0.002+k/20000, 3))
-		h.OthersUSD["reactive"], h.OthersUSD["mixed"] = append(h.OthersUSD["reactive"], tally.Rounded(0.0025+k/18000, 3)), append(h.OthersUSD["mixed"], tally.Rounded(0.0021+k/20000, 3))
+		for j, scheme := range otherSchemes {
+			h.OthersUSD[scheme] = append(h.OthersUSD[scheme], tally.Rounded((0.0018+k/22000)*(1+float64(j)/8), 3))
+		}
 	}
 	h.Classes = map[query.Class]api.Series{query.Strict: strict, query.Relaxed: relaxed}
 	write(w, http.StatusOK, h)

@@ -36,6 +36,16 @@ func StepFor(length time.Duration) time.Duration {
 	return Steps[len(Steps)-1]
 }
 
+// mostSteps bounds the steps of an answer, so that charts of eleven other schemes are small.
+const mostSteps = 180
+
+// AnswerStep returns the step of an answer about a length of time: the shortest multiple of
+// StepFor with which it has at most 180 steps.
+func AnswerStep(length time.Duration) time.Duration {
+	step := StepFor(length)
+	return step * max(1, (length+mostSteps*step-1)/(mostSteps*step))
+}
+
 // Row is what happened in one step.
 type Row struct {
 	At time.Time `json:"at"` // start of the step

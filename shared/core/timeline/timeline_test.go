@@ -31,6 +31,17 @@ func TestRowsAreAsShortAsTheyCanBe(t *testing.T) {
 	}
 }
 
+func TestAnAnswerHasFewSteps(t *testing.T) {
+	for length, want := range map[time.Duration]time.Duration{
+		time.Hour: time.Minute, 3 * time.Hour: time.Minute, 3*time.Hour + time.Second: 2 * time.Minute, 6 * time.Hour: 2 * time.Minute, 24 * time.Hour: 10 * time.Minute,
+		60 * time.Hour: 20 * time.Minute, 7 * 24 * time.Hour: time.Hour, timeline.Kept: 2 * time.Hour,
+	} {
+		if got := timeline.AnswerStep(length); got != want {
+			t.Errorf("%v by %v, want %v", length, got, want)
+		}
+	}
+}
+
 func TestSlimKeepsModelsAndLatencies(t *testing.T) {
 	other := answered("m", 2)
 	other.Resource = "c5.xlarge"

@@ -113,11 +113,15 @@ func (l *Live) once(w http.ResponseWriter, r *http.Request, watched []*url.URL) 
 	return answerOnce(w, parts)
 }
 
-// answerOnce answers with parts that were read once, as many as fit.
+// answerOnce answers with parts that were read once, as many as fit. A part that does not
+// fit alone is answered with a refusal, so that it is not asked for for ever.
 func answerOnce(w http.ResponseWriter, parts []api.LivePart) error {
 	out, size := api.Live{AgainSeconds: pollSeconds}, 0
 	for _, part := range parts {
-		if more := size + len(part.Body); more <= mostBytes || size == 0 {
+		if len(part.Body) > mostBytes {
+			part = tooLarge(part)
+		}
+		if more := size + len(part.Body); more <= mostBytes {
 			size, out.Parts = more, append(out.Parts, part)
 		}
 	}
@@ -128,6 +132,17 @@ func answerOnce(w http.ResponseWriter, parts []api.LivePart) error {
 	w.Header().Set("Content-Type", "application/json")
 	sendWhole(w, http.StatusOK, append(body, '\n'))
 	return nil
+}
+
+// tooLarge refuses a part in its place.
+func tooLarge(part api.LivePart) api.LivePart {
+	k := kinds[badField]
+	body, err := json.Marshal(api.Problem{Type: problemBase + string(badField), Title: k.title, Status: k.status, Field: "watch", Instance: "/v1/live",
+		Detail: fmt.Sprintf("the response of %s has %d bytes, %d are the most in one response: request the path by itself, or less of it", clip(part.Path), len(part.Body), mostBytes)})
+	if err == nil {
+		part.Status, part.Body = k.status, body
+	}
+	return part
 }
 
 // read asks for a path as the caller would.

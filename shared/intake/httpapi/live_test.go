@@ -126,8 +126,8 @@ func TestAStreamEndsAfterItsTime(t *testing.T) {
 	}
 }
 
-// An answer that is no stream leaves out what would make it too large, unless it is the
-// first part.
+// An answer that is no stream leaves out what would make it too large, and refuses a part
+// that is too large alone.
 func TestAnAnswerIsBounded(t *testing.T) {
 	part := func(path string, bytes int) api.LivePart {
 		return api.LivePart{Path: path, Status: http.StatusOK, Body: []byte(`"` + strings.Repeat("x", bytes-2) + `"`)}
@@ -138,7 +138,8 @@ func TestAnAnswerIsBounded(t *testing.T) {
 	}{
 		{[]api.LivePart{part("/a", 1000), part("/b", mostBytes-1000), part("/c", 2)}, []string{"/a", "/b"}},
 		{[]api.LivePart{part("/a", 1000), part("/b", mostBytes-999), part("/c", 2)}, []string{"/a", "/c"}},
-		{[]api.LivePart{part("/a", mostBytes+1), part("/b", 2)}, []string{"/a"}},
+		{[]api.LivePart{part("/a", mostBytes+1), part("/b", 2)}, []string{"/a refused", "/b"}},
+		{[]api.LivePart{part("/a", 2), part("/b", mostBytes+1)}, []string{"/a", "/b refused"}},
 	} {
 		w := httptest.NewRecorder()
 		if err := answerOnce(w, c.parts); err != nil {
@@ -150,7 +151,13 @@ func TestAnAnswerIsBounded(t *testing.T) {
 		}
 		paths := []string{}
 		for _, p := range got.Parts {
+			if p.Status == http.StatusBadRequest {
+				p.Path += " refused"
+			}
 			paths = append(paths, p.Path)
+		}
+		if w.Body.Len() > 100_000 {
+			t.Errorf("the answer has %d bytes", w.Body.Len())
 		}
 		if !slices.Equal(paths, c.want) {
 			t.Errorf("the answer holds %v, want %v", paths, c.want)
