@@ -317,12 +317,72 @@ test("the keyboard is enough", async () => {
   assert.equal(await page.locator("#recent details[open]").count(), 1);
 });
 
+// tabTo presses Tab until the element is reached.
+async function tabTo(selector) {
+  for (let i = 0; i < 200; i++) {
+    if (await page.evaluate((s) => document.activeElement.matches(s), selector)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`Tab does not reach ${selector}`);
+}
+
+test("every part is used by keys alone", async () => {
+  const message = (id, text) => page.locator(id, { hasText: text }).waitFor();
+  try {
+    await large(true);
+    await deadLetters(true);
+    await open();
+    await page.locator("#charts [role=img][aria-label]").nth(8).waitFor();
+    await page.locator("#settings-list details").first().waitFor();
+    await page.locator("#letters-show").waitFor();
+    await tabTo("[name=hours]:checked");
+    const answer = watching("hours=6");
+    await page.keyboard.press("ArrowRight");
+    await answer;
+    await tabTo("#cost-lines [value=kpa]");
+    await page.keyboard.press("Space");
+    await page.locator("#charts [role=img][aria-label*=kpa]").waitFor();
+    await tabTo("#workers-on");
+    await page.keyboard.press("Enter");
+    await message("#workers-which", "21 to 40 of 1000");
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Enter");
+    await message("#workers-which", "1 to 20 of 1000");
+    await tabTo("#letters-show");
+    await page.keyboard.press("Enter");
+    await message("#letters-message", "2 queries would be submitted again");
+    await tabTo("#letters-redrive");
+    await page.keyboard.press("Enter");
+    await message("#letters-message", "2 queries were submitted again");
+    await tabTo("#setting-find");
+    await page.keyboard.type("max_workers");
+    await tabTo("#settings-list summary");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Restore 20" }).waitFor();
+    await tabTo("#settings-list input");
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type("30");
+    await page.keyboard.press("Enter");
+    await message("#settings-list [role=status]", "from 12 to 30");
+    await page.getByRole("button", { name: "Restore 12" }).waitFor();
+    await tabTo("#settings-list [aria-label='Restore 12']");
+    await page.keyboard.press("Enter");
+    await message("#settings-list [role=status]", "from 30 to 12");
+    await tabTo("#decisions summary");
+    await page.keyboard.press("Enter");
+    await message("#decisions pre", "weighed");
+  } finally {
+    await deadLetters(false);
+    await large(false);
+  }
+});
+
 test("charts show hours, of a model and of a class", async () => {
   await page.locator("#charts [role=img][aria-label]").nth(8).waitFor(); // each is drawn when its rows are there
   const label = (i) => page.locator("#charts [role=img]").nth(i).getAttribute("aria-label");
   assert.match(await label(0), /^Answers per second: strict [\d.]+\/s, highest [\d.]+\/s; relaxed/);
   assert.match(await label(1), /^Latency: p50 \d+ ms, highest .*p95.*p99/);
-  assert.match(await label(8), /this stage \$[\d.]+.*reactive \$[\d.]+.*mixed/);
+  assert.match(await label(8), /this stage \$[\d.]+.*mixed \$[\d.]+.*plain function \$[\d.]+/);
   let answer = watching("hours=168");
   await page.getByRole("radio", { name: "7 d" }).check();
   await answer;
@@ -332,6 +392,31 @@ test("charts show hours, of a model and of a class", async () => {
   const strict = await label(1);
   await page.selectOption("#of-class", "relaxed");
   await page.waitForFunction((was) => document.querySelectorAll("#charts [role=img]")[1].getAttribute("aria-label") !== was, strict);
+});
+
+test("the cost of each other scheme is a line that the user chooses", async () => {
+  const cost = page.locator("#charts figure").nth(8);
+  const showing = (name) => cost.locator(`[role=img][aria-label*="${name}"]`).waitFor();
+  const lines = async () => (await cost.locator(".u-legend .u-label").allInnerTexts()).slice(1); // the first is the time
+  await showing("this stage");
+  assert.deepEqual(await lines(), ["this stage", "mixed", "plain function"]); // mixed is the cheapest scheme
+  const names = await cost.locator("#cost-lines label").allInnerTexts();
+  assert.deepEqual(names, ["this stage", "exascale", "hedged", "kpa", "managed_instances", "mixed", "mixed_predictive", "plain function", "quantile", "reactive", "target_tracking", "util_aware"]);
+  await cost.getByRole("checkbox", { name: "plain function" }).uncheck();
+  await cost.getByRole("checkbox", { name: "reactive" }).check();
+  await showing("reactive");
+  assert.deepEqual(await lines(), ["this stage", "mixed", "reactive"]);
+  const answer = watching("hours=6");
+  await page.getByRole("radio", { name: "6 h" }).check();
+  await answer;
+  for (const name of names) {
+    await cost.getByRole("checkbox", { name, exact: true }).check();
+    await showing(name);
+  }
+  assert.deepEqual(await lines(), names);
+  for (const part of (await cost.locator("[role=img]").getAttribute("aria-label")).split("; ")) assert.match(part, /\$\d+\.\d+, highest \$\d+\.\d+$/);
+  for (const name of names) await cost.getByRole("checkbox", { name, exact: true }).uncheck();
+  await showing("no values yet");
 });
 
 test("versions of models are listed with what was done to them last", async () => {

@@ -50,7 +50,7 @@ async function live(notices) {
 // lost shows that the server does not respond. The interval of the tries is in milliseconds.
 function lost(fault, every) {
   badge("lost", fault instanceof Lost ? "connection lost" : "status unknown");
-  document.body.setAttribute("data-lost", "");
+  document.body.dataset.lost = "";
   const since = last ? ` The figures are from ${last.toLocaleTimeString()}.` : "";
   const why = fault instanceof Lost ? `The server does not answer. The page tries again every ${every > 1000 ? `${every / 1000} seconds` : "second"}.` : `The server's status cannot be read: ${fault.message}.`;
   say("alert", why + since);

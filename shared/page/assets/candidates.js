@@ -26,10 +26,8 @@ async function open(details, id) {
 function show(at, { choice, predicted_ms: predicted, candidates: all }) {
   const body = element("tbody", "", ...all.slice(0, shownFirst).map(row));
   const table = element("table", "", element("thead", "", element("tr", "", ...["model", "on", "latency", "accuracy", "$ per million queries", "reason"].map(head))), body);
-  const box = Object.assign(element("div", "scroll", table), { tabIndex: 0 });
-  box.setAttribute("role", "group");
-  box.setAttribute("aria-label", "Candidates");
-  const more = Object.assign(element("button", "plain", `Show all ${all.length}`), { type: "button", hidden: all.length <= shownFirst });
+  const box = Object.assign(element("div", "scroll", table), { tabIndex: 0, role: "group", ariaLabel: "Candidates" });
+  const more = Object.assign(element("button", "plain", `Show all ${all.length}`), { hidden: all.length <= shownFirst });
   more.addEventListener("click", () => { body.replaceChildren(...all.map(row)); more.hidden = true; });
   at.replaceChildren(element("p", "", `Chosen: ${choice}. ${predicted > 0 ? `Predicted latency: ${milliseconds(predicted)}` : "No latency was predicted, because no worker counted as ready"}. Candidates under the present load:`), box, more);
 }

@@ -16,8 +16,7 @@ export class Chart {
   constructor(parent, spec) {
     this.spec = spec;
     this.said = element("p", "note");
-    this.canvas = element("div", "plot");
-    this.canvas.setAttribute("role", "img");
+    this.canvas = Object.assign(element("div", "plot"), { role: "img" });
     this.figure = element("figure", "", element("figcaption", "", spec.title), this.canvas, this.said);
     parent.append(this.figure);
     new ResizeObserver(() => this.fit()).observe(this.canvas);
@@ -28,10 +27,10 @@ export class Chart {
   // first, then one list a line.
   draw(columns, from, to) {
     this.range = [from, to];
-    if (this.plot) this.plot.setData(columns);
+    if (this.plot && this.lines === this.spec.lines) this.plot.setData(columns);
     else this.make(columns);
     const text = this.describe(columns);
-    this.canvas.setAttribute("aria-label", `${this.spec.title}: ${text}`);
+    this.canvas.ariaLabel = `${this.spec.title}: ${text}`;
     this.said.textContent = text;
   }
 
@@ -39,7 +38,8 @@ export class Chart {
   make(columns) {
     this.plot?.destroy();
     const { write, lines, least = 0, zoom = false } = this.spec;
-    const axis = { stroke: colour("quiet"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1 }, font: "12px system-ui, sans-serif" };
+    this.lines = lines;
+    const axis = { stroke: colour("quiet"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1 }, font: "12px system-ui" };
     this.plot = new uPlot({
       width: this.width(), height, padding: [8, 26, 0, 0],
       scales: { x: { range: () => this.range }, y: { range: (_, low, most) => [zoom ? Math.max(0, Math.floor((low ?? least) - 1)) : 0, zoom ? least : Math.max(least, (most ?? 0) * 1.08) || 1] } },

@@ -61,8 +61,7 @@ function show({ faults, group, workers }) {
 function item(f) {
   const until = f.launches ? `for ${f.launches} more launches` : "until it is cleared";
   const text = [f.kind, f.seconds && `${f.seconds} s`, until].filter(Boolean).join(", ");
-  const button = Object.assign(element("button", "plain", "Clear"), { type: "button" });
-  button.setAttribute("aria-label", `Clear ${f.kind}`);
+  const button = Object.assign(element("button", "plain", "Clear"), { ariaLabel: `Clear ${f.kind}` });
   button.addEventListener("click", () => act(() => clear(f.kind)));
   return element("li", "", element("span", "", text), button);
 }

@@ -9,6 +9,10 @@ let charts; // made when there is something to draw
 let last = null; // what was read last
 let showing = 0; // so that older rows are not added to newer ones
 let allModels = false;
+let costs = null; // names of the lines of costs that the user chose
+const stage = "this stage", plain = "plain function";
+const colours = ["relaxed", "good", "hold", "bad", "ink"];
+const dashes = [[4, 3], [2, 3], [9, 3]];
 
 const perSecond = (v) => `${v < 10 ? +v.toFixed(2) : Math.round(v)}/s`;
 const number = (v) => String(+v.toFixed(1));
@@ -24,7 +28,7 @@ const specs = {
   waiting: { title: "Messages in the queues", write: number, least: 2, lines: [{ label: "waiting", colour: "strict" }] },
   queue: { title: "Oldest message in a queue", write: milliseconds, lines: [{ label: "age", colour: "strict" }] },
   workers: { title: "Workers", write: number, least: 2, lines: [{ label: "ready", colour: "good" }, { label: "wanted", colour: "quiet", dash: [4, 3] }] },
-  cost: { title: "Cost since the start of the chart", write: dollars, lines: [{ label: "this stage", colour: "strict" }, { label: "reactive", colour: "relaxed", dash: [4, 3] }, { label: "mixed", colour: "good", dash: [2, 3] }, { label: "plain function", colour: "quiet", dash: [6, 3] }] },
+  cost: { title: "Cost since the start of the chart", write: dollars, lines: [] },
 };
 
 // startHistory watches the history.
@@ -32,6 +36,10 @@ export function startHistory() {
   on("window", "change", restart);
   on("of-model", "change", restart);
   on("of-class", "change", () => last && drawAll(last));
+  on("cost-lines", "change", () => {
+    costs = [...document.querySelectorAll("#cost-lines :checked")].map((box) => box.value);
+    return drawAll(last);
+  });
   on("more-models", "click", () => { allModels = true; return showModels(last?.models ?? []); });
   watch(path, show, (fault) => { if (fault.status === 404) byId("history").hidden = true; }); // this stage keeps none
 }
@@ -56,6 +64,7 @@ async function show(h) {
 async function drawAll(h) {
   await library;
   charts ??= Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, new Chart(byId("charts"), spec)]));
+  charts.cost.figure.append(byId("cost-lines"));
   await turn();
   const [from, to] = [Date.parse(h.from) / 1000, Date.parse(h.to) / 1000];
   for (const [name, lists] of Object.entries(listsOf(h))) {
@@ -87,8 +96,29 @@ function listsOf(h) {
     waiting: [h.queued],
     queue: [h.oldest_ms],
     workers: [h.workers_ready, h.workers_wanted],
-    cost: [running(h.cost_usd), running(h.others_usd?.reactive), running(h.others_usd?.mixed), running(h.others_usd?.["plain function"])],
+    cost: costsOf(h),
   });
+}
+
+// costsOf makes the lists of the chart of costs, and its lines: this stage and the schemes that the
+// user chose, at first the cheapest scheme and the plain function.
+function costsOf(h) {
+  const others = h.others_usd ?? {};
+  const all = Object.fromEntries(Object.entries({ [stage]: h.cost_usd, ...others }).map(([name, list]) => [name, running(list)]));
+  const names = Object.keys(all);
+  const [cheapest] = names.filter((n) => n !== stage && n !== plain).sort((a, b) => all[a].at(-1) - all[b].at(-1));
+  const shown = names.filter((n) => (costs ?? [stage, cheapest, plain]).includes(n));
+  const boxes = byId("cost-lines");
+  boxes.hidden = !names[1];
+  put(boxes.lastChild, names.map((value) => element("label", "", Object.assign(element("input"), { type: "checkbox", value }), value)));
+  for (const box of boxes.querySelectorAll("input")) box.checked = shown.includes(box.value);
+  if (specs.cost.lines.map((l) => l.label).join() !== shown.join()) specs.cost.lines = shown.map((label) => line(label, names.indexOf(label) - 1));
+  return shown.map((n) => all[n]);
+}
+
+function line(label, i) {
+  if (i < 0) return { label, colour: "strict" };
+  return label === plain ? { label, colour: "quiet", dash: [6, 3] } : { label, colour: colours[i % 5], dash: dashes[Math.floor(i / 5) % 3] };
 }
 
 const mapped = (pick, all) => Object.fromEntries(Object.entries(all).map(([name, lists]) => [name, lists.map(pick)]));
@@ -103,10 +133,10 @@ function gridOf(h) {
   return { at, pick };
 }
 
-// running adds a list up; nothing without one.
+// running adds a list up.
 function running(list) {
   let sum = 0;
-  return list?.map((v) => (sum += v));
+  return list.map((v) => (sum += v));
 }
 
 // showModels lists the models with the most queries first.

@@ -60,11 +60,10 @@ function form(name) {
   const s = named(name);
   const input = s.one_of ? element("select", "", ...s.one_of.map((v) => new Option(v, v))) : Object.assign(element("input"), { type: "text", inputMode: s.form ? "text" : "decimal" });
   input.value = s.value;
-  const message = element("p", "note");
-  message.setAttribute("role", "status");
+  const message = Object.assign(element("p", "note"), { role: "status" });
   const past = element("ul", "past");
   const set = (value) => change(name, value, input, message, past);
-  const save = element("form", "change", element("label", "", `${name}, ${range(s)} `, input), Object.assign(element("button", "plain", "Save"), { type: "submit" }));
+  const save = element("form", "change", element("label", "", `${name}, ${range(s)} `, input), element("button", "plain", "Save"));
   save.noValidate = true;
   save.addEventListener("submit", (event) => { event.preventDefault(); set(input.value.trim()); });
   showPast(name, past, set);
@@ -88,7 +87,7 @@ async function change(name, value, input, message, past) {
     input.value = now.value;
     message.textContent = `Changed from ${now.before} to ${now.value}, in force at the controller's next tick at the latest.`;
   } catch (fault) {
-    input.setAttribute("aria-invalid", "true");
+    input.ariaInvalid = "true";
     message.textContent = fault.status === 409 ? `${fault.message}: check the present value and try again.` : fault.message;
   }
   await call("/v1/settings").then(update, () => {}); // or as it comes
@@ -111,8 +110,7 @@ async function showPast(name, list, set) {
 }
 
 function past(s, value, when, set) {
-  const restore = Object.assign(element("button", "plain", "Restore"), { type: "button", disabled: value === s.value });
-  restore.setAttribute("aria-label", `Restore ${value}`);
+  const restore = Object.assign(element("button", "plain", "Restore"), { disabled: value === s.value, ariaLabel: `Restore ${value}` });
   restore.addEventListener("click", () => set(value));
   return element("li", "", element("span", "note", when), element("b", "", withUnit(s, value)), restore);
 }

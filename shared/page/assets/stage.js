@@ -143,8 +143,7 @@ function pool(p, wanted) {
   const name = element("p", "pool-name", element("span", "", element("b", "", p.name), ` ${p.instance_type}`),
     `${p.answered} answered, ${p.bounced} sent to functions`);
   const counts = element("div", "counts", count(wanted ?? "–", "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"));
-  const busy = Object.assign(element("meter"), { max: p.runners, value: p.busy });
-  busy.setAttribute("aria-hidden", "true"); // the line below says the same
+  const busy = Object.assign(element("meter"), { max: p.runners, value: p.busy, ariaHidden: "true" }); // the line below says the same
   return element("div", "pool", name, counts, busy, element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} queued`));
 }
 

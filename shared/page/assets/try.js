@@ -111,7 +111,7 @@ function constraints() {
     at.removeAttribute("aria-invalid");
     if (!path.startsWith("constraints.") || at.value === "" && !at.validity.badInput) continue;
     if (at.validity.badInput) {
-      at.setAttribute("aria-invalid", "true");
+      at.ariaInvalid = "true";
       throw new Error(`${at.parentElement.firstChild.textContent.trim()} is not a number`);
     }
     out[path.split(".")[1]] = Number(at.value);
@@ -140,7 +140,7 @@ function show(...children) {
 
 function showFault(fault) {
   const at = fields[fault.field] ?? fields[(fault.field ?? "").split(".")[0]];
-  if (at) byId(at).setAttribute("aria-invalid", "true");
+  if (at) byId(at).ariaInvalid = "true";
   const text = fault instanceof Lost ? "The server does not answer. The form still has your input: submit it again when the server answers." : fault.message;
   show(element("p", "fault", fault.field ? `${fault.field}: ${text}` : text));
 }
@@ -160,7 +160,7 @@ function showAnswer(query) {
 function feedback(query) {
   const box = element("p", "feedback", "Is this answer right? ");
   for (const [word, correct] of [["Yes", true], ["No", false]]) {
-    const button = Object.assign(element("button", "plain", word), { type: "button" });
+    const button = element("button", "plain", word);
     button.addEventListener("click", async () => {
       try {
         await vote(query, correct);
@@ -178,8 +178,7 @@ function feedback(query) {
 function bars(query) {
   const box = element("div", "bars");
   for (const { label, score } of query.result.top) {
-    const meter = Object.assign(element("meter"), { min: 0, max: 1, value: score });
-    meter.setAttribute("aria-label", label);
+    const meter = Object.assign(element("meter"), { min: 0, max: 1, value: score, ariaLabel: label });
     box.append(element("span", "", label), meter, element("span", "num", percent(100 * score)));
   }
   return box;
