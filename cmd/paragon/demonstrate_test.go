@@ -57,6 +57,29 @@ func TestTheDemonstration(t *testing.T) {
 	}
 }
 
+// While the table of a demonstration is printed, warnings stay in the log and errors reach
+// the terminal; with --verbose all does.
+func TestNoWarningIsWithinTheTableOfADemonstration(t *testing.T) {
+	for verbose, want := range map[bool]string{false: "level=ERROR msg=broken level=WARN msg=after", true: "level=WARN msg=within level=ERROR msg=broken level=WARN msg=after"} {
+		term, log := newTerminal(t, &clienttest.API{}), newTerminalLog(verbose)
+		logger := term.LoggerAt(&log.level)
+		log.onlyErrors()
+		logger.Warn("within")
+		logger.Error("broken")
+		log.all()
+		logger.Warn("after")
+		var got []string
+		for word := range strings.FieldsSeq(term.Err.String()) {
+			if !strings.HasPrefix(word, "time=") {
+				got = append(got, word)
+			}
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("verbose %v: %s, want %s", verbose, text, want)
+		}
+	}
+}
+
 // What is sent follows the catalogue: its task, what its models take, and how accurate they
 // are.
 func TestTheDemonstrationSendsWhatTheCatalogueTakes(t *testing.T) {

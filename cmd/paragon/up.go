@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"runtime/debug"
@@ -63,7 +64,8 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 				return cli.Usagef("--boot-seconds must be within 0 to 3600")
 			}
 			cfg.Boot, cfg.BootGiven = seconds(bootSeconds), c.Flags().Changed("boot-seconds")
-			cfg.Paced, cfg.Log = !unpaced, term.Logger(verbose || cfg.DebugAddr != "")
+			log := newTerminalLog(verbose || cfg.DebugAddr != "")
+			cfg.Paced, cfg.Log = !unpaced, term.LoggerAt(&log.level)
 			stop, err := debugging.Serve(cfg.DebugAddr, cfg.Log)
 			if err != nil {
 				return cli.Usagef("--debug-addr: %v", err)
@@ -73,8 +75,9 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 				if err := prepareDemo(&cfg, c.Flags().Changed); err != nil {
 					return err
 				}
+				log.onlyErrors()
 			}
-			return runUp(c.Context(), term, cfg, demo)
+			return runUp(c.Context(), term, cfg, demo, log)
 		},
 	}
 	f := c.Flags()
@@ -113,8 +116,30 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // so that it costs some 15 MB and saves a sixth of the processor time a query.
 const gcPercent = 400
 
+// terminalLog is what of the log is printed on the terminal too.
+type terminalLog struct {
+	level slog.LevelVar
+	usual slog.Level
+}
+
+func newTerminalLog(verbose bool) *terminalLog {
+	l := &terminalLog{usual: cli.LogLevel(verbose)}
+	l.all()
+	return l
+}
+
+// onlyErrors keeps warnings out of the table of a demonstration, until all is called. With
+// --verbose everything is printed.
+func (l *terminalLog) onlyErrors() {
+	if l.usual >= slog.LevelWarn {
+		l.level.Set(slog.LevelError)
+	}
+}
+
+func (l *terminalLog) all() { l.level.Set(l.usual) }
+
 // runUp runs until ctx ends.
-func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo bool) error {
+func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo bool, log *terminalLog) error {
 	if term.Env("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -145,6 +170,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 		if err := demonstrate(ctx, term, m, cfg.ProfilesDir == filepath.Join(cfg.DataDir, demoProfiles)); err != nil {
 			return stopped(ctx, err)
 		}
+		log.all()
 	case cfg.Workers > 0 && cfg.Boot > 0:
 		fmt.Fprintf(term.Err, "Workers that boot: %d, for %s. Until a worker is ready, strict queries run on functions.\n", cfg.Workers, cli.Milliseconds(query.Milliseconds(cfg.Boot)))
 	}

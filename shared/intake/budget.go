@@ -96,7 +96,7 @@ func (s *Service) withLease(ctx context.Context, q *submission, c placement.Choi
 		return leased{}, beyondCapacity(q, fmt.Sprintf("%s, and %v", c, err), time.Second)
 	}
 	a := q.ask
-	a.OverflowAllowed = false
+	a.OverflowAllowed, a.OverflowOff = false, err.Error()
 	return leased{Choice: choose(a)}, nil
 }
 

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ const late = "late"
 // placed is where a query was sent, or late.
 func placed(r query.Record) string {
 	withoutLease := placement.Choice{Reason: placement.OverflowIsOff}.String()
-	if n := len(r.Trail); n > 0 && r.Trail[n-1].Why == withoutLease {
+	if n := len(r.Trail); n > 0 && strings.HasPrefix(r.Trail[n-1].Why, withoutLease) {
 		return late
 	}
 	return r.Placement

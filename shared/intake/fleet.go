@@ -190,14 +190,15 @@ func (f *fleetView) hasCapacity(q *submission, now, by time.Time, aheadMS float6
 	return v.HasCapacity(query.Milliseconds(by.Sub(now)), aheadMS, placement.GrowthOf(q.set))
 }
 
-// rule holds what is asked to the rules of overflow in force.
-func (f *fleetView) rule(pool string, a placement.Ask) placement.Ask {
+// rule applies the rules of overflow in force, those of a scheme, to what is asked.
+func (f *fleetView) rule(pool string, a placement.Ask, scheme string) placement.Ask {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.estimates[pool].View()
 	a.RelaxedOverflow, a.RelaxedAheadMS = v.RelaxedOverflow, v.RelaxedMS
-	if v.NoStrictOverflow && a.Class == query.Strict {
+	if v.NoStrictOverflow && a.Class == query.Strict && a.OverflowAllowed {
 		a.OverflowAllowed = false
+		a.OverflowOff = "scheme " + scheme + " sends no strict query to functions, also while the number of workers is fixed"
 	}
 	return a
 }

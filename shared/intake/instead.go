@@ -79,6 +79,6 @@ func (s *Service) takeInstead(q *submission, pathMS float64, runners int, aheadM
 	}
 	q.chosen, q.trial = other, nil
 	q.run(m)
-	q.asks, q.ask = s.asks(q.plan, q.set), s.fleet.rule(q.pool.Name, s.ask(q.plan, q.set))
+	q.asks, q.ask = s.asks(q.plan, q.set), s.fleet.rule(q.pool.Name, s.ask(q.plan, q.set), q.set.Scheme)
 	return true
 }

@@ -74,7 +74,7 @@ func (s *Service) carryOut(ctx context.Context, q *submission, to leased) (Answe
 // route chooses where a query goes that this process's worker has no slot for.
 func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 	now, direct := q.m.AcceptedAt, q.terms.Wait > 0 && s.Worker != nil
-	q.ask = s.fleet.rule(q.pool.Name, q.ask)
+	q.ask = s.fleet.rule(q.pool.Name, q.ask, q.set.Scheme)
 	runners, aheadMS := s.fleet.load(q.pool.Name, now, q.set)
 	if runners == 0 && s.Worker != nil { // the view is older than this worker
 		runners, aheadMS = s.Worker.Load()

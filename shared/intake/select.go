@@ -123,9 +123,14 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 
 // ask puts a plan in the terms of placement.
 func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
-	a := placement.Ask{
-		Class: p.class, BudgetMS: p.latencyMS - set.PathMS,
-		OverflowAllowed: set.MaxOverflowConcurrency > 0 && len(sizing.FunctionsThatHold(s.catalogue(), p.model, s.Arch)) > 0,
+	a := placement.Ask{Class: p.class, BudgetMS: p.latencyMS - set.PathMS}
+	switch {
+	case set.MaxOverflowConcurrency <= 0:
+		a.OverflowOff = "the setting max_overflow_concurrency is 0"
+	case len(sizing.FunctionsThatHold(s.catalogue(), p.model, s.Arch)) == 0:
+		a.OverflowOff = "no inference function can run model " + p.model.Name
+	default:
+		a.OverflowAllowed = true
 	}
 	if t, ok := s.catalogue().OnVM(p.model, p.pool.InstanceType); ok {
 		a.ServiceMS = t.MS.P99

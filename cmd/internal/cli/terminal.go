@@ -94,9 +94,18 @@ func (t *Terminal) PrintJSON(v any) {
 
 // Logger logs to the standard error: warnings, and with verbose what happens.
 func (t *Terminal) Logger(verbose bool) *slog.Logger {
-	level := slog.LevelWarn
+	return t.LoggerAt(LogLevel(verbose))
+}
+
+// LogLevel is the least level that is logged to the standard error.
+func LogLevel(verbose bool) slog.Level {
 	if verbose {
-		level = slog.LevelInfo
+		return slog.LevelInfo
 	}
+	return slog.LevelWarn
+}
+
+// LoggerAt logs to the standard error from a level on, which may change.
+func (t *Terminal) LoggerAt(level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Err, &slog.HandlerOptions{Level: level}))
 }

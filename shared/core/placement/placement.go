@@ -80,6 +80,8 @@ type Ask struct {
 	ServiceMS float64
 	// OverflowAllowed reports whether some inference function may answer it.
 	OverflowAllowed bool
+	// OverflowOff says in words why none may.
+	OverflowOff string
 	// RelaxedOverflow lets a relaxed query go there when no worker would answer
 	// it within its own bound; RelaxedAheadMS is the relaxed work ahead of it, in
 	// milliseconds of one runner.
@@ -94,6 +96,7 @@ type Choice struct {
 	Route       Route
 	Reason      Reason
 	PredictedMS float64 // wait and service on the pool; 0 if it has no runner
+	Why         string  // why overflow is off, where that is the reason
 }
 
 // Place chooses the route of a query over a pool whose strict work ahead of it
@@ -134,7 +137,7 @@ func overflow(a Ask, why Reason, ms float64) Choice {
 	if a.OverflowAllowed {
 		return Choice{Route: ToOverflow, Reason: why, PredictedMS: ms}
 	}
-	return Choice{Route: ToWait, Reason: OverflowIsOff, PredictedMS: ms}
+	return Choice{Route: ToWait, Reason: OverflowIsOff, PredictedMS: ms, Why: a.OverflowOff}
 }
 
 func predicted(a Ask, runners int, aheadMS float64) float64 {
@@ -160,7 +163,11 @@ func (c Choice) String() string {
 	case RelaxedWaits:
 		return "relaxed queries wait for a worker"
 	case OverflowIsOff:
-		return "overflow is off, so the query waits for a worker"
+		text := "overflow is off, so the query waits for a worker"
+		if c.Why != "" {
+			text += ": " + c.Why
+		}
+		return text
 	}
 	return string(c.Reason)
 }

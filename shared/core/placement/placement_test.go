@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -23,17 +24,17 @@ func TestPlace(t *testing.T) {
 		aheadMS float64
 		want    Choice
 	}{
-		{"free slot", strict, 4, 0, Choice{ToWork, SlotInTime, 100}},
-		{"just in time", strict, 4, 3600, Choice{ToWork, SlotInTime, 1000}},
-		{"a query too many", strict, 4, 3700, Choice{ToOverflow, NoSlotInTime, 1025}},
-		{"no worker", strict, 0, 0, Choice{ToOverflow, NoWorkers, 0}},
-		{"workers that do not answer", silent, 0, 0, Choice{ToOverflow, NoneAnswers, 0}},
-		{"overflow off", closed, 4, 4000, Choice{ToWait, OverflowIsOff, 1100}},
-		{"relaxed waits", relaxed, 4, 1e6, Choice{ToWork, RelaxedWaits, 250100}},
-		{"relaxed at its bound", bound, 4, 0, Choice{ToOverflow, NoSlotInTime, strict.BudgetMS + strict.ServiceMS}},
-		{"relaxed that may overflow, without workers", bound, 0, 0, Choice{ToOverflow, NoWorkers, 0}},
-		{"relaxed that may overflow, in time", bound, 400, 0, Choice{ToWork, RelaxedWaits, strict.ServiceMS + 4*strict.BudgetMS/400}},
-		{"relaxed without workers", relaxed, 0, 0, Choice{ToWork, RelaxedWaits, 0}},
+		{"free slot", strict, 4, 0, Choice{ToWork, SlotInTime, 100, ""}},
+		{"just in time", strict, 4, 3600, Choice{ToWork, SlotInTime, 1000, ""}},
+		{"a query too many", strict, 4, 3700, Choice{ToOverflow, NoSlotInTime, 1025, ""}},
+		{"no worker", strict, 0, 0, Choice{ToOverflow, NoWorkers, 0, ""}},
+		{"workers that do not answer", silent, 0, 0, Choice{ToOverflow, NoneAnswers, 0, ""}},
+		{"overflow off", closed, 4, 4000, Choice{ToWait, OverflowIsOff, 1100, closed.OverflowOff}},
+		{"relaxed waits", relaxed, 4, 1e6, Choice{ToWork, RelaxedWaits, 250100, ""}},
+		{"relaxed at its bound", bound, 4, 0, Choice{ToOverflow, NoSlotInTime, strict.BudgetMS + strict.ServiceMS, ""}},
+		{"relaxed that may overflow, without workers", bound, 0, 0, Choice{ToOverflow, NoWorkers, 0, ""}},
+		{"relaxed that may overflow, in time", bound, 400, 0, Choice{ToWork, RelaxedWaits, strict.ServiceMS + 4*strict.BudgetMS/400, ""}},
+		{"relaxed without workers", relaxed, 0, 0, Choice{ToWork, RelaxedWaits, 0, ""}},
 	} {
 		if got := Place(tc.ask, tc.runners, tc.aheadMS); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
@@ -44,7 +45,14 @@ func TestPlace(t *testing.T) {
 func TestEveryReasonHasWords(t *testing.T) {
 	for _, r := range []Reason{SlotInTime, NoSlotInTime, NoWorkers, ViewOutdated, NoneAnswers, RelaxedWaits, OverflowIsOff} {
 		if got := (Choice{Reason: r}).String(); got == string(r) {
-			t.Errorf("%s is not told in words", r)
+			t.Errorf("%s has no words", r)
 		}
+	}
+}
+
+func TestOverflowThatIsOffSaysWhy(t *testing.T) {
+	c := Place(Ask{Class: query.Strict, OverflowOff: "the setting is 0"}, 0, 0)
+	if got := c.String(); !strings.HasPrefix(got, "overflow is off") || !strings.HasSuffix(got, ": the setting is 0") {
+		t.Errorf("%q does not say why", got)
 	}
 }

@@ -9,22 +9,28 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// A pool under a steady load whose workers are used by more or less than their
-// profile says, and whose metrics come so many seconds late.
+// A pool under a load that is steady, or rises evenly, whose workers are used by more or
+// less than their profile says, and whose metrics come so many seconds late.
 type steady struct {
 	perSecond, times float64 // how much longer a query takes than its profile says
 	ready            int
 	lateSeconds      int
+	rises            float64 // queries/s more each second
 }
 
 const tickSeconds = 5
 
+// rate is what arrives in a second.
+func (l steady) rate(second int) float64 {
+	return l.perSecond + l.rises*float64(second)
+}
+
 // at is what a tick sees that many seconds after the start. One worker answers 10
 // queries a second by the profile.
 func (l steady) at(seconds int) Snapshot {
-	s := viewOf(l.ready, constantly(l.perSecond), seconds-l.lateSeconds)
+	s := viewOf(l.ready, l.rate, seconds-l.lateSeconds)
 	s.CoveredTo = start.Add(time.Duration(seconds-l.lateSeconds) * time.Second)
-	s.Pool.Used = l.perSecond * l.times / 10 / float64(l.ready)
+	s.Pool.Used = l.rate(seconds) * l.times / 10 / float64(l.ready)
 	return s
 }
 
@@ -46,13 +52,15 @@ func TestANowcastIsCorrectedByTheMetrics(t *testing.T) {
 		seconds int
 		want    float64
 	}{
-		{"queries take fifteen times what the profile says", steady{0.3, 15, 1, 5}, 300, 0.3},
-		{"and metrics come late", steady{0.3, 15, 1, 90}, 600, 0.3},
-		{"too little is known yet", steady{0.3, 15, 1, 90}, 120, 4.5},
-		{"off by less than two", steady{0.3, 1.9, 1, 5}, 300, 0.57},
-		{"the profile is right", steady{3, 1, 1, 5}, 300, 3},
-		{"half overflows", steady{3, 0.5, 1, 5}, 300, 1.5},
-		{"much used: the workers are needed", steady{3, 3, 2, 5}, 300, 9},
+		{"queries take fifteen times what the profile says", steady{0.3, 15, 1, 5, 0}, 300, 0.3},
+		{"and metrics come late", steady{0.3, 15, 1, 90, 0}, 600, 0.3},
+		{"too little is known yet", steady{0.3, 15, 1, 90, 0}, 120, 4.5},
+		{"off by less than two", steady{0.3, 1.9, 1, 5, 0}, 300, 0.57},
+		{"the profile is right", steady{3, 1, 1, 5, 0}, 300, 3},
+		{"half overflows", steady{3, 0.5, 1, 5, 0}, 300, 1.5},
+		{"much used: the workers are needed", steady{3, 3, 2, 5, 0}, 300, 9},
+		{"from 3/s it rises, and metrics come late", steady{3, 1, 1, 90, 0.01}, 500, 8},
+		{"it rises, and queries take three times what the profile says", steady{0.3, 3, 1, 90, 0.002}, 600, 1.5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.load.nowcast(tt.seconds); math.Abs(got-tt.want) > 0.01*tt.want {
@@ -85,5 +93,21 @@ func TestArrivalsCountOnce(t *testing.T) {
 				t.Errorf("%d nowcasts are kept, %d at most", len(st.Nowcasts), most)
 			}
 		})
+	}
+}
+
+// While the load rises from 3 queries a second and the metrics are a minute and a half late,
+// the forecast is of what comes, and not of what the metrics show: for the middle of the
+// forecast's horizon it is off by a quarter at most.
+func TestAForecastOfARampFollowsTheNowcast(t *testing.T) {
+	l, set, st := steady{perSecond: 3, times: 1, ready: 2, lateSeconds: 90, rises: 0.02}, settings.Defaults(), State{}
+	set.TickSeconds = tickSeconds
+	for at := l.lateSeconds + tickSeconds; at <= 600; at += tickSeconds {
+		_, st = Run(mixed{}, start.Add(time.Duration(at)*time.Second), l.at(at), set, st)
+		if at < 240 {
+			continue // too little is known yet
+		}
+		now, then := l.rate(at), l.rate(at+int(set.VMBootSeconds))
+		t.Logf("%d s: %.2f now, %.2f shown, %.2f then, predicted %.2f", at, now, l.rate(at-l.lateSeconds), then, st.Predicted)
 	}
 }
