@@ -74,12 +74,22 @@ func (f *costFlags) complete(values func() []string) cobra.CompletionFunc {
 
 // deployable are the names of the models that deploy, of the task that was named if one was.
 func (f *costFlags) deployable() (names []string) {
-	for _, m := range f.catalogue.Models {
-		if m.Runnable() && slices.Contains(f.tasks, m.Task) && (f.task == "" || m.Task == f.task) {
+	for _, m := range f.answering() {
+		if f.task == "" || m.Task == f.task {
 			names = append(names, m.Name+"\t"+m.Task)
 		}
 	}
 	return names
+}
+
+// answering are the models that answer queries of the deployment's tasks.
+func (f *costFlags) answering() (models []profile.Model) {
+	for _, m := range f.catalogue.Models {
+		if m.Runnable() && slices.Contains(f.tasks, m.Task) {
+			models = append(models, m)
+		}
+	}
+	return models
 }
 
 // relative is a path of the deployment's file, which is relative to its folder.
@@ -197,7 +207,7 @@ func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
 	s := pricing.Stage{
 		Rest: pricing.AtRest(pricing.Deployment{
-			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions, Collector: f.stage.Collector != "",
+			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Models: len(f.answering()), Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions, Collector: f.stage.Collector != "",
 			TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds,
 		}),
 		FunctionUSD: f.function.QueryUSD, TrialHours: f.trialHours,

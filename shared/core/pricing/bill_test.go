@@ -156,6 +156,12 @@ func TestACollectorOnPaper(t *testing.T) {
 	if n := len(lines) - len(without); n != 2 {
 		t.Errorf("a collector adds %d lines", n)
 	}
+	for models, want := range map[int][2]float64{1: {3, 2}, 3: {3, 2}, 4: {3.5, 3}, 9: {6, 5}} {
+		d.Models = models
+		if r := AtRest(d); r.CollectorKBPerMinute != want[0] || r.CollectorUnitsPerMinute != want[1] {
+			t.Errorf("of %d models %v KB and %v units a minute, want %v", models, r.CollectorKBPerMinute, r.CollectorUnitsPerMinute, want)
+		}
+	}
 }
 
 // A stopped instance is paid for by its disk: 8 GB at $0.08.

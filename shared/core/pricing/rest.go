@@ -1,6 +1,8 @@
 package pricing
 
 import (
+	"math"
+
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
@@ -12,6 +14,7 @@ type Deployment struct {
 	Sessions    bool // people may open a session on a worker
 	Collector   bool // OpenTelemetry metrics go to one
 	Tasks       int
+	Models      int // that answer queries; fewer than three count as three
 	Pools       int
 	TickSeconds float64
 	ViewSeconds float64 // between two writes of the view of the fleet
@@ -105,11 +108,13 @@ const (
 	pastRows   = 1 + 1.0/10 + 1.0/60 // of a minute, of ten and of an hour
 	trialUnits = 2                   // of what was counted of versions on trial on a few workers, packed
 
-	// CollectorKB is a document of metrics of three models in two classes, compressed, with
-	// the request around it, and collectorUnits the counts that it is made from (measured;
-	// a model takes 0.5 KB of either).
-	CollectorKB    = 3
-	collectorUnits = 2
+	// A document of metrics of collectorModels models in two classes takes collectorKB,
+	// compressed, with the request around it, and the counts that it is made from
+	// collectorUnits. Each model more takes collectorModelKB of either (measured).
+	collectorModels  = 3
+	collectorKB      = 3
+	collectorUnits   = 2
+	collectorModelKB = 0.5
 
 	// A run of the controller takes shiftSeconds. At rest it ends with its second tick: the
 	// first puts the pulse without which the second would not know how far the metrics go;
@@ -148,7 +153,8 @@ func AtRest(d Deployment) Rest {
 		TrialReadsPerTick: 1, TrialWritesPerMinute: trialUnits,
 	}
 	if d.Collector {
-		r.CollectorKBPerMinute, r.CollectorUnitsPerMinute = CollectorKB, collectorUnits
+		more := collectorModelKB * float64(max(0, d.Models-collectorModels))
+		r.CollectorKBPerMinute, r.CollectorUnitsPerMinute = collectorKB+more, math.Ceil(collectorUnits+more)
 	}
 	endpoints := Endpoints
 	if d.Keys {

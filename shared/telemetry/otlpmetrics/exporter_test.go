@@ -354,15 +354,26 @@ func (silent) Series(context.Context, string, []string, time.Time, time.Time, ti
 	return nil, nil
 }
 
-// A document takes what the bill counts: of three models in two classes, with the request
-// around it.
+// A document takes what the bill counts, by the number of models, in two classes, with the
+// request around it.
 func TestADocumentTakesWhatTheBillCounts(t *testing.T) {
+	for _, models := range []int{3, 10, 30} {
+		sent := sizeOfDocument(t, models)
+		rest := pricing.AtRest(pricing.Deployment{Collector: true, Models: models, TickSeconds: 10, ViewSeconds: 1})
+		if most := rest.CollectorKBPerMinute * 1024; float64(sent) > most || float64(sent) < most/2 {
+			t.Errorf("a document of %d models takes %d bytes, the bill counts %v", models, sent, most)
+		}
+	}
+}
+
+// sizeOfDocument is how many bytes are sent of so many models.
+func sizeOfDocument(t *testing.T, models int) (sent int) {
+	t.Helper()
 	b, random := tally.NewBook(began), rand.New(rand.NewPCG(1, 2))
 	for i := range 20_000 {
-		key := tally.Key{Task: "fashion", Model: fmt.Sprint("model-", i%3), Class: []query.Class{query.Strict, query.Relaxed}[i%2], Resource: "c5.large"}
+		key := tally.Key{Task: "fashion", Model: fmt.Sprint("model-", i/2%models), Class: []query.Class{query.Strict, query.Relaxed}[i%2], Resource: "c5.large"}
 		b.Ended(key, tally.Observation{State: query.Succeeded, Met: true, LatencyMS: 20 + 30*random.ExpFloat64(), WaitMS: 10 * random.ExpFloat64(), CostUSD: 1.2e-6})
 	}
-	sent := 0
 	e, log := exporting(t, &collector{answers: func(r *http.Request) (*http.Response, error) {
 		raw, err := httputil.DumpRequestOut(r, true)
 		sent = len(raw)
@@ -377,7 +388,8 @@ func TestADocumentTakesWhatTheBillCounts(t *testing.T) {
 	}
 	e.Take(telemetry.Totals{Since: began, At: began.Add(time.Minute), Tallies: tally.Group(b.Snapshot(began).Tallies, tally.ByModel)})
 	e.export(t.Context())
-	if most := pricing.CollectorKB << 10; sent == 0 || sent > most || sent < most/2 {
-		t.Errorf("a document takes %d bytes, the bill counts %d; logged %s", sent, most, log)
+	if sent == 0 {
+		t.Fatalf("no document of %d models was sent; logged %s", models, log)
 	}
+	return sent
 }

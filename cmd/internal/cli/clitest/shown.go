@@ -90,7 +90,8 @@ func advice(t *testing.T) (all []string) {
 
 // CheckMentionedCommands holds every command of a program that the README, the pages and
 // doctor's advice mention, in blocks of code and within sentences, to one that there is,
-// with its flags. Nothing is run.
+// with its flags and their values. One in a block of code has the right number of
+// arguments too. Nothing is run.
 func CheckMentionedCommands(t *testing.T, root Root) {
 	t.Helper()
 	program := silent(root).Name()
@@ -100,16 +101,20 @@ func CheckMentionedCommands(t *testing.T, root Root) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range mention.FindAllStringSubmatch(string(text), -1) {
-			if err := mentioned(silent(root), strings.Fields(m[1])); err != nil {
-				t.Errorf("%s: %s %s: %v", filepath.Base(page), program, m[1], err)
+		for i, part := range strings.Split(string(text), "```") {
+			inBlock := i%2 == 1
+			for _, m := range mention.FindAllStringSubmatch(strings.ReplaceAll(part, "\\\n", " "), -1) {
+				if err := mentioned(silent(root), strings.Fields(m[1]), inBlock); err != nil {
+					t.Errorf("%s: %s %s: %v", filepath.Base(page), program, m[1], err)
+				}
 			}
 		}
 	}
 }
 
-// mentioned says what is wrong with a mention: a command that is none, or a flag.
-func mentioned(root *cobra.Command, words []string) error {
+// mentioned says what is wrong with a mention: a command that is none, a flag or its value,
+// and, where the mention is whole, the arguments.
+func mentioned(root *cobra.Command, words []string, whole bool) error {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	c, rest, err := root.Find(words)
@@ -126,5 +131,14 @@ func mentioned(root *cobra.Command, words []string) error {
 			return fmt.Errorf("%s has no flag --%s", c.CommandPath(), name)
 		}
 	}
-	return nil
+	if slices.Contains(rest, "--help") {
+		return nil
+	}
+	if err := c.ParseFlags(rest); err != nil && (whole || !strings.Contains(err.Error(), "needs an argument")) {
+		return fmt.Errorf("%s: %w", c.CommandPath(), err)
+	}
+	if !whole {
+		return nil
+	}
+	return c.ValidateArgs(c.Flags().Args())
 }
