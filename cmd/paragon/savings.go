@@ -32,6 +32,11 @@ cheapest of the same lines. For a stage in an account, this command reads the ar
 and cost of the time given by --since, and simulates on this machine. The time ends five minutes
 ago, because the stage counts late. The stage must have one pool.
 
+The costs are those of workers and functions. The output also names the least that the machinery
+of a stage in an account (alarms, metrics, controller) costs in this time, even without queries,
+and says if a plain function would cost less than both together. For the rest of the machinery
+(gateway, store, queues, logs), run paragon cost.
+
 The margin is the larger one of two errors: the error of recorded runs of a stage (see
 paragon-lab calibrate), and the error for the stage's own past. For the latter, the command
 simulates the scheme that ran, and compares the result with the cost that the stage counted.

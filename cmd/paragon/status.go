@@ -182,7 +182,10 @@ func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 		term.Printf("          %d more would have cost at least as much; `paragon savings` prints them\n", more)
 	}
 	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
-	if plain, ok := plainFunctionOf(s); ok && pricing.PlainIsCheaper(plain.CostUSD, s.CostUSD) {
+	if s.FixedUSD > 0 {
+		term.Printf("fixed     the costs above are of workers and functions only; in an account, a stage also pays for its machinery (alarms, metrics, controller): at least %s in this time, even without queries\n", pricing.Dollars(s.FixedUSD))
+	}
+	if plain, ok := plainFunctionOf(s); ok && pricing.PlainIsCheaper(plain.CostUSD, s.CostUSD+s.FixedUSD) {
 		term.Printf("cheaper   for this load a plain function would be cheaper than Paragon; `paragon cost` with --rate compares the whole bills in an account\n")
 	}
 }

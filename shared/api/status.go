@@ -87,6 +87,9 @@ type Savings struct {
 	From    time.Time    `json:"from,omitzero"`
 	To      time.Time    `json:"to,omitzero"`
 	Others  []SchemeCost `json:"others,omitempty"` // cheapest first
+	// FixedUSD is what the machinery of a stage in an account takes in that time at the
+	// least, even without queries. It is in none of the costs above.
+	FixedUSD float64 `json:"fixed_usd,omitempty"`
 }
 
 // SchemeCost is what a scheme would have cost: as simulated, and the least and

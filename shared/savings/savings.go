@@ -112,7 +112,8 @@ func Compare(ctx context.Context, s Stage, p Period, judge Judge, play Play) (ap
 		return api.Savings{}, err
 	}
 	schemes, of := s.Compared()
-	out := api.Savings{Verdict: judge(past, of), CostUSD: p.CostUSD, From: p.From, To: p.To}
+	out := api.Savings{Verdict: judge(past, of), CostUSD: p.CostUSD, From: p.From, To: p.To,
+		FixedUSD: pricing.LeastFixedUSD(s.Catalogue.Prices, s.Settings.TickSeconds, s.Settings.ViewSeconds, p.To.Sub(p.From).Seconds())}
 	if !out.Quoted {
 		return api.Savings{Verdict: out.Verdict}, nil
 	}
@@ -128,7 +129,7 @@ func Compare(ctx context.Context, s Stage, p Period, judge Judge, play Play) (ap
 		}
 	}
 	out.Others = append(out.Others, api.SchemeCost{Scheme: "plain function", CostUSD: p.PlainUSD, LowUSD: p.PlainUSD, HighUSD: p.PlainUSD})
-	if pricing.PlainIsCheaper(p.PlainUSD, p.CostUSD) {
+	if pricing.PlainIsCheaper(p.PlainUSD, p.CostUSD+out.FixedUSD) {
 		out.Next = strings.TrimPrefix(out.Next+". For this load a plain function would be cheaper than Paragon", ". ")
 	}
 	slices.SortStableFunc(out.Others, func(a, b api.SchemeCost) int { return cmp.Compare(a.CostUSD, b.CostUSD) })

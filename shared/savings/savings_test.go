@@ -12,6 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/arrivals"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -74,6 +75,32 @@ func TestTheOwnPastIsTheMeasure(t *testing.T) {
 	p.CostUSD = 2 * past.SimulatedUSD
 	if got, err := savings.Compare(t.Context(), s, p, of, play); err != nil || got.Quoted || len(got.Others) > 0 || !strings.Contains(got.Why, "-50.0 % in cost") {
 		t.Errorf("at twice the simulation: %+v, error %v", got, err)
+	}
+}
+
+// A plain function is called cheaper by the whole bill: what workers and functions cost, and
+// what a stage pays by the month.
+func TestAPlainFunctionIsComparedWithTheWholeBill(t *testing.T) {
+	s, p := stage(t)
+	past, err := savings.Measure(t.Context(), s, p, play)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.CostUSD = past.SimulatedUSD
+	fixed := pricing.LeastFixedUSD(s.Catalogue.Prices, s.Settings.TickSeconds, s.Settings.ViewSeconds, p.To.Sub(p.From).Seconds())
+	for name, tc := range map[string]struct {
+		plainUSD float64
+		cheaper  bool
+	}{
+		"than workers and functions":                       {0.9 * p.CostUSD, true},
+		"than these and the machinery, but not than these": {p.CostUSD + 0.9*fixed, true},
+		"nor than workers, functions and the machinery":    {p.CostUSD + 1.1*fixed, false},
+	} {
+		p.PlainUSD = tc.plainUSD
+		got, err := savings.Compare(t.Context(), s, p, of, play)
+		if err != nil || !(fixed > 0) || got.FixedUSD != fixed || strings.Contains(got.Next, "a plain function would be cheaper") != tc.cheaper {
+			t.Errorf("cheaper %s: fixed %v, error %v: %s", name, got.FixedUSD, err, got.Next)
+		}
 	}
 }
 

@@ -191,7 +191,7 @@ func (a *API) savings(now time.Time) *api.Savings {
 	}
 	return &api.Savings{
 		Verdict: calibration.Verdict{Quoted: true, ErrorPercent: 2.1, Why: "on 2 traces, calibrated on 2026-05-01 under paragon, the simulation was off by at most 2.1 % in cost and 1.4 % in mean workers"},
-		CostUSD: 0.04, From: Instant, To: now, Others: []api.SchemeCost{{Scheme: "plain function", CostUSD: 0.032, LowUSD: 0.032, HighUSD: 0.032},
+		CostUSD: 0.04, FixedUSD: 0.0005, From: Instant, To: now, Others: []api.SchemeCost{{Scheme: "plain function", CostUSD: 0.032, LowUSD: 0.032, HighUSD: 0.032},
 			{Scheme: "mixed", Simulated: true, CostUSD: 0.0404, LowUSD: 0.0396, HighUSD: 0.0413, MissedPercent: new(0.5)},
 			{Scheme: "hedged", Simulated: true, CostUSD: 0.045, LowUSD: 0.0441, HighUSD: 0.046, MissedPercent: new(0.1)}, {Scheme: "reactive", Simulated: true, CostUSD: 0.05, LowUSD: 0.049, HighUSD: 0.0511, MissedPercent: new(4.5)},
 			{Scheme: "kpa", Simulated: true, CostUSD: 0.06, LowUSD: 0.0588, HighUSD: 0.0613, MissedPercent: new(0.0)}},

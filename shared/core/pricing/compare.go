@@ -32,10 +32,18 @@ func (t Traffic) Unaided() Traffic {
 	return t
 }
 
+// LeastFixedUSD is what the machinery of any stage takes in so many seconds, at the least:
+// that of one task and one pool at rest, with the cheapest front and network. A plain
+// function has none of it.
+func LeastFixedUSD(p profile.Prices, tickSeconds, viewSeconds, seconds float64) float64 {
+	r := AtRest(Deployment{Front: LambdaFront, Tasks: 1, Pools: 1, TickSeconds: tickSeconds, ViewSeconds: viewSeconds})
+	return Sum(r.Lines(p)) * seconds / SecondsPerMonth
+}
+
 // PlainIsCheaper is the rule by which a plain function is called cheaper than a stage: it
-// costs less for the same load. Where both costs are of compute alone, the whole bills
-// stand in the same order at the least: the gateway is the same, and only the stage pays
-// for machinery.
+// costs less for the same load. Where the plain function's cost is of compute alone and the
+// stage's of compute and LeastFixedUSD, the whole bills stand in the same order at the least:
+// the gateway is the same, and only the stage pays for machinery.
 func PlainIsCheaper(plainUSD, stageUSD float64) bool { return plainUSD < stageUSD }
 
 // ExcessUSD is by how much the bill of a million queries exceeds a plain

@@ -75,7 +75,7 @@ func TestANowcastIsCorrectedByTheMetrics(t *testing.T) {
 func TestArrivalsCountOnce(t *testing.T) {
 	for _, late := range []int{0, 5, 60, 200} {
 		t.Run(fmt.Sprint(late), func(t *testing.T) {
-			set, st, l := settings.Defaults(), State{}, steady{3, 1, 1, late}
+			set, st, l := settings.Defaults(), State{}, steady{3, 1, 1, late, 0}
 			set.TickSeconds = tickSeconds
 			for at := late + tickSeconds; at <= 900; at += tickSeconds {
 				s := l.at(at)
