@@ -317,10 +317,10 @@ test("the keyboard is enough", async () => {
   assert.equal(await page.locator("#recent details[open]").count(), 1);
 });
 
-// tabTo presses Tab until the element is reached.
-async function tabTo(selector) {
+// tabTo presses Tab until the element, with a text where one is given, is reached.
+async function tabTo(selector, text = "") {
   for (let i = 0; i < 200; i++) {
-    if (await page.evaluate((s) => document.activeElement.matches(s), selector)) return;
+    if (await page.evaluate(([s, has]) => document.activeElement.matches(s) && document.activeElement.textContent.includes(has), [selector, text])) return;
     await page.keyboard.press("Tab");
   }
   assert.fail(`Tab does not reach ${selector}`);
@@ -356,7 +356,7 @@ test("every part is used by keys alone", async () => {
     await message("#letters-message", "2 queries were submitted again");
     await tabTo("#setting-find");
     await page.keyboard.type("max_workers");
-    await tabTo("#settings-list summary");
+    await tabTo("#settings-list summary", "max_workers");
     await page.keyboard.press("Enter");
     await page.getByRole("button", { name: "Restore 20" }).waitFor();
     await tabTo("#settings-list input");
