@@ -166,7 +166,7 @@ type Message struct {
 	ExpiresAt  time.Time `json:"expires_at"`  // the process that finds it unfinished after this ends it
 	Input      Input     `json:"input"`
 	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
-	Died       []string  `json:"died,omitempty"`     // the workers that ended while they held it, each once
+	Deaths     int       `json:"deaths,omitempty"`   // of them, those that ended with their worker
 	Pinned     bool      `json:"pinned,omitempty"`   // may not be handed over again: functions returned it
 	// Refuser is a version on trial that could not run on the input: if what is served
 	// can, the fault was the version's.

@@ -52,18 +52,18 @@ func (a *server) admit(r *http.Request) (string, error) {
 	return owner, a.svc.OverRate(owner)
 }
 
-// diedKey is under which a request's context has the workers that ended while they held it.
-type diedKey struct{}
+// deathsKey is under which a request's context has how many workers it ended with.
+type deathsKey struct{}
 
-// AfterDeaths is a request that these workers held as they ended.
-func AfterDeaths(r *http.Request, died []string) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), diedKey{}, died))
+// AfterDeaths is a request that so many workers held as they ended.
+func AfterDeaths(r *http.Request, deaths int) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), deathsKey{}, deaths))
 }
 
-// diedWith are the workers that AfterDeaths gave; none without.
-func diedWith(r *http.Request) []string {
-	died, _ := r.Context().Value(diedKey{}).([]string)
-	return died
+// deathsOf is the number that AfterDeaths gave; 0 without.
+func deathsOf(r *http.Request) int {
+	n, _ := r.Context().Value(deathsKey{}).(int)
+	return n
 }
 
 // takenAt is the time that TakenAt gave; zero without.

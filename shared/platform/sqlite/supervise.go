@@ -54,7 +54,7 @@ func (h *Backend) gone(ctx context.Context, id string, ended bool) error {
 			return err
 		}
 		if ended {
-			if err := t.countDeath(id); err != nil {
+			if _, err := t.exec(countDeath, id); err != nil {
 				return err
 			}
 		}
@@ -63,17 +63,9 @@ func (h *Backend) gone(ctx context.Context, id string, ended bool) error {
 }
 
 // countDeath counts a worker's end in the messages that it holds: one of them may have
-// been its cause. One that names it already was sent because it ended, and leased to it by
-// a receive that had waited since before: it never got that one.
-func (t *tx) countDeath(id string) error {
-	const names = `EXISTS (SELECT 1 FROM json_each(CAST(message AS TEXT), '$.died') WHERE value = ?1)`
-	if _, err := t.exec(`UPDATE messages SET receives = receives - 1 WHERE holder = ?1 AND `+names, id); err != nil {
-		return err
-	}
-	_, err := t.exec(`UPDATE messages SET message = CAST(json_insert(CAST(message AS TEXT), '$.died[#]', ?1) AS BLOB)
-		WHERE holder = ?1 AND NOT `+names, id)
-	return err
-}
+// been its cause.
+const countDeath = `UPDATE messages SET message = CAST(json_set(CAST(message AS TEXT),
+	'$.deaths', 1 + coalesce(json_extract(CAST(message AS TEXT), '$.deaths'), 0)) AS BLOB) WHERE holder = ?`
 
 // Suspend takes a worker out that lives and does not answer, as one that is stopped: it is
 // listed as suspended, gets no messages, and what it holds goes back to the queues at

@@ -33,7 +33,7 @@ func TestOnlyEndsOfProcessesAreDeaths(t *testing.T) {
 		for i := range 2 {
 			id := fmt.Sprint("w", i)
 			must(t, h.Launch(t.Context(), worker(id, platform.Ready)))
-			if ds, err := h.As(id).Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err != nil || len(ds) != 1 || len(ds[0].Message.Died) != i*tc.deaths {
+			if ds, err := h.As(id).Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err != nil || len(ds) != 1 || ds[0].Message.Deaths != i*tc.deaths {
 				t.Errorf("%s: worker %d got %+v, error %v", tc.name, i, ds, err)
 			}
 			for _, leave := range tc.leave {
@@ -41,36 +41,6 @@ func TestOnlyEndsOfProcessesAreDeaths(t *testing.T) {
 			}
 		}
 	}
-}
-
-// A worker whose end was counted by who sent the message that it held in a request counts
-// once, also where a receive that it had waiting gets that message; the next one counts.
-func TestAnEndCountsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, Options{})
-		must(t, h.Launch(t.Context(), worker("w1", platform.Ready)))
-		waits := make(chan []platform.Delivery)
-		receive := func(id string, wait time.Duration) []platform.Delivery {
-			ds, err := h.As(id).Queues.Receive(t.Context(), queue, 1, time.Hour, wait)
-			must(t, err)
-			return ds
-		}
-		go func() { waits <- receive("w1", time.Minute) }()
-		synctest.Wait()
-		must(t, h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: "a", Attempts: 1, Died: []string{"w1"}}))
-		if ds := <-waits; len(ds) != 1 {
-			t.Fatalf("the receive that waited got %+v", ds)
-		}
-		for i, id := range []string{"w1", "w2", "w3"} {
-			must(t, h.NoteEnd(t.Context(), id))
-			next := fmt.Sprint("w", i+2)
-			must(t, h.Launch(t.Context(), worker(next, platform.Ready)))
-			ds := receive(next, 0)
-			if len(ds) != 1 || len(ds[0].Message.Died) != i+1 || ds[0].Message.Died[i] != id || ds[0].Receives != i+1 {
-				t.Errorf("after the end of %s it is %+v", id, ds)
-			}
-		}
-	})
 }
 
 // TestDeadWorkersMessagesComeBackAtOnce holds it for a receive that waits,
