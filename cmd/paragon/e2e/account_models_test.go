@@ -125,7 +125,7 @@ func TestModelsOfAStageInAnAccount(t *testing.T) {
 	nan := enginetest.Affine(float32(math.NaN()), 0, -1, 4)
 	for _, more := range [][]string{nil, {"--test", file(t, "test.csv", []byte("yes,yes\n"))}} {
 		out, err := inAccount(t, append([]string{"model", "add", file(t, "nan.onnx", nan), "--task", "weather", "--stage", "dev"}, more...)...)
-		if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != 2 || !strings.Contains(out, `weight "factor": nan.onnx`) {
+		if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != 2 || !strings.Contains(out, `nan.onnx: weight "factor" contains NaN`) {
 			t.Errorf("%v: %v, said %s", more, err, out)
 		}
 	}

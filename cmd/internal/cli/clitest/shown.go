@@ -104,12 +104,23 @@ func CheckMentionedCommands(t *testing.T, root Root) {
 		for i, part := range strings.Split(string(text), "```") {
 			inBlock := i%2 == 1
 			for _, m := range mention.FindAllStringSubmatch(strings.ReplaceAll(part, "\\\n", " "), -1) {
-				if err := mentioned(silent(root), strings.Fields(m[1]), inBlock); err != nil {
+				if err := mentioned(silent(root), wordsOf(m[1]), inBlock); err != nil {
 					t.Errorf("%s: %s %s: %v", filepath.Base(page), program, m[1], err)
 				}
 			}
 		}
 	}
+}
+
+var shellWord = regexp.MustCompile(`'[^']*'|\S+`)
+
+// wordsOf are the words of a command as a shell takes them, single quotes removed.
+func wordsOf(command string) []string {
+	words := shellWord.FindAllString(command, -1)
+	for i, w := range words {
+		words[i] = strings.Trim(w, "'")
+	}
+	return words
 }
 
 // mentioned says what is wrong with a mention: a command that is none, a flag or its value,
