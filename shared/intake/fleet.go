@@ -156,23 +156,36 @@ func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (run
 }
 
 func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings) (int, float64) {
-	e := f.estimates[pool]
-	if v := e.View(); fleet.Outdated(v.At, v.Rests, now, set) || !f.answers(pool) {
+	if f.unreliedLocked(pool, now, set) != "" {
 		return 0, 0 // nobody looks after the fleet: who waited for it might wait for nothing
 	}
+	e := f.estimates[pool]
 	return e.Runners(), e.AheadMS(now)
+}
+
+// unreliedLocked says why nothing is expected of a pool's workers, whatever the view says;
+// empty where they are relied on.
+func (f *fleetView) unreliedLocked(pool string, now time.Time, set settings.Settings) placement.Reason {
+	switch v := f.estimates[pool].View(); {
+	case fleet.Outdated(v.At, v.Rests, now, set):
+		return placement.ViewOutdated
+	case !f.answers(pool):
+		return placement.NoneAnswers
+	}
+	return ""
 }
 
 // absence says why load has no runner of a pool: no worker is ready, or none is relied on.
 func (f *fleetView) absence(pool string, now time.Time, set settings.Settings) placement.Reason {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch v := f.estimates[pool].View(); {
+	v, unrelied := f.estimates[pool].View(), f.unreliedLocked(pool, now, set)
+	switch {
 	case v.Runners == 0 && v.Suspended == 0:
 		return placement.NoWorkers
-	case fleet.Outdated(v.At, v.Rests, now, set):
-		return placement.ViewOutdated
-	case v.Runners == 0 || !f.answers(pool):
+	case unrelied != "":
+		return unrelied
+	case v.Runners == 0:
 		return placement.NoneAnswers
 	}
 	return placement.NoWorkers
