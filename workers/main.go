@@ -215,6 +215,12 @@ func linger(env func(string) string) func(context.Context) {
 	return func(ctx context.Context) { _ = settle.Sleep(ctx, lingerOnOneMachine) }
 }
 
+// countFailedLoad opens the breaker of a model that could not be loaded.
+func countFailedLoad(o *serving.Options, model string, err error) {
+	o.Breakers.NotLoaded(model, err.Error(), o.Now())
+	o.Log.Error("could not load a model; its queries fail on this worker, which serves its other models", "model", model, "error", err)
+}
+
 // load opens the catalogue and the engine. Models are loaded when they are first
 // needed, within the memory that they may take; one is loaded now, to know that
 // this worker can answer at all.
@@ -230,10 +236,7 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, chan
 		return nil, err
 	}
 	o.Breakers = &breaker.Set{}
-	memory := answer.Memory{Failed: func(model string, err error) {
-		o.Breakers.NotLoaded(model, err.Error(), o.Now())
-		o.Log.Error("could not load a model; its queries fail on this worker, which serves its other models", "model", model, "error", err)
-	}}
+	memory := answer.Memory{Failed: func(model string, err error) { countFailedLoad(o, model, err) }}
 	if memory.MaxBytes, err = modelBytes(env, source.Current(), o.InstanceType); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

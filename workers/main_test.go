@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,11 +15,13 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // environment is what the parent process tells a worker.
@@ -126,6 +129,20 @@ func TestOneModelsFaultKeepsNoOtherFromBeingServed(t *testing.T) {
 	}
 	if err := warmOne(t.Context(), broken{"a", "b"}, []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), "the network of b") {
 		t.Errorf("with no model left the worker starts: %v", err)
+	}
+}
+
+// A model that could not be loaded is run here no more for a while, and that is an error in
+// the log.
+func TestAFailedLoadOpensTheBreakerAndIsAnError(t *testing.T) {
+	var log bytes.Buffer
+	o := &serving.Options{Now: time.Now, Breakers: &breaker.Set{}, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))}
+	countFailedLoad(o, "a", errors.New("it has another digest"))
+	if open, is := o.Breakers.IsOpen("a", time.Now()); !is || open.Why != "it has another digest" {
+		t.Errorf("open %v: %+v", is, open)
+	}
+	if text := log.String(); !strings.Contains(text, "model=a") || !strings.Contains(text, "another digest") {
+		t.Errorf("errors in the log: %q", text)
 	}
 }
 

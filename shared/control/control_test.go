@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -96,6 +98,59 @@ func TestRunPublishesTheView(t *testing.T) {
 		stop()
 		<-done
 	})
+}
+
+// The view lists the models that fail on every ready worker, and no other: one worker that
+// runs a model is enough for its queries.
+func TestTheViewListsWhatFailsOnEveryWorker(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		workers map[string][]string // the models that fail on each, by id
+		booting string              // which of them boots still
+		want    []string
+	}{
+		{"nobody", nil, "", nil},
+		{"one", map[string][]string{"w1": {"net"}}, "", []string{"net"}},
+		{"one of two", map[string][]string{"w1": {"net"}, "w2": nil}, "", nil},
+		{"both", map[string][]string{"w1": {"net", "tree"}, "w2": {"net"}}, "", []string{"net"}},
+		{"another boots", map[string][]string{"w1": {"net"}, "w2": nil}, "w2", []string{"net"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				defer r.close()
+				for id, models := range tc.workers {
+					report := platform.WorkerReport{ID: id, Pool: pool, State: platform.Ready, At: time.Now(), Runners: 1}
+					if id == tc.booting {
+						report.State = platform.Booting
+					}
+					for _, m := range models {
+						report.Broken = append(report.Broken, breaker.Open{Model: m, Until: time.Now().Add(time.Minute), Why: "no such operator"})
+					}
+					if _, err := r.Fleet.Report(t.Context(), report); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := r.PublishView(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				v, err := r.Fleet.View(t.Context())
+				if err != nil || len(v.Pools) != 1 {
+					t.Fatalf("view %+v, error %v", v, err)
+				}
+				var got []string
+				for _, o := range v.Pools[0].Broken {
+					if !o.Until.After(time.Now()) || o.Why != "no such operator" {
+						t.Errorf("listed as %+v", o)
+					}
+					got = append(got, o.Model)
+				}
+				if !slices.Equal(got, tc.want) {
+					t.Errorf("the view lists %v, want %v", got, tc.want)
+				}
+			})
+		})
+	}
 }
 
 func TestView(t *testing.T) {

@@ -44,6 +44,7 @@ const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const deadLetters = (is) => fetch(`${PAGE_URL}/test/dead?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
 
+const faulty = (is) => fetch(`${PAGE_URL}/test/faulty?is=${is}`);
 const silent = (is) => fetch(`${PAGE_URL}/test/silent?is=${is}`);
 
 // watched are the addresses that a request watches, and pathsRead the paths that the
@@ -109,6 +110,23 @@ test("where nothing was measured it says why, and what to do", async () => {
   } finally {
     await uncalibrated(false);
   }
+});
+
+test("it says which models get no queries, where and why", async () => {
+  assert.doesNotMatch(await text("#alert"), /queries|cannot be written/);
+  try {
+    await faulty(true);
+    const alert = page.locator("#alert");
+    await alert.filter({ hasText: "fails on" }).waitFor();
+    const said = await alert.innerText();
+    assert.match(said, /The store cannot be written.*no space left on device/);
+    assert.match(said, /Model mlp gets no queries: its file is damaged\./);
+    assert.match(said, /Model cnn-small fails on worker w-1 and gets no queries there until \d.*: no such operator\./);
+    assert.match(said, /Model cnn-small fails on function\s+and gets no queries there/);
+  } finally {
+    await faulty(false);
+  }
+  await page.locator("#alert").filter({ hasNotText: "gets no queries" }).waitFor({ state: "attached" });
 });
 
 test("it tells what the controller decided", async () => {

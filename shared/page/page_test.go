@@ -41,6 +41,8 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.silent.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/uncalibrated":
 		s.api.Uncalibrated.Store(r.URL.Query().Get("is") == "true")
+	case r.URL.Path == "/test/faulty":
+		s.api.Faulty.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/large":
 		s.api.Large.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/dead":

@@ -1,9 +1,12 @@
 package serving_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,13 +74,16 @@ func TestABrokenModelIsPassedOver(t *testing.T) {
 	})
 }
 
-// A failed load opens the breaker at once.
+// A failed load opens the breaker at once, and is an error in the log.
 func TestAFailedLoadCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
 		r.answers.fault = &answer.Fault{Code: query.ModelFault, Err: answer.ErrNotLoaded}
-		w := r.start("w", nil)
+		var log bytes.Buffer
+		w := r.start("w", func(o *serving.Options, _ *mortal) {
+			o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
+		})
 		r.submit(ask{id: "q", model: "quick", class: query.Relaxed, boundMS: 5000})
 		synctest.Wait()
 		<-time.After(time.Second)
@@ -85,6 +91,9 @@ func TestAFailedLoadCounts(t *testing.T) {
 			t.Errorf("open: %+v", open)
 		}
 		r.end(w)
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "model=quick") || !strings.Contains(text, answer.ErrNotLoaded.Error()) {
+			t.Errorf("errors in the log: %s", text)
+		}
 	})
 }
 

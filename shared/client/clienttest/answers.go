@@ -11,6 +11,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/core/feedback"
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -144,7 +145,7 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 		now = a.Now()
 	}
 	strict, relaxed, dead := 98.7, 100.0, len(a.letters("").Letters)
-	write(w, http.StatusOK, api.Status{
+	st := api.Status{
 		At: now, OperatorToken: a.Locked.Load(), ObjectivePercent: tally.ObjectivePercent,
 		Pools: []api.PoolStatus{{
 			Name: "main", InstanceType: "c5.large", Booting: 1, Ready: 2, Draining: 1,
@@ -174,7 +175,15 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 			Kind: staleness.Old, Task: "fashion", Model: "mlp", Resources: []string{"c5.large"}, Figure: "fashion/latency.json name=mlp", ProfileMS: 1,
 			Text: "the profile of mlp on c5.large is 100 days old",
 		}},
-	})
+	}
+	if a.Faulty.Load() {
+		st.StoreFault = "no space left on device"
+		st.Withheld = []api.WithheldModel{{Model: "mlp", Why: "its file is damaged"}}
+		for kind, name := range map[query.RunnerKind]string{query.OnWorker: "w-1", query.OnFunction: ""} {
+			st.Broken = append(st.Broken, api.BrokenModel{Open: breaker.Open{Model: "cnn-small", Until: Instant, Why: "no such operator"}, Kind: kind, Name: name})
+		}
+	}
+	write(w, http.StatusOK, st)
 }
 
 // traffic is what became of so many queries, the same in the last minute and hour.

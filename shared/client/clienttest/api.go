@@ -43,6 +43,9 @@ type API struct {
 	Uncalibrated atomic.Bool
 	// Large makes it a stage of 1,000 workers and 50 models.
 	Large atomic.Bool
+	// Faulty makes the status tell of a store that cannot be written, of a model that is
+	// not offered, and of models whose runs fail.
+	Faulty atomic.Bool
 	// Dead makes it hold two dead letters, until they are redriven.
 	Dead atomic.Bool
 	// Locked makes the status say that operations ask for an operator's token.

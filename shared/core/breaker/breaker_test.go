@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -57,5 +58,33 @@ func TestABreakerOpensAndCloses(t *testing.T) {
 				t.Error("another model's is open")
 			}
 		})
+	}
+}
+
+// A model is open everywhere when it is in each place, until the first place tries it again.
+func TestOpenEverywhere(t *testing.T) {
+	open := func(model string, seconds int) Open {
+		return Open{Model: model, Until: t0.Add(time.Duration(seconds) * time.Second), Why: "it broke"}
+	}
+	for _, tc := range []struct {
+		name   string
+		places [][]Open
+		want   []Open
+	}{
+		{"no place", nil, nil},
+		{"one place with none", [][]Open{nil}, nil},
+		{"one place", [][]Open{{open("a", 1), open("b", 2)}}, []Open{open("a", 1), open("b", 2)}},
+		{"the first of two", [][]Open{{open("a", 1)}, nil}, nil},
+		{"the second of two", [][]Open{nil, {open("a", 1)}}, nil},
+		{"another in each", [][]Open{{open("a", 1)}, {open("b", 1)}}, nil},
+		{"both, the second ends first", [][]Open{{open("a", 9)}, {open("b", 1), open("a", 5)}}, []Open{open("a", 5)}},
+		{"both, the first ends first", [][]Open{{open("a", 5)}, {open("a", 9)}}, []Open{open("a", 5)}},
+		{"two of three", [][]Open{{open("a", 1)}, {open("a", 1)}, {open("b", 1)}}, nil},
+		{"the second of three has none", [][]Open{{open("a", 1)}, nil, {open("a", 1)}}, nil},
+		{"three, the last ends first", [][]Open{{open("a", 3)}, {open("a", 2)}, {open("a", 1)}}, []Open{open("a", 1)}},
+	} {
+		if got := Everywhere(tc.places); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %+v, want %+v", tc.name, got, tc.want)
+		}
 	}
 }
