@@ -16,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
 	"github.com/paragon-serving/paragon/docs"
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/intake/httpapi"
 	"github.com/paragon-serving/paragon/shared/page"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
@@ -26,7 +27,7 @@ const pagePort = 8090
 
 // newPageCommand is `paragon page`.
 func newPageCommand(term *cli.Terminal) *cobra.Command {
-	port := pagePort
+	port, since := pagePort, defaultCompared
 	c := &cobra.Command{
 		Use: "page", Short: "Serve the web page of a stage in an account, on this machine", Args: cobra.NoArgs,
 		Long: `Serve the web page of a stage in an account, on a loopback address of this machine, until
@@ -34,23 +35,33 @@ interrupted. The page calls the stage's API with your AWS credentials or your ke
 decisions, settings and dead letters need the stage's operator policy, as the commands
 decisions, tune and redrive do; without that policy, these parts of the page show an error.
 The printed address contains a token, which every request needs. On one machine paragon up
-serves the page itself.`,
-		Example: "  paragon page --stage prod",
+serves the page itself. Once an hour the command compares the cost of the stage with what other
+schemes would have cost, as paragon savings does, and the page shows the result.`,
+		Example: "  paragon page --stage prod\n  paragon page --stage prod --since 24h",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if port < 0 || port > 65535 {
 				return cli.Usagef("--port is %d, not within 0 to 65535", port)
 			}
-			return runPage(c.Context(), term, port)
+			if since != 0 {
+				if err := checkSince(since); err != nil {
+					return err
+				}
+			}
+			return runPage(c.Context(), term, port, since)
 		},
 	}
 	c.Flags().IntVar(&port, "port", port, "port on this machine; 0 takes a free port")
+	c.Flags().Var(cli.DurationValue(&since), "since", "length of the time whose cost is compared with other schemes, 1h to 336h; 0 compares nothing")
 	return term.ServerCommand(c)
 }
 
-// runPage serves the page until the context ends.
-func runPage(ctx context.Context, term *cli.Terminal, port int) error {
+// runPage serves the page until the context ends, with the cost of the time since then
+// compared.
+func runPage(ctx context.Context, term *cli.Terminal, port int, since time.Duration) error {
 	token := operator.Token(rand.Text())
-	handler, err := pageHandler(ctx, term, token)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	handler, err := pageHandler(ctx, term, token, compareForPage(ctx, term, since))
 	if err != nil {
 		return err
 	}
@@ -74,8 +85,8 @@ func runPage(ctx context.Context, term *cli.Terminal, port int) error {
 }
 
 // pageHandler serves the page's files to everybody on this machine, and what they ask
-// for to whoever has the token.
-func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token) (http.Handler, error) {
+// for to whoever has the token. Compared is what other schemes would have cost.
+func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token, compared func() *api.Savings) (http.Handler, error) {
 	stage, _ := term.Place()
 	if stage == "" {
 		return nil, cli.Usagef("name a stage in an account with --stage; `paragon up` on one machine serves its page itself, at the address that it prints")
@@ -88,11 +99,11 @@ func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token) 
 	if err != nil {
 		return nil, err
 	}
-	api, err := term.Relay(ctx)
+	relay, err := term.Relay(ctx)
 	if err != nil {
 		return nil, err
 	}
-	console, err := httpapi.NewConsole(httpapi.ConsoleOptions{API: api, Operations: service, Operator: token.Shown, Advice: term.Sentence, Log: term.Logger(false)})
+	console, err := httpapi.NewConsole(httpapi.ConsoleOptions{API: relay, Savings: compared, Operations: service, Operator: token.Shown, Advice: term.Sentence, Log: term.Logger(false)})
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 func pageOf(t *testing.T, a *account) *httptest.Server {
 	t.Helper()
 	a.Stage = "dev"
-	h, err := pageHandler(t.Context(), a.Terminal.Terminal, operator.Token("mine"))
+	h, err := pageHandler(t.Context(), a.Terminal.Terminal, operator.Token("mine"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

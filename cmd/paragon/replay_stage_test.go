@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
 	"github.com/paragon-serving/paragon/shared/platform"
 	paws "github.com/paragon-serving/paragon/shared/platform/aws"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -48,6 +51,8 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 // stageDev makes an account with the stage dev, which has a pool of c5.large, and opens it.
 func stageDev(t *testing.T) platform.Backend {
 	t.Helper()
+	gateway := httptest.NewServer(guarded(t, watched(&clienttest.API{Now: time.Now})))
+	t.Cleanup(gateway.Close)
 	testserver.Bucket(t, "models")
 	testserver.Table(t, "s", names.StateKey, names.StateSort)
 	testserver.Table(t, "r", names.RecordKey, names.RecordSort)
@@ -55,7 +60,7 @@ func stageDev(t *testing.T) platform.Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	where, err := json.Marshal(names.StageParameter{Pools: []string{"general"}, Groups: []names.PoolGroup{{InstanceType: "c5.large", Max: 10}}, StateTable: "s", RecordsTable: "r", Bucket: "b",
+	where, err := json.Marshal(names.StageParameter{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, Groups: []names.PoolGroup{{InstanceType: "c5.large", Max: 10}}, StateTable: "s", RecordsTable: "r", Bucket: "b",
 		QueueURLPrefix: "p", Models: "s3://models/" + names.ModelsPrefix, Catalogue: "fashion", FunctionArch: "x86_64", FunctionMB: []int{1024, 1769}})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +75,18 @@ func stageDev(t *testing.T) platform.Backend {
 		t.Fatal(err)
 	}
 	return backend.Backend
+}
+
+// watched serves an API and, as the api function does, many of its parts by one request.
+func watched(stage http.Handler) http.Handler {
+	live := httpapi.NewLive(stage, httpapi.Streams{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/live" {
+			stage.ServeHTTP(w, r)
+		} else if err := live.Serve(w, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
 }
 
 // replayed are the rows of a replay at a moment.

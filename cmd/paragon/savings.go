@@ -44,9 +44,12 @@ Each error is doubled where it was measured under another scheme, catalogue or v
 is simulated. The stage's own past has an error if the stage cost something for at least one
 hour. For a stage in an account, no costs are printed without it.`
 
+// defaultCompared is the length of the time that is compared of a stage in an account.
+const defaultCompared = 6 * time.Hour
+
 // newSavingsCommand is `paragon savings`.
 func newSavingsCommand(term *cli.Terminal) *cobra.Command {
-	since := 6 * time.Hour
+	since := defaultCompared
 	c := &cobra.Command{
 		Use: "savings", Short: "Compare the cost of a stage with what other schemes would have cost", Long: savingsLong,
 		Example: "  paragon savings\n  paragon savings --stage prod --since 24h\n  paragon savings --stage prod --json | jq '.others[0]'",
@@ -97,7 +100,8 @@ func readSavings(ctx context.Context, term *cli.Terminal, since time.Duration, g
 // comparedStage is a stage in an account whose cost is compared.
 type comparedStage struct {
 	savings.Stage
-	term    *cli.Terminal
+	now     func() time.Time
+	play    savings.Play
 	backend platform.Backend
 }
 
@@ -131,7 +135,7 @@ func openCompared(ctx context.Context, term *cli.Terminal, name string) (*compar
 		return nil, err
 	}
 	group := found.Groups[0]
-	return &comparedStage{term: term, backend: backend, Stage: savings.Stage{
+	return &comparedStage{now: term.Now, play: term.Play, backend: backend, Stage: savings.Stage{
 		Catalogue: store.Current(), InstanceType: group.InstanceType, Arch: found.FunctionArch, Settings: tuned.Settings, KeepAlive: keepAlive,
 		AsDeployed: simulate.AsDeployed{GroupMax: group.Max, Warm: group.Warm},
 	}}, nil
@@ -146,11 +150,11 @@ const (
 
 // compare compares the newest so long of which the stage has counted all.
 func (s *comparedStage) compare(ctx context.Context, length time.Duration) (*api.Savings, error) {
-	p, err := s.read(ctx, s.term.Now().Add(-countedLate-length), s.term.Now())
+	p, err := s.read(ctx, s.now().Add(-countedLate-length), s.now())
 	if err != nil {
 		return nil, err
 	}
-	out, err := savings.Compare(ctx, s.Stage, p, judgeStage, s.term.Play)
+	out, err := savings.Compare(ctx, s.Stage, p, judgeStage, s.play)
 	return &out, err
 }
 
@@ -160,7 +164,7 @@ func (s *comparedStage) measure(ctx context.Context, from, to time.Time) (*calib
 	if err != nil {
 		return nil, err
 	}
-	return savings.Measure(ctx, s.Stage, p, s.term.Play)
+	return savings.Measure(ctx, s.Stage, p, s.play)
 }
 
 // judgeStage gives the verdict on a stage in an account.
@@ -173,7 +177,7 @@ func judgeStage(past *calibration.Past, of calibration.Subject) calibration.Verd
 // it, and with how many workers the simulation begins. It leaves out the newest minutes, of
 // which the stage has not counted all.
 func (s *comparedStage) read(ctx context.Context, from, to time.Time) (p savings.Period, err error) {
-	if counted := s.term.Now().Add(-countedLate); to.After(counted) {
+	if counted := s.now().Add(-countedLate); to.After(counted) {
 		to = counted
 	}
 	step := timeline.StepFor(to.Sub(from))
@@ -188,7 +192,7 @@ func (s *comparedStage) read(ctx context.Context, from, to time.Time) (p savings
 	if p.Cost < calibration.LeastPast { // nothing is compared
 		return p, nil
 	}
-	arrivals, err := paws.FinestPeriod(s.term.Now().Sub(begin))
+	arrivals, err := paws.FinestPeriod(s.now().Sub(begin))
 	if err != nil {
 		return p, err
 	}
@@ -205,7 +209,7 @@ func (s *comparedStage) read(ctx context.Context, from, to time.Time) (p savings
 // readCost reads the rows of the history: what each step cost, and the workers at the
 // beginning.
 func (s *comparedStage) readCost(ctx context.Context, p *savings.Period, step time.Duration, begin time.Time) error {
-	rows, err := admin.ArchiveOf(s.backend.Timeline, nil, s.term.Now).Timeline.Timeline(ctx, step, begin, p.To)
+	rows, err := admin.ArchiveOf(s.backend.Timeline, nil, s.now).Timeline.Timeline(ctx, step, begin, p.To)
 	if err != nil {
 		return err
 	}

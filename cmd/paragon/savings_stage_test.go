@@ -4,23 +4,31 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/core/timeline"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
-// The cost of a stage in an account is compared with other schemes within the error of its
-// own past: what it counted, beside the simulation of the scheme that ran.
-func TestSavingsOfAStage(t *testing.T) {
-	backend, now := stageDev(t), time.Now().UTC()
-	to := now.Add(-countedLate).Truncate(time.Minute)
-	from := now.Add(-countedLate - time.Hour).Truncate(time.Minute)
+// comparedHour is the newest hour that is compared at a moment.
+func comparedHour(now time.Time) (from, to time.Time) {
+	return now.Add(-countedLate - time.Hour).Truncate(time.Minute), now.Add(-countedLate).Truncate(time.Minute)
+}
+
+// arrivedInTheHour has 60 queries a minute arrive in the hour that is compared.
+func arrivedInTheHour(t *testing.T, backend platform.Backend, now time.Time) {
+	t.Helper()
+	from, _ := comparedHour(now)
 	var points []platform.Point
 	for at := from.Add(-warmUp); at.Before(now.Add(-time.Minute)); at = at.Add(time.Minute) {
 		points = append(points, platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: at, Value: 60},
@@ -29,29 +37,48 @@ func TestSavingsOfAStage(t *testing.T) {
 	if err := backend.Metrics.Put(t.Context(), points...); err != nil {
 		t.Fatal(err)
 	}
-	// cost has the stage count so much for the hour.
-	cost := func(usd float64) {
-		t.Helper()
-		var rows []timeline.Stored
-		for at := from.Add(-warmUp); at.Before(to); at = at.Add(time.Minute) {
-			rows = append(rows, timeline.Stored{Step: time.Minute, Row: timeline.Row{At: at, Samples: 6, Ready: 6, CostUSD: usd / to.Sub(from).Minutes()}})
-		}
-		if err := backend.Timeline.PutTimeline(t.Context(), rows...); err != nil {
-			t.Fatal(err)
-		}
+}
+
+// hourCost has the stage count so much for the hour that is compared.
+func hourCost(t *testing.T, backend platform.Backend, now time.Time, usd float64) {
+	t.Helper()
+	from, to := comparedHour(now)
+	var rows []timeline.Stored
+	for at := from.Add(-warmUp); at.Before(to); at = at.Add(time.Minute) {
+		rows = append(rows, timeline.Stored{Step: time.Minute, Row: timeline.Row{At: at, Samples: 6, Ready: 6, CostUSD: usd / to.Sub(from).Minutes()}})
 	}
-	term := newTerminal(t, http.NotFoundHandler())
-	term.Now = func() time.Time { return now }
-	term.says(t, cli.ExitOK, "savings   unknown: the stage cost something for less than 1 h", "savings", "--stage", "dev", "--since", "1h")
-	cost(1)
+	if err := backend.Timeline.PutTimeline(t.Context(), rows...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// simulatedHour is the hour that is compared with what its simulation came to.
+func simulatedHour(t *testing.T, term *terminal, backend platform.Backend, now time.Time) *calibration.Past {
+	t.Helper()
+	hourCost(t, backend, now, 1)
 	s, err := openCompared(t.Context(), term.Terminal.Terminal, "dev")
 	if err != nil {
 		t.Fatal(err)
 	}
+	from, to := comparedHour(now)
 	past, err := s.measure(t.Context(), from, to)
 	if err != nil || past.Cost != time.Hour || math.Abs(past.CostUSD-1) > 1e-9 || !(past.SimulatedUSD > 0) || s.Workers != 1 {
 		t.Fatalf("%+v with %d workers at the beginning, error %v", past, s.Workers, err)
 	}
+	return past
+}
+
+// The cost of a stage in an account is compared with other schemes within the error of its
+// own past: what it counted, beside the simulation of the scheme that ran.
+func TestSavingsOfAStage(t *testing.T) {
+	backend, now := stageDev(t), time.Now().UTC()
+	from, to := comparedHour(now)
+	arrivedInTheHour(t, backend, now)
+	cost := func(usd float64) { t.Helper(); hourCost(t, backend, now, usd) }
+	term := newTerminal(t, http.NotFoundHandler())
+	term.Now = func() time.Time { return now }
+	term.says(t, cli.ExitOK, "savings   unknown: the stage cost something for less than 1 h", "savings", "--stage", "dev", "--since", "1h")
+	past := simulatedHour(t, term, backend, now)
 	cost(1.1 * past.SimulatedUSD)
 	text := term.says(t, cli.ExitOK, "for 1.0 h of this stage's own past under scheme hedged, the simulation was off by -9.1 % in cost", "savings", "--stage", "dev", "--since", "1h")
 	for _, says := range []string{"scheme reactive would have cost", "Knative's autoscaler (kpa) would have cost", "a plain function (Lambda without Paragon) would have cost $0.0600", "within ±18.2 %", "that of the stage's own past"} {
@@ -70,6 +97,45 @@ func TestSavingsOfAStage(t *testing.T) {
 		t.Fatal(err)
 	}
 	term.says(t, cli.ExitOK, "savings   unknown: the setting scheme or fleet was changed on ", "savings", "--stage", "dev", "--since", "1h")
+}
+
+// The page of a stage in an account shows in a browser what the stage's API and this machine
+// answer, with the cost under other schemes, which this machine has simulated.
+func TestThePageOfAStageInABrowser(t *testing.T) {
+	const chromium = "/usr/bin/chromium"
+	backend, now := stageDev(t), time.Now().UTC()
+	arrivedInTheHour(t, backend, now)
+	term := newTerminal(t, http.NotFoundHandler())
+	term.Now, term.Stage = func() time.Time { return now }, "dev"
+	hourCost(t, backend, now, 1.1*simulatedHour(t, term, backend, now).SimulatedUSD)
+	if compareForPage(t.Context(), term.Terminal.Terminal, 0) != nil {
+		t.Error("the page compares although it is to compare nothing")
+	}
+	compared := compareNow(t.Context(), term.Terminal.Terminal, "dev", time.Hour)
+	if !compared.Quoted || len(compared.Others) == 0 {
+		t.Fatalf("compared is %+v", compared)
+	}
+	h, err := pageHandler(t.Context(), term.Terminal.Terminal, operator.Token("mine"), func() *api.Savings { return &compared })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close()
+	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "page_test.mjs")
+	cmd.Env = append(os.Environ(), "PAGE_URL="+s.URL, "CHROMIUM="+chromium)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: chromium and node_modules are there after `make test`\n%s", err, out)
+	}
+}
+
+// Where a stage cannot be compared, the page says why and when it tries again.
+func TestThePageOfAStageThatCannotBeCompared(t *testing.T) {
+	a := newAccount(t) // whose stage has no instance type
+	s := compareNow(t.Context(), a.Terminal.Terminal, "dev", time.Hour)
+	if s.Quoted || !strings.Contains(s.Why, "the comparison failed: the SSM parameter of stage dev lacks the instance type") || !strings.Contains(s.Next, "tries again in 1 h") {
+		t.Errorf("%+v", s.Verdict)
+	}
+	a.says(t, cli.ExitUsage, "--since is 1m0s, not within 1h to 336h", "page", "--stage", "dev", "--since", "1m")
 }
 
 func TestSavingsOfOneMachine(t *testing.T) {

@@ -200,7 +200,7 @@ func routes(api http.Handler, more map[string]http.Handler, page http.Handler) h
 func (m *Machine) status(owner *sqlite.Backend) func(context.Context) api.BackendStatus {
 	return func(ctx context.Context) api.BackendStatus {
 		st := api.BackendStatus{
-			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Savings: m.savings.now(), Paced: m.cfg.Paced,
+			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Savings: m.savings.Now(), Paced: m.cfg.Paced,
 			Versions: map[string]string{"paragon": Version, "catalogue": m.catalogue.Name}, Rollouts: m.store.Current().Rollouts,
 		}
 		if n, err := owner.Desired(ctx, Pool); err == nil {

@@ -34,6 +34,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/savings"
 	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
@@ -72,7 +73,7 @@ type Machine struct {
 	recorder       *recorder
 	replaced       map[string]string
 	boots          bootTimes
-	savings        savingsNow
+	savings        savings.Latest
 	faults         *faultHandler
 	fleet          *supervisor.Supervisor
 	traces         *tracing.Source

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/api"
@@ -31,34 +30,9 @@ const (
 	savingsFrom = 30 * time.Second
 )
 
-// savingsNow keeps what other schemes would have cost.
-type savingsNow struct {
-	mu   sync.Mutex // guards what follows
-	last api.Savings
-}
-
-func (s *savingsNow) now() *api.Savings {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := s.last
-	return &last
-}
-
 // updateSavings simulates the other schemes again and again, until run ends.
 func (m *Machine) updateSavings(run context.Context) {
-	for run.Err() == nil {
-		began := time.Now()
-		found := m.weigh(run, began)
-		m.savings.mu.Lock()
-		m.savings.last = found
-		m.savings.mu.Unlock()
-		timer := time.NewTimer(max(savingsEvery, savingsRest*time.Since(began)))
-		select {
-		case <-run.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
+	m.savings.Keep(run, m.weigh, func(took time.Duration) time.Duration { return max(savingsEvery, savingsRest*took) })
 }
 
 // weigh simulates the other schemes on what arrived since the meter began, and

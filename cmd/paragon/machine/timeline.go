@@ -131,7 +131,7 @@ func (r *recorder) sample(ctx context.Context) timeline.Row {
 	spent := r.m.meter.costUSD()
 	row.CostUSD, r.paid = spent-r.paid, spent
 	row.OthersUSD = map[string]float64{}
-	for _, o := range r.m.savings.now().Others {
+	for _, o := range r.m.savings.Now().Others {
 		row.OthersUSD[o.Scheme], r.others[o.Scheme] = o.CostUSD-r.others[o.Scheme], o.CostUSD
 	}
 	return row

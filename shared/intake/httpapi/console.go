@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
@@ -20,17 +22,23 @@ type ConsoleOptions struct {
 	Operations *admin.Service
 	// Operator says whether a request is of this process's user.
 	Operator func(*http.Request) bool
+	// Savings is what other schemes would have cost, for the status; nil leaves what the API
+	// answers.
+	Savings func() *api.Savings
 	// Advice says what an error means, and what to do about it.
 	Advice func(error) string
 	Log    *slog.Logger // defaults to slog.Default
 }
 
+const statusPath = "/v1/status"
+
 // console answers the page of a stage whose API is elsewhere.
 type console struct {
 	*server
-	api  http.Handler
-	here map[string]route // what is answered here
-	mux  *http.ServeMux
+	api     http.Handler
+	savings func() *api.Savings
+	here    map[string]route // what is answered here
+	mux     *http.ServeMux
 }
 
 // NewConsole returns what answers, on loopback, the page of a stage in an account: the
@@ -44,13 +52,14 @@ func NewConsole(o ConsoleOptions) (http.Handler, error) {
 		o.Log = slog.Default()
 	}
 	a := &server{Options: Options{Operations: o.Operations, Operator: o.Operator, Advice: o.Advice, Log: o.Log}, archive: o.Operations.Archive()}
-	c := &console{server: a, api: o.API, here: a.operations(), mux: http.NewServeMux()}
+	c := &console{server: a, api: o.API, savings: o.Savings, here: a.operations(), mux: http.NewServeMux()}
 	a.live = NewLive(c.mux, Streams{})
 	for path, byMethod := range c.here {
 		c.mux.HandleFunc(path, a.serve(byMethod))
 	}
 	c.mux.HandleFunc("/v1/live", a.serve(route{http.MethodGet: c.watch}))
 	c.mux.HandleFunc("/v1/uploads", a.serve(route{http.MethodPost: noUploads}))
+	c.mux.HandleFunc("GET "+statusPath, c.status)
 	c.mux.Handle("/", o.API)
 	return c, nil
 }
@@ -110,6 +119,11 @@ func (c *console) ask(r *http.Request, paths []*url.URL) []api.LivePart {
 	c.api.ServeHTTP(got, asked)
 	var live api.Live
 	if got.status == http.StatusOK && json.Unmarshal(got.body.Bytes(), &live) == nil {
+		for i, p := range live.Parts {
+			if at, err := url.Parse(p.Path); err == nil && at.Path == statusPath && p.Status == http.StatusOK {
+				live.Parts[i].Body = c.compared(p.Body)
+			}
+		}
 		return live.Parts
 	}
 	var parts []api.LivePart
@@ -117,4 +131,36 @@ func (c *console) ask(r *http.Request, paths []*url.URL) []api.LivePart {
 		parts = append(parts, got.part(u))
 	}
 	return parts
+}
+
+// status is the status of the API, with what other schemes would have cost.
+func (c *console) status(w http.ResponseWriter, r *http.Request) {
+	got := &kept{header: http.Header{}, status: http.StatusOK}
+	c.api.ServeHTTP(got, r)
+	body := got.body.Bytes()
+	if got.status == http.StatusOK {
+		body = c.compared(body)
+	}
+	maps.Copy(w.Header(), got.header)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(got.status)
+	_, _ = w.Write(body) // the caller may be gone
+}
+
+// compared is a status with what other schemes would have cost instead of the API's own, and
+// with all else as it is.
+func (c *console) compared(status []byte) []byte {
+	var members map[string]json.RawMessage
+	if c.savings == nil || json.Unmarshal(status, &members) != nil {
+		return status
+	}
+	savings, err := json.Marshal(c.savings())
+	if err != nil {
+		return status
+	}
+	members["savings"] = savings
+	if with, err := json.Marshal(members); err == nil {
+		return with
+	}
+	return status
 }

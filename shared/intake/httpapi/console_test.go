@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -78,6 +79,48 @@ func TestAConsoleWatchesBothByOneRequest(t *testing.T) {
 		t.Errorf("the API was asked for %v", *asked)
 	}
 	checkProblem(t, s.bare(t, "GET", "/v1/live?watch=/v1/models", "", api.OperatorHeader, "mine"), "bad-field", 400, "watch")
+}
+
+// What other schemes would have cost is put into the status, alone and among other parts, and
+// all else stays as the API answers it.
+func TestAConsolePutsSavingsIntoTheStatus(t *testing.T) {
+	s, _ := consoled(t)
+	was := map[string]json.RawMessage{}
+	s.bare(t, "GET", "/v1/status", "", api.OperatorHeader, "mine").into(t, &was)
+	s.handler.(*console).savings = func() *api.Savings { return &api.Savings{CostUSD: 7} }
+	read := func() (status map[string]json.RawMessage) {
+		s.bare(t, "GET", "/v1/status", "", api.OperatorHeader, "mine").into(t, &status)
+		return status
+	}
+	watched := func() (status map[string]json.RawMessage) {
+		var live api.Live
+		s.bare(t, "GET", "/v1/live?watch=/v1/queries&watch=/v1/status&watch=/v1/settings", "", api.OperatorHeader, "mine").into(t, &live)
+		for _, p := range live.Parts {
+			if strings.Contains(string(p.Body), `"cost_usd":7`) != (p.Path == statusPath) {
+				t.Errorf("%s: %s", p.Path, p.Body)
+			}
+			if p.Path == statusPath {
+				if err := json.Unmarshal(p.Body, &status); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return status
+	}
+	for name, status := range map[string]map[string]json.RawMessage{"alone": read(), "among others": watched()} {
+		if !strings.Contains(string(status["savings"]), `"cost_usd":7`) {
+			t.Errorf("%s: savings %s", name, status["savings"])
+		}
+		for member := range was {
+			if _, ok := status[member]; !ok {
+				t.Errorf("%s: without %s", name, member)
+			}
+		}
+	}
+	s.handler.(*console).api = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no status", http.StatusBadGateway) })
+	if got := s.bare(t, "GET", "/v1/status", "", api.OperatorHeader, "mine"); got.StatusCode != http.StatusBadGateway || string(got.body) != "no status\n" {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
 }
 
 func TestAConsoleOperates(t *testing.T) {

@@ -1,0 +1,42 @@
+// Opens the page of a stage in an account in a browser. The Go test beside it serves the page
+// and names it in PAGE_URL.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const { PAGE_URL, CHROMIUM } = process.env;
+const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+let browser;
+before(async () => { browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: flags }); });
+after(() => browser?.close());
+
+test("the page of a stage in an account", async () => {
+  const page = await (await browser.newContext({ viewport: { width: 1240, height: 5000 } })).newPage();
+  const complaints = [];
+  page.on("console", (m) => ["error", "warning"].includes(m.type()) && !m.text().startsWith("Failed to load resource") && complaints.push(m.text()));
+  page.on("pageerror", (e) => complaints.push(String(e)));
+  page.on("request", (r) => r.url().startsWith(PAGE_URL) || r.url().startsWith("blob:") || complaints.push(`asks ${r.url()}`));
+  const refused = [];
+  page.on("response", (r) => r.status() < 400 || refused.push(`${r.status()} ${new URL(r.url()).pathname}`));
+  await page.goto(`${PAGE_URL}/#operator=mine`);
+  const text = (selector) => page.locator(selector).innerText();
+
+  await page.locator("#connection[data-state=live]").waitFor();
+  assert.equal(await text("#met-strict"), "98.7 %"); // of the stage's API
+  await page.locator("#savings-others li").nth(5).waitFor();
+  assert.match(await text("#savings-others"), /reactive \$/);
+  assert.match(await text("#savings-why"), /for 1\.0 h of this stage's own past under scheme hedged/); // of this machine
+  await page.fill("#setting-find", "max_workers");
+  const setting = page.locator("#settings-list details", { hasText: "max_workers" });
+  await setting.locator("summary").click();
+  await setting.locator("input").fill("30");
+  await setting.getByRole("button", { name: "Save" }).click();
+  await setting.locator("[role=status]", { hasText: "from 20 to 30" }).waitFor(); // in Parameter Store
+  await page.locator("#samples img").nth(9).waitFor();
+  await page.locator("#submit").click();
+  await page.locator("#answer").waitFor();
+  assert.equal(await page.locator("#faults").isVisible(), false);
+  assert.deepEqual(refused, ["404 /local/faults"]); // which only one machine has
+  assert.deepEqual(complaints, []);
+});
