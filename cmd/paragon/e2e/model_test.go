@@ -29,6 +29,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
 )
 
 // labels are the forest's classes: yes where the first feature is above 0.5.
@@ -53,9 +54,10 @@ func file(t *testing.T, name string, content []byte) string {
 	return path
 }
 
-// askForest puts a row to the forest, and returns the status with what came.
+// askForest puts a row to the forest as a strict query, which needs no worker, and returns the
+// status with what came.
 func (s *stage) askForest(first float32) (status int, outputs []tensors.Tensor, body string, err error) {
-	request := fmt.Sprintf(`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"data":[%g,7]}]}`, first)
+	request := fmt.Sprintf(`{"parameters":{"class":"strict","latency_ms":60000},"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"data":[%g,7]}]}`, first)
 	resp, err := http.Post(s.URL+"/v2/models/weather/infer", "application/json", strings.NewReader(request))
 	if err != nil {
 		return 0, nil, "", err
@@ -88,21 +90,24 @@ func saysYes(outputs []tensors.Tensor) (bool, error) {
 	return yes, nil
 }
 
-// strictBoundMS is the bound of strict queries that are asked while models and versions come
-// and go: more than a hundred times what the models take.
-const strictBoundMS = 500
+// The bounds of strict queries that are asked while models and versions come and go: more than a
+// hundred times what the models take, and on functions what several cold starts take.
+const strictBoundMS, strictOnFunctionMS = 500, 1900
 
 // promises counts the strict queries of a load, and those that were not answered within
-// strictBoundMS. What has no answer at all is lost. It is safe for concurrent use.
+// their bound. What has no answer at all is lost. It is safe for concurrent use.
 type promises struct {
+	boundMS float64 // of strict queries
+
 	mu          sync.Mutex
-	asked, late int // strict
-	relaxed     int // queries with a generous bound or none that were answered
+	asked, late int                      // strict
+	on          map[query.RunnerKind]int // where strict ones were answered
+	relaxed     int                      // queries with a generous bound or none that were answered
 	lost        []string
 }
 
-// answered counts a query with its answer, or why it has none.
-func (p *promises) answered(strict, inTime bool, err error) {
+// answered counts a query as it ended, or why it has no answer.
+func (p *promises) answered(strict bool, q api.Query, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -112,10 +117,23 @@ func (p *promises) answered(strict, inTime bool, err error) {
 		p.relaxed++
 	default:
 		p.asked++
-		if !inTime {
+		if q.MetSLO == nil || !*q.MetSLO {
 			p.late++
 		}
+		if q.ServedBy != nil {
+			if p.on == nil {
+				p.on = map[query.RunnerKind]int{}
+			}
+			p.on[q.ServedBy.Kind]++
+		}
 	}
+}
+
+// strictOn is how many strict queries were answered on workers, or on functions, so far.
+func (p *promises) strictOn(kind query.RunnerKind) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.on[kind]
 }
 
 // check fails the test if a query was lost, or if fewer than 99 % of the strict ones kept
@@ -124,62 +142,90 @@ func (p *promises) check(t testing.TB) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t.Logf("%d relaxed queries answered; %d strict ones, %d of them late", p.relaxed, p.asked, p.late)
+	t.Logf("%d relaxed queries answered; %d strict ones, %d of them late, by resource %v", p.relaxed, p.asked, p.late, p.on)
 	if len(p.lost) > 0 || p.relaxed == 0 || p.asked == 0 {
 		t.Errorf("%d strict and %d relaxed queries answered, and %d lost, the first: %v", p.asked, p.relaxed, len(p.lost), p.lost[:min(1, len(p.lost))])
 	}
 	if 100*p.late > p.asked {
-		t.Errorf("%d of %d strict queries were not answered within %d ms", p.late, p.asked, strictBoundMS)
+		t.Errorf("%d of %d strict queries were not answered within %v ms", p.late, p.asked, p.boundMS)
 	}
 }
 
-// A model is added to a running stage, answers under its own names, and is removed,
-// while it and pictures are asked all the time: nothing is lost of either, strict queries
-// keep their bound, and queries for the removed model are refused.
+// A model is added to a running stage, answers under its own names, gets a second version on
+// trial, and is removed, while it and pictures are asked all the time: nothing is lost of either,
+// strict queries keep their bound, and queries for the removed model are refused. Strict queries
+// are answered on workers, and where none may run on functions; relaxed ones then wait
+// for a worker, which answers also those that the model had when it was removed.
 func TestAModelComesAndGoesUnderLoad(t *testing.T) {
-	s := up(t, t.TempDir(), "--workers=2", "--boot-seconds=0", "--unpaced")
-	s.workersReady(2)
-	counted := &promises{}
-	load := s.underLoad(counted)
+	forest := enginetest.Forest(2, 0.5, labels)
+	second, err := metadata.Put(forest, "made", []byte("again"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, flags := range map[query.RunnerKind][]string{query.OnWorker: {"--workers=2"}, query.OnFunction: {"--workers=0", "--set=max_workers=0", "--set=tick_seconds=1"}} {
+		t.Run(string(kind), func(t *testing.T) {
+			s := up(t, t.TempDir(), append(flags, "--boot-seconds=0", "--unpaced", "--set=canary_rollback=off")...)
+			counted := &promises{boundMS: strictOnFunctionMS}
+			if kind == query.OnWorker {
+				s.workersReady(2)
+				counted.boundMS = strictBoundMS
+			}
+			load := s.underLoad(counted)
 
-	forest := file(t, "weather.onnx", enginetest.Forest(2, 0.5, labels))
-	if out, complaint, err := s.model("add", forest, "--task", "weather", "--accuracy", "75"); err != nil {
-		t.Fatalf("%v: %s%s", err, out, complaint)
+			s.mustModel("add", file(t, "weather.onnx", forest), "--task", "weather", "--accuracy", "75")
+			for i := range 40 {
+				first := float32(i % 2)
+				status, outputs, body, err := s.askForest(first)
+				if err != nil || status != http.StatusOK {
+					t.Fatalf("row %d: %d %s, error %v", i, status, body, err)
+				}
+				if yes, err := saysYes(outputs); err != nil || yes != (first > 0.5) {
+					t.Fatalf("row %d: %v, %v", i, yes, err)
+				}
+			}
+			refused := s.forestUntilRefused(counted)
+			s.mustModel("add", file(t, "second.onnx", second), "--task", "weather", "--name", "weather", "--accuracy", "75", "--share", "0.5")
+			versions := map[string]bool{}
+			s.until("both versions answer", func() bool {
+				status, _, body, err := s.askForest(1)
+				var a netAnswer
+				if err = errors.Join(err, json.Unmarshal([]byte(body), &a)); err != nil || status != http.StatusOK {
+					t.Fatalf("with two versions: %d %s, error %v", status, body, err)
+				}
+				versions[a.Version] = true
+				return versions["1"] && versions["2"]
+			})
+			// So many that the first cold starts are too few to count.
+			s.until("strict queries are answered on a "+string(kind), func() bool { return counted.strictOn(kind) >= 1500 })
+			s.mustModel("remove", "weather")
+			s.until("the removed model is refused", func() bool { // each process reads the catalogue for itself
+				status, _, body, err := s.askForest(1)
+				if err != nil || status != http.StatusOK && (status != http.StatusNotFound || !strings.Contains(body, "weather")) {
+					t.Fatalf("after it was removed: %d %s, error %v", status, body, err)
+				}
+				return status == http.StatusNotFound
+			})
+			if kind == query.OnFunction {
+				if _, err := s.Set(t.Context(), "max_workers", "2"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			refused()
+			load()
+			counted.check(t)
+		})
 	}
-	for i := range 40 {
-		first := float32(i % 2)
-		status, outputs, body, err := s.askForest(first)
-		if err != nil || status != http.StatusOK {
-			t.Fatalf("row %d: %d %s, error %v", i, status, body, err)
-		}
-		if yes, err := saysYes(outputs); err != nil || yes != (first > 0.5) {
-			t.Fatalf("row %d: %v, %v", i, yes, err)
-		}
-	}
-	refused := s.forestUntilRefused(counted)
-	if out, complaint, err := s.model("remove", "weather"); err != nil {
-		t.Fatalf("%v: %s%s", err, out, complaint)
-	}
-	refused()
-	s.until("the removed model is refused", func() bool { // each process reads the catalogue for itself
-		status, _, body, err := s.askForest(1)
-		if err != nil || status != http.StatusOK && (status != http.StatusNotFound || !strings.Contains(body, "weather")) {
-			t.Fatalf("after it was removed: %d %s, error %v", status, body, err)
-		}
-		return status == http.StatusNotFound
-	})
-	load()
-	counted.check(t)
 }
 
-// forestUntilRefused asks the forest from several callers, half of which do not wait for the
-// answer, until each is refused. It returns once each has an answer, or has handed a query in;
-// the function that it returns waits for the refusals and for the answers to all that was accepted.
+// forestUntilRefused asks the forest from several callers. Half of them are strict, and ask until
+// they are refused; the others hand relaxed queries in until they are refused or have mostWaiting.
+// It returns once each has an answer, or has handed a query in; the function that it returns
+// waits for the refusals and for the answers to all that was accepted.
 func (s *stage) forestUntilRefused(counted *promises) (wait func()) {
 	s.t.Helper()
 	x := tensors.Pack([]tensors.Tensor{tensors.FromFloats("X", []int64{1, 2}, []float32{1, 7})})
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	const callers = 4
+	const callers, mostWaiting = 4, 100 // which may have to wait for a worker
 	var all, begun sync.WaitGroup
 	begun.Add(callers)
 	for caller := range callers {
@@ -189,16 +235,16 @@ func (s *stage) forestUntilRefused(counted *promises) (wait func()) {
 			strict := caller%2 == 0
 			ask, wait := client.Submission{Task: "weather", Input: query.Input{ContentType: tensors.ContentType, Data: x}}, time.Duration(0)
 			if strict {
-				ask.Class, ask.Constraints.LatencyMS, wait = query.Strict, strictBoundMS, 30*time.Second
+				ask.Class, ask.Constraints.LatencyMS, wait = query.Strict, counted.boundMS, 30*time.Second
 			}
 			var accepted []api.Query
-			for {
+			for strict || len(accepted) < mostWaiting {
 				q, err := s.Submit(ctx, ask, client.Options{Wait: wait})
 				if p, ok := errors.AsType[*client.Problem](err); ok && p.Kind() == "unknown-task" {
 					break
 				}
 				if err != nil {
-					counted.answered(strict, false, err)
+					counted.answered(strict, q, err)
 					break
 				}
 				accepted = append(accepted, q)
@@ -209,7 +255,7 @@ func (s *stage) forestUntilRefused(counted *promises) (wait func()) {
 				if err == nil && (done.State != query.Succeeded || done.Result.Label != labels[1]) {
 					err = fmt.Errorf("accepted before it was removed: %+v", done)
 				}
-				counted.answered(strict, done.MetSLO != nil && *done.MetSLO, err)
+				counted.answered(strict, done, err)
 			}
 		})
 	}
@@ -230,16 +276,19 @@ func (s *stage) underLoad(counted *promises) (stop func()) {
 		strict := caller == 0
 		ask := client.Submission{Task: "fashion", Class: query.Relaxed, Constraints: query.Constraints{LatencyMS: 60_000}}
 		if strict {
-			ask.Class, ask.Constraints.LatencyMS = query.Strict, strictBoundMS
+			ask.Class, ask.Constraints.LatencyMS = query.Strict, counted.boundMS
 		}
 		all.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				ask.Input = query.Input{ContentType: "image/png", Data: p[i%len(p)].data}
 				q, err := s.Submit(context.WithoutCancel(ctx), ask, client.Options{Wait: 30 * time.Second})
+				if err == nil {
+					q, err = s.Await(context.WithoutCancel(ctx), q, 20*time.Second)
+				}
 				if err == nil && q.State != query.Succeeded && (!strict || q.State != query.Expired) {
 					err = fmt.Errorf("%+v", q)
 				}
-				counted.answered(strict, q.MetSLO != nil && *q.MetSLO, err)
+				counted.answered(strict, q, err)
 			}
 		})
 	}

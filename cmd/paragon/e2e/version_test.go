@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/feedback"
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -70,7 +71,7 @@ func (s *stage) netUnderLoad() (stop func() map[string]int) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	answered, counted := map[string]int{}, &promises{}
+	answered, counted := map[string]int{}, &promises{boundMS: strictBoundMS}
 	for caller := range 4 {
 		strict, body := caller%2 == 0, netRow(7, "")
 		if strict {
@@ -79,7 +80,7 @@ func (s *stage) netUnderLoad() (stop func() map[string]int) {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				a, err := s.askNet(body)
-				counted.answered(strict, a.Parameters.MetSLO, err)
+				counted.answered(strict, api.Query{MetSLO: &a.Parameters.MetSLO}, err)
 				mu.Lock()
 				answered[a.Version]++
 				mu.Unlock()
