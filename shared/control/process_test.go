@@ -41,11 +41,11 @@ func newProcess(stop context.CancelFunc) *process {
 	return p
 }
 
-// catch has something happen at the next such moment.
-func (p *process) catch(step string, after bool, happen func()) {
+// catch has something occur at the next such moment.
+func (p *process) catch(step string, after bool, act func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.traps[trap{step, after}] = happen
+	p.traps[trap{step, after}] = act
 }
 
 // freeze reports whether it was not frozen before.
@@ -82,15 +82,15 @@ func (p *process) kill() {
 // once, and asks for nothing again.
 var errKilled = fmt.Errorf("the process was killed: %w", platform.ErrRevoked)
 
-// reach is a moment of a call: what is to happen at it does, and the call goes on when the
+// reach is a moment of a call: what is to occur at it does, and the call goes on when the
 // process is not frozen.
 func (p *process) reach(at trap) error {
 	p.mu.Lock()
-	happen := p.traps[at]
+	act := p.traps[at]
 	delete(p.traps, at)
 	p.mu.Unlock()
-	if happen != nil {
-		happen()
+	if act != nil {
+		act()
 	}
 	p.mu.Lock()
 	thawed := p.thawed

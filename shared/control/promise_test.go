@@ -50,21 +50,21 @@ type asked struct {
 // event is something that happens. A death or a freeze comes at a call of a worker.
 type event struct {
 	AtMS   int
-	What   happening
+	What   occurrence
 	Worker int    // which of those that are there
 	Step   string // the call; none for at once
 	After  bool   // the call has had its effect, and has not returned
 	ForMS  int    // how long a freeze lasts
 }
 
-type happening string
+type occurrence string
 
 const (
-	workerDies    happening = "a worker dies"
-	workerFreezes happening = "a worker freezes"
-	workerDrains  happening = "a worker drains"
-	capacityLost  happening = "capacity is lost"
-	capacityBack  happening = "capacity is back"
+	workerDies    occurrence = "a worker dies"
+	workerFreezes occurrence = "a worker freezes"
+	workerDrains  occurrence = "a worker drains"
+	capacityLost  occurrence = "capacity is lost"
+	capacityBack  occurrence = "capacity is back"
 )
 
 // planOf draws a plan.
@@ -80,7 +80,7 @@ func planOf(seed uint64) plan {
 		p.Asks = append(p.Asks, a)
 	}
 	for _, e := range []struct {
-		what                  happening
+		what                  occurrence
 		fromMS, least, atMost int
 	}{
 		{capacityBack, 40_000, 0, 1}, {capacityLost, 5000, 0, 1}, {workerDrains, 5000, 0, 2}, {workerDies, 5000, 1, 4}, {workerFreezes, 5000, 1, 5},
@@ -297,13 +297,13 @@ func (s *promised) occur(e event) {
 	}
 }
 
-// at has something happen at a call of a worker, or in a second where it makes no such call.
-func (s *promised) at(p *process, e event, happen func()) {
+// at has something occur at a call of a worker, or in a second where it makes no such call.
+func (s *promised) at(p *process, e event, act func()) {
 	hit := func() {
 		s.mu.Lock()
 		s.hits = append(s.hits, time.Now())
 		s.mu.Unlock()
-		happen()
+		act()
 	}
 	if e.Step == "" {
 		hit()
