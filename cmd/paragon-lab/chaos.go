@@ -13,6 +13,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/paragon-lab/chaos"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
@@ -25,7 +26,8 @@ and requests that were answered with 5xx.
 The full disk needs root. Killing and freezing need Linux. The report lists faults that
 could not be injected.
 
-The exit status is 1 if a promise is broken. The command prints the counts in any case.`
+The exit status is 1 if a promise is broken, or if a kind of fault was never injected. The
+command prints the counts in any case.`
 
 // chaosFlags are what `paragon-lab chaos` was given.
 type chaosFlags struct {
@@ -39,7 +41,7 @@ func newChaosCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "chaos", Short: "Inject faults into Paragon under load, and count lost queries", Long: chaosLong,
 		Example: `  paragon-lab chaos
-  paragon-lab chaos --for 1m --every 4s --seed 7 --json
+  paragon-lab chaos --for 2m --every 9s --seed 7 --json
   paragon-lab chaos --markdown docs/lab/chaos.md`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runChaos(c.Context(), term, f) },
@@ -51,7 +53,8 @@ func newChaosCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 100, "time in milliseconds to which each inference on a runner is padded")
 	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 2000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
-	fs.Float64Var(&f.cfg.Objective, "objective", 99, "least share of strict queries in percent that must keep their bounds; queries in progress at a faulty process do not count")
+	fs.Float64Var(&f.cfg.Objective, "objective", tally.ObjectivePercent, "least share of strict queries in percent that must keep their bounds; queries in progress at a faulty process do not count")
+	fs.Float64Var(&f.cfg.BusyObjective, "busy-objective", tally.ObjectivePercent, "the objective if other work keeps this machine so busy that 1 % of the queries are sent 20 ms late or later")
 	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, queries, faults, and the processes that the faults affect")
 	fs.StringVar(&f.cfg.Binary, "paragon", "", "path of the paragon binary to start (default the one in this program's folder)")
 	fs.StringVar(&f.cfg.Log, "log", "", "file for the output of paragon up")
@@ -75,8 +78,11 @@ func (f *chaosFlags) check() error {
 		return cli.Usagef("--service-ms is 1 to 10000")
 	case !(c.StrictMS > 0 && c.StrictMS <= maxLoadMS) || !(c.RelaxedMS > 0 && c.RelaxedMS <= maxLoadMS):
 		return cli.Usagef("--latency-ms and --relaxed-latency-ms are above 0 and at most %d", maxLoadMS)
-	case !(c.Objective >= 0 && c.Objective <= 100):
-		return cli.Usagef("--objective is a share in percent, 0 to 100")
+	case !(c.Objective >= 0 && c.Objective <= 100) || !(c.BusyObjective >= 0 && c.BusyObjective <= 100):
+		return cli.Usagef("--objective and --busy-objective are shares in percent, 0 to 100")
+	}
+	if out := chaos.LeftOut(chaos.Plan(c.Seed, c.Length, c.Every)); len(out) > 0 {
+		return cli.Usagef("--for %v at --every %v has no time for each kind of fault once; it leaves out %d, among them %q", c.Length, c.Every, len(out), out[0])
 	}
 	return nil
 }
@@ -123,7 +129,7 @@ func (f *chaosFlags) report(term *cli.Terminal, r chaos.Report) error {
 		return err
 	}
 	if len(r.Broken) > 0 {
-		return fmt.Errorf("%d promises were broken: %s", len(r.Broken), strings.Join(r.Broken, "; "))
+		return fmt.Errorf("the run failed for %d reasons: %s", len(r.Broken), strings.Join(r.Broken, "; "))
 	}
 	return nil
 }

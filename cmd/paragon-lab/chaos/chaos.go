@@ -51,10 +51,12 @@ type Config struct {
 	StrictMS  float64       // latency bound of strict queries
 	RelaxedMS float64
 	Objective float64 // share of strict queries in percent that must keep their bounds
-	Seed      uint64
-	Bodies    func(load.Shot) []byte // submissions of Model
-	Inputs    int                    // that Bodies draws from
-	Log       string                 // file that gets what the stage prints; empty keeps it nowhere
+	// BusyObjective counts in its place where the machine was too busy to send in time.
+	BusyObjective float64
+	Seed          uint64
+	Bodies        func(load.Shot) []byte // submissions of Model
+	Inputs        int                    // that Bodies draws from
+	Log           string                 // file that gets what the stage prints; empty keeps it nowhere
 	// Progress is called for each query that is over, how many are and were answered, and
 	// the last fault.
 	Progress func(r load.Row, finished, answered int, last Kind)

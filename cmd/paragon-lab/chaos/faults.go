@@ -83,6 +83,13 @@ func Plan(seed uint64, length, every time.Duration) []Fault {
 	}
 }
 
+// LeftOut lists the kinds of which a plan has no fault.
+func LeftOut(plan []Fault) []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool {
+		return slices.ContainsFunc(plan, func(f Fault) bool { return f.Kind == k })
+	})
+}
+
 // The random streams of a run besides those of its load.
 const (
 	faultStream  = 101

@@ -41,6 +41,27 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Two minutes, as CI takes, have time for each kind once by any seed. A plan that leaves some
+// out says which.
+func TestTwoMinutesHaveEveryKind(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		plan := Plan(rapid.Uint64().Draw(rt, "seed"), 2*time.Minute, 9*time.Second)
+		if out := LeftOut(plan); len(out) > 0 {
+			rt.Errorf("%v are left out", out)
+		}
+		some := plan[:rapid.IntRange(0, len(lengths)-1).Draw(rt, "faults")]
+		out := LeftOut(some)
+		if len(some)+len(out) != len(lengths) {
+			rt.Errorf("of %d faults %d kinds are left out", len(some), len(out))
+		}
+		for _, f := range some {
+			if slices.Contains(out, f.Kind) {
+				rt.Errorf("%s is both there and left out", f.Kind)
+			}
+		}
+	})
+}
+
 func TestWhoseHands(t *testing.T) {
 	const s = time.Second
 	for _, tc := range []struct {

@@ -2,6 +2,9 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -149,6 +152,24 @@ func (p Promises) Broken(objective float64) []string {
 	check(p.Failed == 0, "%d queries failed", p.Failed)
 	check(p.StrictKeptPercent >= objective, "%.2f %% of the strict queries kept their bounds, below the objective of %g %%", p.StrictKeptPercent, objective)
 	check(p.LatestErrorSeconds <= errorsFor.Seconds(), "an error occurred %.1f s after the end of a fault; the limit is %g s", p.LatestErrorSeconds, errorsFor.Seconds())
+	return out
+}
+
+// neverInjected says in a sentence each of which kinds of fault none was injected: of those
+// the run shows nothing.
+func neverInjected(faults []Injected) []string {
+	var out []string
+	for _, k := range Kinds() {
+		done, skipped := countKind(faults, k)
+		if done > 0 {
+			continue
+		}
+		says := fmt.Sprintf("the fault %q was never injected", k)
+		if why := slices.Sorted(maps.Keys(skipped)); len(why) > 0 {
+			says += " (" + strings.Join(why, ", ") + ")"
+		}
+		out = append(out, says)
+	}
 	return out
 }
 

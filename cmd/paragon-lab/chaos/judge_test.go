@@ -124,3 +124,45 @@ func TestReport(t *testing.T) {
 		t.Errorf("verdict %q", kept)
 	}
 }
+
+// A run in which a kind of fault never came fails, and says which and why: of that kind it
+// shows nothing.
+func TestARunWithoutAKindOfFaultFails(t *testing.T) {
+	var all []Injected
+	for _, k := range Kinds() {
+		all = append(all, Injected{Kind: k, From: second, Until: second})
+	}
+	run := func(faults []Injected) []string {
+		return newReport(Config{Objective: 99}, observed{faults: faults, rows: []load.Row{strict(0, second, nil)}}, load.Report{}).Broken
+	}
+	if b := run(all); len(b) > 0 {
+		t.Errorf("every kind came, and: %v", b)
+	}
+	for i, f := range all {
+		others := append(append([]Injected{}, all[:i]...), all[i+1:]...)
+		if b := run(others); len(b) != 1 || !strings.Contains(b[0], string(f.Kind)) {
+			t.Errorf("without %s: %v", f.Kind, b)
+		}
+		skipped := Injected{Kind: f.Kind, Skipped: "it needs root"}
+		if b := run(append(others, skipped)); len(b) != 1 || !strings.Contains(b[0], string(f.Kind)) || !strings.Contains(b[0], "it needs root") {
+			t.Errorf("%s was not done: %v", f.Kind, b)
+		}
+		if b := run(append(all, skipped)); len(b) > 0 {
+			t.Errorf("%s came once of two times, and: %v", f.Kind, b)
+		}
+	}
+}
+
+// The objective counts, and the one for a busy machine where the prober could not send in time.
+func TestWhichObjectiveCounts(t *testing.T) {
+	for lateMS, want := range map[float64]float64{0: 99, 2: 99, 19.9: 99, 20: 90, 158: 90} {
+		r := newReport(Config{Objective: 99, BusyObjective: 90}, observed{}, load.Report{LateMS: lateMS})
+		if r.Objective != want {
+			t.Errorf("sent %v ms late: the objective is %v, want %v", lateMS, r.Objective, want)
+		}
+		r.Promises = Promises{Accepted: 100, Strict: 100, StrictKeptPercent: 95}
+		if broken := len(r.Promises.Broken(r.Objective)) > 0; broken != (want > 95) {
+			t.Errorf("sent %v ms late: broken %v", lateMS, broken)
+		}
+	}
+}
