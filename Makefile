@@ -407,6 +407,10 @@ minilm: .venv-mail/.made ## Fetch all-MiniLM-L6-v2 and write it as an embedding 
 accuracy-mail: build pool-mail ## Put all held-out mails through the API for every model of pools/mail and compare with its profiles, and scores bit for bit (four minutes)
 	go test -count=1 -timeout 40m -tags accuracy -run '^TestMail' -v ./cmd/paragon/e2e
 
+.PHONY: exact-large
+exact-large: build minilm ## Compare the answers of pools/minilm and of a net of ResNet-50's size with ONNX Runtime's own, bit for bit (some minutes)
+	go test -count=1 -timeout 20m -tags accuracy -run '^TestAnswersOfLargeModels' -v ./cmd/paragon/e2e
+
 .PHONY: accuracy-imagenet
 accuracy-imagenet: build pool-imagenet ## Put the photographs of pools/imagenet through the API for every model and check the labels, and scores bit for bit (a minute)
 	go test -count=1 -tags accuracy -run TestImagenetLabels -v ./cmd/paragon/e2e

@@ -28,7 +28,7 @@ const mailPool = "../../../pools/mail"
 // The accuracies of the mail pool over all mails that are held out, through the API, are
 // the profiles', for every model, to the last mail.
 func TestMailAccuracy(t *testing.T) {
-	_, c, mails, s := mailStage(t)
+	_, c, mails, s := mailStage(t, 2)
 	for _, m := range c.Models {
 		correct := s.correctTexts(m.Name, mails)
 		t.Logf("%-14s %d of %d, profile %d of %d", m.Name, correct, len(mails), m.Accuracy.Correct, m.Accuracy.Total)
@@ -38,23 +38,34 @@ func TestMailAccuracy(t *testing.T) {
 	}
 }
 
-// 100 of the mails get, bit for bit, the scores of ONNX Runtime's own binding, from every model.
+// 100 of the mails get, bit for bit, the scores of ONNX Runtime's own binding, from every model, on
+// a worker and on an inference function.
 func TestMailScoresAreTheLibrarysBitForBit(t *testing.T) {
-	set, c, mails, s := mailStage(t)
-	for i := range c.Models {
-		m := &c.Models[i]
-		onnx, err := set.NetworkOf(c.Name, m)
-		if err != nil {
-			t.Fatal(err)
+	var want [][][]wireTensor // by model
+	for _, fleet := range []struct {
+		kind    query.RunnerKind
+		workers int
+	}{{query.OnWorker, 2}, {query.OnFunction, 0}} {
+		set, c, mails, s := mailStage(t, fleet.workers)
+		for i := range c.Models {
+			m := &c.Models[i]
+			onnx, err := set.NetworkOf(c.Name, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked, inputs := exactTexts(t, m, onnx, mails)
+			if len(want) == i {
+				want = append(want, libraryAnswers(t, onnx, []string{m.Signature.Answer}, inputs))
+			}
+			s.scoresAre(m, fleet.kind, asked, want[i])
 		}
-		asked, inputs := exactTexts(t, m, onnx, mails)
-		s.scoresAre(m, query.OnWorker, asked, libraryAnswers(t, onnx, []string{m.Signature.Answer}, inputs))
+		s.stop()
 	}
 }
 
-// mailStage is a stage with two workers and the mail pool, whose mails that are held out it
+// mailStage is a stage with so many workers and the mail pool, whose mails that are held out it
 // returns.
-func mailStage(t *testing.T) (*profiles.Set, *profile.Catalogue, []modelcheck.Item, *stage) {
+func mailStage(t *testing.T, workers int) (*profiles.Set, *profile.Catalogue, []modelcheck.Item, *stage) {
 	t.Helper()
 	dir, err := filepath.Abs(mailPool)
 	if err != nil {
@@ -72,8 +83,8 @@ func mailStage(t *testing.T) (*profiles.Set, *profile.Catalogue, []modelcheck.It
 	if err != nil || len(mails) < 2000 {
 		t.Fatalf("%d mails are held out, error %v", len(mails), err)
 	}
-	s := up(t, t.TempDir(), "--profiles", dir, "--catalogue", "mail", "--workers=2", "--boot-seconds=0", "--unpaced")
-	s.until("two workers are ready", func() bool { return s.pool().Ready == 2 })
+	s := up(t, t.TempDir(), "--profiles", dir, "--catalogue", "mail", flag("workers", workers), "--boot-seconds=0", "--unpaced")
+	s.until(fmt.Sprintf("%d workers are ready", workers), func() bool { return s.pool().Ready == workers })
 	return set, c, mails, s
 }
 
@@ -97,16 +108,21 @@ func exactTexts(t *testing.T, m *profile.Model, onnx []byte, texts []modelcheck.
 		if err != nil {
 			t.Fatal(err)
 		}
-		row := func(name string, values []int64) tensors.Tensor {
-			out := tensors.Tensor{Name: name, Datatype: tensors.Int64, Shape: []int64{1, int64(len(values))}}
-			for _, v := range values {
-				out.Data = binary.LittleEndian.AppendUint64(out.Data, uint64(v))
-			}
-			return out
-		}
-		asked, inputs = append(asked, in), append(inputs, []tensors.Tensor{row("input_ids", e.IDs), row("attention_mask", e.Mask), row("token_type_ids", e.Types)})
+		asked, inputs = append(asked, in), append(inputs, tokensOf(e))
 	}
 	return asked, inputs
+}
+
+// tokensOf are the tokens of a text with their mask and types, as encoders take them.
+func tokensOf(e tokenizer.Encoding) []tensors.Tensor {
+	row := func(name string, values []int64) tensors.Tensor {
+		out := tensors.Tensor{Name: name, Datatype: tensors.Int64, Shape: []int64{1, int64(len(values))}}
+		for _, v := range values {
+			out.Data = binary.LittleEndian.AppendUint64(out.Data, uint64(v))
+		}
+		return out
+	}
+	return []tensors.Tensor{row("input_ids", e.IDs), row("attention_mask", e.Mask), row("token_type_ids", e.Types)}
 }
 
 // correctTexts puts every text through the API and counts the right answers.
