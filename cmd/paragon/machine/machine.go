@@ -316,7 +316,7 @@ func (m *Machine) startFunctions() (platform.Invoker, error) {
 	m.functions = in
 	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
 	if !m.cfg.Paced {
-		return &coreBound{Invoker: in, cores: runtime.GOMAXPROCS(0), busy: m.busyRunners}, nil
+		return newCoreBound(in, runtime.GOMAXPROCS(0), m.readyWorkers), nil
 	}
 	return in, nil
 }
