@@ -91,8 +91,8 @@ func saysYes(outputs []tensors.Tensor) (bool, error) {
 }
 
 // The bounds of strict queries that are asked while models and versions come and go: more than a
-// hundred times what the models take, and on functions what several cold starts take.
-const strictBoundMS, strictOnFunctionMS = 500, 1900
+// hundred times what the models take, and on functions also what several cold starts take.
+const strictBoundMS, strictOnFunctionMS = 500, 5000
 
 // promises counts the strict queries of a load, and those that were not answered within
 // their bound. What has no answer at all is lost. It is safe for concurrent use.
@@ -102,6 +102,7 @@ type promises struct {
 	mu          sync.Mutex
 	asked, late int                      // strict
 	on          map[query.RunnerKind]int // where strict ones were answered
+	fellBack    int                      // strict ones that functions sent back to a queue of workers
 	relaxed     int                      // queries with a generous bound or none that were answered
 	lost        []string
 }
@@ -120,12 +121,33 @@ func (p *promises) answered(strict bool, q api.Query, err error) {
 		if q.MetSLO == nil || !*q.MetSLO {
 			p.late++
 		}
+		if slices.ContainsFunc(q.Trail, func(step query.Step) bool { return step.Event == query.StepFellBack }) {
+			p.fellBack++
+		}
 		if q.ServedBy != nil {
 			if p.on == nil {
 				p.on = map[query.RunnerKind]int{}
 			}
 			p.on[q.ServedBy.Kind]++
 		}
+	}
+}
+
+// strictOn is how many strict queries were answered on workers, or on functions, so far.
+func (p *promises) strictOn(kind query.RunnerKind) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.on[kind]
+}
+
+// noneFellBack fails the test if functions sent a strict query back to a queue of workers, where
+// it would wait for somebody to notice that there are none.
+func (p *promises) noneFellBack(t testing.TB) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fellBack > 0 {
+		t.Errorf("functions sent %d of %d strict queries back to a queue of workers", p.fellBack, p.asked)
 	}
 }
 
@@ -196,7 +218,7 @@ func TestAModelComesAndGoesUnderLoad(t *testing.T) {
 				return versions["1"] && versions["2"]
 			})
 			// So many that the first cold starts are too few to count.
-			s.until("strict queries are answered on a "+string(kind), func() bool { return counted.strictOn(kind) >= 1500 })
+			s.until("strict queries are answered on a "+string(kind), func() bool { return counted.strictOn(kind) >= 1000 })
 			s.mustModel("remove", "weather")
 			s.until("the removed model is refused", func() bool { // each process reads the catalogue for itself
 				status, _, body, err := s.askForest(1)
@@ -206,6 +228,7 @@ func TestAModelComesAndGoesUnderLoad(t *testing.T) {
 				return status == http.StatusNotFound
 			})
 			if kind == query.OnFunction {
+				counted.noneFellBack(t)
 				if _, err := s.Set(t.Context(), "max_workers", "2"); err != nil {
 					t.Fatal(err)
 				}
