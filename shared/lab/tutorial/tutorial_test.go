@@ -131,7 +131,7 @@ func TestExamplesAreDoneInAClone(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		took := Walk{Repository: dir, Commit: "HEAD", Addr: "127.0.0.1:9", Limit: c.limit, Log: &log}.Do(t.Context(), Example{name, c.steps})
-		if (took.Error == "") != (c.error == "") || !strings.Contains(took.Error, c.error) {
+		if (took.Error == "") != (c.error == "") || !strings.Contains(took.Error, c.error) || !strings.Contains(log.String(), c.error) {
 			t.Errorf("%s: %+v\n%s", name, took, &log)
 		}
 		if right := c.error == ""; right != (took.FirstAnswerSeconds > 0) || right && (took.PreparedSeconds <= 0 || !strings.HasPrefix(took.Answer, "cat ")) {

@@ -42,6 +42,7 @@ type Took struct {
 // Do does an example and returns how long it took; where it fails, with the reason in it.
 func (w Walk) Do(ctx context.Context, e Example) Took {
 	took := Took{Example: e.Title}
+	start := time.Now()
 	limited, cancel := context.WithTimeout(ctx, w.Limit)
 	defer cancel()
 	err := w.do(limited, e, &took)
@@ -52,6 +53,9 @@ func (w Walk) Do(ctx context.Context, e Example) Took {
 		took.Error = fmt.Sprintf("it takes more than the limit of %v", w.Limit)
 	case err != nil:
 		took.Error = err.Error()
+	}
+	if took.Error != "" {
+		fmt.Fprintf(w.Log, "%4.0f s  %s: fails: %s\n", time.Since(start).Seconds(), e.Title, took.Error)
 	}
 	return took
 }
