@@ -111,16 +111,16 @@ func layersOfResNet(classes, side int64) []byte {
 	for stage, blocks := range []int{3, 4, 6, 3} {
 		width := int64(64) << stage
 		for block := range blocks {
-			stride, beside := int64(1), x
+			stride, shortcut := int64(1), x
 			if block == 0 {
 				if stage > 0 {
 					stride = 2
 				}
-				beside = conv(x, 0.7, in, 4*width, 1, stride)
+				shortcut = conv(x, 0.7, in, 4*width, 1, stride)
 			}
 			y := add("Relu", nil, conv(x, 1, in, width, 1, 1))
 			y = add("Relu", nil, conv(y, 1, width, width, 3, stride))
-			x, in = add("Relu", nil, add("Add", nil, conv(y, 0.3, width, 4*width, 1, 1), beside)), 4*width
+			x, in = add("Relu", nil, add("Add", nil, conv(y, 0.3, width, 4*width, 1, 1), shortcut)), 4*width
 		}
 	}
 	flat := add("Flatten", nil, add("GlobalAveragePool", nil, x))
