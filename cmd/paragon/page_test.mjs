@@ -27,6 +27,9 @@ test("the page of a stage in an account", async () => {
   await page.locator("#savings-others li").nth(5).waitFor();
   assert.match(await text("#savings-others"), /reactive \$/);
   assert.match(await text("#savings-why"), /for 1\.0 h of this stage's own past under scheme hedged/); // of this machine
+  await page.locator("#cost-lines label").nth(5).waitFor(); // in the history of the stage's API, by this machine
+  await page.locator("#cost-lines input[value=kpa]").check();
+  await page.locator("#charts [role=img][aria-label*=kpa]").waitFor();
   await page.fill("#setting-find", "max_workers");
   const setting = page.locator("#settings-list details", { hasText: "max_workers" });
   await setting.locator("summary").click();

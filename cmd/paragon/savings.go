@@ -199,7 +199,7 @@ func (s *comparedStage) read(ctx context.Context, from, to time.Time) (p savings
 	if p.Load, err = recorded.ReadBy(ctx, s.backend.Metrics, savings.Tasks(s.Catalogue), begin, p.To, arrivals); err != nil {
 		return p, err
 	}
-	if p.PlainUSD, err = savings.PlainUSD(ctx, s.backend.Metrics, p.From, p.To, arrivals); err != nil {
+	if p.PlainHoursUSD, err = savings.PlainHoursUSD(ctx, s.backend.Metrics, p.From, p.To, arrivals); err != nil {
 		return p, err
 	}
 	p.Samples, err = s.backend.Records.SampleRecords(ctx, p.From, savings.Samples)

@@ -156,7 +156,7 @@ func modelLoads(all []tally.Tally) []api.ModelLoad {
 	return out
 }
 
-// cutModels leaves out the models with the fewest queries that do not fit.
+// cutModels leaves out of a history the models with the fewest queries that do not fit.
 func cutModels(h *api.History) error {
 	all := h.Models
 	h.Models = []api.ModelLoad{}

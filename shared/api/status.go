@@ -104,6 +104,9 @@ type SchemeCost struct {
 	// MissedPercent is the share of queries that would have missed their latency bound;
 	// absent of a plain function, which is not simulated.
 	MissedPercent *float64 `json:"missed_percent,omitempty"`
+	// HoursUSD is the cost of each hour from the beginning of the time that was compared, the
+	// last of which may be shorter. It is no part of the API.
+	HoursUSD []float64 `json:"-"`
 }
 
 // BrokenModel is a model whose runs fail on a worker, or on functions.

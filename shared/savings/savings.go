@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -48,11 +49,13 @@ type Period struct {
 	// counted.
 	Load    recorded.Load
 	Samples []query.Record // of queries, the newest
-	// CostUSD is what the stage counted of its workers and functions, PlainUSD what the
-	// arrivals would have cost on inference functions alone. Cost is for how long the
-	// stage cost something.
-	CostUSD, PlainUSD float64
-	Cost              time.Duration
+	// CostUSD is what the stage counted of its workers and functions, and Cost for how long
+	// the stage cost something.
+	CostUSD float64
+	Cost    time.Duration
+	// PlainHoursUSD is what the arrivals of each hour would have cost on inference functions
+	// alone.
+	PlainHoursUSD []float64
 	// Changed is when the setting scheme or fleet was changed within the time, if it was:
 	// then no one scheme is what ran.
 	Changed time.Time
@@ -125,15 +128,27 @@ func Compare(ctx context.Context, s Stage, p Period, judge Judge, play Play) (ap
 		for _, r := range rows {
 			missed := 100 * r.Row.SLOViolation
 			low, high := out.Interval(r.Row.CostUSD)
-			out.Others = append(out.Others, api.SchemeCost{Scheme: r.Row.Scheme, Simulated: true, CostUSD: r.Row.CostUSD, LowUSD: low, HighUSD: high, MissedPercent: &missed})
+			out.Others = append(out.Others, api.SchemeCost{Scheme: r.Row.Scheme, Simulated: true, CostUSD: r.Row.CostUSD, LowUSD: low, HighUSD: high, MissedPercent: &missed, HoursUSD: hoursOf(r.Result)})
 		}
 	}
-	out.Others = append(out.Others, api.SchemeCost{Scheme: "plain function", CostUSD: p.PlainUSD, LowUSD: p.PlainUSD, HighUSD: p.PlainUSD})
-	if pricing.PlainIsCheaper(p.PlainUSD, p.CostUSD+out.FixedUSD) {
+	plain := 0.0
+	for _, usd := range p.PlainHoursUSD {
+		plain += usd
+	}
+	out.Others = append(out.Others, api.SchemeCost{Scheme: "plain function", CostUSD: plain, LowUSD: plain, HighUSD: plain, HoursUSD: p.PlainHoursUSD})
+	if pricing.PlainIsCheaper(plain, p.CostUSD+out.FixedUSD) {
 		out.Next = strings.TrimPrefix(out.Next+". For this load a plain function would be cheaper than Paragon", ". ")
 	}
 	slices.SortStableFunc(out.Others, func(a, b api.SchemeCost) int { return cmp.Compare(a.CostUSD, b.CostUSD) })
 	return out, nil
+}
+
+// hoursOf is what workers and functions cost in each hour of a run.
+func hoursOf(r simulate.Result) (usd []float64) {
+	for _, h := range r.Hours {
+		usd = append(usd, h.Bill.Workers+h.Bill.Functions)
+	}
+	return usd
 }
 
 // played is the case that is simulated.
@@ -181,15 +196,18 @@ func Tasks(c *profile.Catalogue) (out []string) {
 	return out
 }
 
-// PlainUSD is what the arrivals of a time would have cost on inference functions alone, as
-// intake priced each of them: nothing of it is simulated. They are read by steps.
-func PlainUSD(ctx context.Context, m recorded.Metrics, from, to time.Time, step time.Duration) (usd float64, err error) {
+// PlainHoursUSD is what the arrivals of each hour of a time would have cost on inference
+// functions alone, as intake priced each of them: nothing of it is simulated. They are read by
+// steps.
+func PlainHoursUSD(ctx context.Context, m recorded.Metrics, from, to time.Time, step time.Duration) ([]float64, error) {
 	series, err := m.Series(ctx, telemetry.ArrivalFunctionUSD.Name, nil, from, to, step)
 	if err != nil {
-		return 0, fmt.Errorf("read the prices of the arrivals on functions: %w", err)
+		return nil, fmt.Errorf("read the prices of the arrivals on functions: %w", err)
 	}
+	usd := make([]float64, max(1, int(math.Ceil(to.Sub(from).Hours()))))
 	for _, s := range series {
-		usd += s.Sum
+		hour := int(s.At.Sub(from) / time.Hour) // 0 for a step that began before
+		usd[max(0, min(hour, len(usd)-1))] += s.Sum
 	}
 	return usd, nil
 }

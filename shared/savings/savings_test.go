@@ -31,7 +31,7 @@ func stage(t *testing.T) (savings.Stage, savings.Period) {
 	t.Helper()
 	s := savings.Stage{Catalogue: profilestest.Shipped(t), InstanceType: "c5.large", Arch: "x86_64", Settings: settings.Defaults(), KeepAlive: 10 * time.Minute, AsDeployed: simulate.AsDeployed{GroupMax: 10}}
 	asked := query.Record{Class: query.Strict, Model: "cnn", AcceptedAt: noon, DeadlineAt: noon.Add(time.Second)}
-	return s, savings.Period{From: noon, To: noon.Add(2 * time.Hour), Cost: 2 * time.Hour, CostUSD: 0.2, PlainUSD: 0.1, Samples: []query.Record{asked},
+	return s, savings.Period{From: noon, To: noon.Add(2 * time.Hour), Cost: 2 * time.Hour, CostUSD: 0.2, PlainHoursUSD: []float64{0.1}, Samples: []query.Record{asked},
 		Load: recorded.Load{From: noon.Add(-20 * time.Minute), StrictShare: 1, Trace: arrivals.Trace{Step: time.Minute, Counts: slices.Repeat([]float64{60}, 140)}}}
 }
 
@@ -97,7 +97,7 @@ func TestAPlainFunctionIsComparedWithTheWholeBill(t *testing.T) {
 		"than these and the machinery, but not than these": {p.CostUSD + 0.9*fixed, true},
 		"nor than workers, functions and the machinery":    {p.CostUSD + 1.1*fixed, false},
 	} {
-		p.PlainUSD = tc.plainUSD
+		p.PlainHoursUSD = []float64{tc.plainUSD}
 		got, err := savings.Compare(t.Context(), s, p, of, same)
 		if err != nil || !(fixed > 0) || got.FixedUSD != fixed || strings.Contains(got.Next, "a plain function would be cheaper") != tc.cheaper {
 			t.Errorf("cheaper %s: fixed %v, error %v: %s", name, got.FixedUSD, err, got.Next)

@@ -80,7 +80,7 @@ func (m *Machine) readArrivals(ctx context.Context, p *savings.Period) (err erro
 	if p.Load, err = recorded.Read(ctx, metrics, savings.Tasks(m.catalogue), p.From, p.To); err != nil {
 		return err
 	}
-	if p.PlainUSD, err = savings.PlainUSD(ctx, metrics, p.From, p.To, time.Hour); err != nil {
+	if p.PlainHoursUSD, err = savings.PlainHoursUSD(ctx, metrics, p.From, p.To, time.Hour); err != nil {
 		return err
 	}
 	if p.Samples, err = m.backend.Records.SampleRecords(ctx, p.From, savings.Samples); err != nil {

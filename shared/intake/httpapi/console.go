@@ -22,22 +22,21 @@ type ConsoleOptions struct {
 	Operations *admin.Service
 	// Operator says whether a request is of this process's user.
 	Operator func(*http.Request) bool
-	// Savings is what other schemes would have cost, for the status; nil leaves what the API
-	// answers.
+	// Savings is what other schemes would have cost, for the status and the history; nil
+	// leaves what the API answers.
 	Savings func() *api.Savings
 	// Advice says what an error means, and what to do about it.
 	Advice func(error) string
 	Log    *slog.Logger // defaults to slog.Default
 }
 
-const statusPath = "/v1/status"
-
 // console answers the page of a stage whose API is elsewhere.
 type console struct {
 	*server
 	api     http.Handler
 	savings func() *api.Savings
-	here    map[string]route // what is answered here
+	changes map[string]func([]byte) []byte // what is changed of what the API answers
+	here    map[string]route               // what is answered here
 	mux     *http.ServeMux
 }
 
@@ -59,7 +58,12 @@ func NewConsole(o ConsoleOptions) (http.Handler, error) {
 	}
 	c.mux.HandleFunc("/v1/live", a.serve(route{http.MethodGet: c.watch}))
 	c.mux.HandleFunc("/v1/uploads", a.serve(route{http.MethodPost: noUploads}))
-	c.mux.HandleFunc("GET "+statusPath, c.status)
+	if o.Savings != nil {
+		c.changes = map[string]func([]byte) []byte{"/v1/status": c.withSavings, "/v1/history": c.withCosts}
+	}
+	for path, change := range c.changes {
+		c.mux.HandleFunc("GET "+path, c.changed(change))
+	}
 	c.mux.Handle("/", o.API)
 	return c, nil
 }
@@ -120,8 +124,12 @@ func (c *console) ask(r *http.Request, paths []*url.URL) []api.LivePart {
 	var live api.Live
 	if got.status == http.StatusOK && json.Unmarshal(got.body.Bytes(), &live) == nil {
 		for i, p := range live.Parts {
-			if at, err := url.Parse(p.Path); err == nil && at.Path == statusPath && p.Status == http.StatusOK {
-				live.Parts[i].Body = c.compared(p.Body)
+			at, err := url.Parse(p.Path)
+			if err != nil || p.Status != http.StatusOK {
+				continue
+			}
+			if change := c.changes[at.Path]; change != nil {
+				live.Parts[i].Body = change(p.Body)
 			}
 		}
 		return live.Parts
@@ -133,25 +141,27 @@ func (c *console) ask(r *http.Request, paths []*url.URL) []api.LivePart {
 	return parts
 }
 
-// status is the status of the API, with what other schemes would have cost.
-func (c *console) status(w http.ResponseWriter, r *http.Request) {
-	got := &kept{header: http.Header{}, status: http.StatusOK}
-	c.api.ServeHTTP(got, r)
-	body := got.body.Bytes()
-	if got.status == http.StatusOK {
-		body = c.compared(body)
+// changed serves what the API answers, changed where it is a success.
+func (c *console) changed(change func([]byte) []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		got := &kept{header: http.Header{}, status: http.StatusOK}
+		c.api.ServeHTTP(got, r)
+		body := got.body.Bytes()
+		if got.status == http.StatusOK {
+			body = change(body)
+		}
+		maps.Copy(w.Header(), got.header)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(got.status)
+		_, _ = w.Write(body) // the caller may be gone
 	}
-	maps.Copy(w.Header(), got.header)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(got.status)
-	_, _ = w.Write(body) // the caller may be gone
 }
 
-// compared is a status with what other schemes would have cost instead of the API's own, and
-// with all else as it is.
-func (c *console) compared(status []byte) []byte {
+// withSavings is a status with what other schemes would have cost instead of the API's own,
+// and with all else as it is.
+func (c *console) withSavings(status []byte) []byte {
 	var members map[string]json.RawMessage
-	if c.savings == nil || json.Unmarshal(status, &members) != nil {
+	if json.Unmarshal(status, &members) != nil {
 		return status
 	}
 	savings, err := json.Marshal(c.savings())
@@ -163,4 +173,16 @@ func (c *console) compared(status []byte) []byte {
 		return with
 	}
 	return status
+}
+
+// withCosts is a history with what other schemes would have cost in each step.
+func (c *console) withCosts(history []byte) []byte {
+	var h api.History
+	if json.Unmarshal(history, &h) != nil || admin.AddOthers(&h, c.savings()) != nil {
+		return history
+	}
+	if with, err := json.Marshal(h); err == nil {
+		return with
+	}
+	return history
 }

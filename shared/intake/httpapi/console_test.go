@@ -9,14 +9,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // consoled is the console of a stage whose API is the handler of another stage, with the
 // paths that the API was asked for.
-func consoled(t *testing.T) (s *stage, asked *[]string) {
+func consoled(t *testing.T) (s *stage, asked *[]string) { return comparing(t, nil) }
+
+// comparing is a console that knows what other schemes would have cost.
+func comparing(t *testing.T, savings func() *api.Savings) (s *stage, asked *[]string) {
 	t.Helper()
 	own, _, _ := operated(t)
 	elsewhere := newStage(t)
@@ -26,6 +31,7 @@ func consoled(t *testing.T) (s *stage, asked *[]string) {
 			*asked = append(*asked, r.URL.Path)
 			elsewhere.handler.ServeHTTP(w, r)
 		}),
+		Savings:    savings,
 		Operations: own.operations,
 		Operator:   func(r *http.Request) bool { return r.Header.Get(api.OperatorHeader) == "mine" },
 		Advice:     func(err error) string { return err.Error() + "; ask for the policy" },
@@ -84,10 +90,10 @@ func TestAConsoleWatchesBothByOneRequest(t *testing.T) {
 // What other schemes would have cost is put into the status, alone and among other parts, and
 // all else stays as the API answers it.
 func TestAConsolePutsSavingsIntoTheStatus(t *testing.T) {
-	s, _ := consoled(t)
+	plain, _ := consoled(t)
 	was := map[string]json.RawMessage{}
-	s.bare(t, "GET", "/v1/status", "", api.OperatorHeader, "mine").into(t, &was)
-	s.handler.(*console).savings = func() *api.Savings { return &api.Savings{CostUSD: 7} }
+	plain.bare(t, "GET", "/v1/status", "", api.OperatorHeader, "mine").into(t, &was)
+	s, _ := comparing(t, func() *api.Savings { return &api.Savings{CostUSD: 7} })
 	read := func() (status map[string]json.RawMessage) {
 		s.bare(t, "GET", "/v1/status", "", api.OperatorHeader, "mine").into(t, &status)
 		return status
@@ -96,10 +102,10 @@ func TestAConsolePutsSavingsIntoTheStatus(t *testing.T) {
 		var live api.Live
 		s.bare(t, "GET", "/v1/live?watch=/v1/queries&watch=/v1/status&watch=/v1/settings", "", api.OperatorHeader, "mine").into(t, &live)
 		for _, p := range live.Parts {
-			if strings.Contains(string(p.Body), `"cost_usd":7`) != (p.Path == statusPath) {
+			if strings.Contains(string(p.Body), `"cost_usd":7`) != (p.Path == "/v1/status") {
 				t.Errorf("%s: %s", p.Path, p.Body)
 			}
-			if p.Path == statusPath {
+			if p.Path == "/v1/status" {
 				if err := json.Unmarshal(p.Body, &status); err != nil {
 					t.Fatal(err)
 				}
@@ -120,6 +126,21 @@ func TestAConsolePutsSavingsIntoTheStatus(t *testing.T) {
 	s.handler.(*console).api = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no status", http.StatusBadGateway) })
 	if got := s.bare(t, "GET", "/v1/status", "", api.OperatorHeader, "mine"); got.StatusCode != http.StatusBadGateway || string(got.body) != "no status\n" {
 		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
+
+// The history of the API gets what other schemes would have cost in each step.
+func TestAConsolePutsCostsIntoTheHistory(t *testing.T) {
+	noon := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	s, _ := comparing(t, func() *api.Savings {
+		return &api.Savings{Verdict: calibration.Verdict{Quoted: true}, From: noon, To: noon.Add(time.Hour), Others: []api.SchemeCost{{Scheme: "kpa", HoursUSD: []float64{6}}}}
+	})
+	past := api.History{StepSeconds: 60, At: []int64{noon.Unix()}, CostUSD: []float64{1}, Queued: []int{3}}
+	s.handler.(*console).api = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(past) })
+	var got api.History
+	s.bare(t, "GET", "/v1/history?hours=1", "", api.OperatorHeader, "mine").into(t, &got)
+	if usd := got.OthersUSD["kpa"]; !slices.Equal(usd, []float64{0.1}) || !slices.Equal(got.CostUSD, past.CostUSD) || !slices.Equal(got.Queued, past.Queued) {
+		t.Errorf("%+v", got)
 	}
 }
 
