@@ -89,7 +89,8 @@ func Open(ctx context.Context, path string, o Options) (_ *Backend, err error) {
 		}
 	}()
 	h.inputs = inputs{dir: filepath.Join(h.dir, inputFolder), sync: o.Durability == SurvivesPowerCut, health: h.health}
-	for _, dir := range []string{filepath.Join(h.dir, blobFolder), h.inputs.dir} {
+	h.health.folders = []string{filepath.Join(h.dir, blobFolder), h.inputs.dir}
+	for _, dir := range h.health.folders {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data folder: %w", err)
 		}
@@ -102,9 +103,6 @@ func Open(ctx context.Context, path string, o Options) (_ *Backend, err error) {
 	}
 	if h.readDB, err = openReaders(ctx, path); err != nil {
 		return nil, err
-	}
-	if h.health.opened, err = os.Stat(path); err != nil {
-		return nil, fmt.Errorf("find the data file: %w", err)
 	}
 	h.reads = &statements{from: h.readDB}
 	if err := errors.Join(h.takeOver(ctx), h.sweepInputs()); err != nil {

@@ -57,6 +57,9 @@ func (h *Backend) PutBlob(_ context.Context, id string, r io.Reader) error {
 	if err == nil {
 		err = h.health.failed(writeBlob(h.blobPath(id), r, limit))
 	}
+	if err == nil {
+		err = h.health.displaced() // its row would be lost; the next start removes the file
+	}
 	if err != nil {
 		return fmt.Errorf("store an upload: %w", err)
 	}
@@ -69,7 +72,8 @@ func (h *Backend) blobPath(id string) string { return filepath.Join(h.dir, blobF
 
 // writeBlob writes next to the path and renames, so that no reader sees half a blob.
 func writeBlob(path string, r io.Reader, limit int64) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "upload-*")
+	dir := filepath.Dir(path)
+	f, err := makeIn(dir, func() (*os.File, error) { return os.CreateTemp(dir, "upload-*") })
 	if err != nil {
 		return err
 	}
@@ -147,7 +151,7 @@ func (h *Backend) PruneBlobs(ctx context.Context, now time.Time) (int, error) {
 // row is gone: those just deleted, and those of a run that died in between.
 func (h *Backend) removeOrphans(now time.Time) error {
 	entries, err := os.ReadDir(filepath.Join(h.dir, blobFolder))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list the uploads: %w", err)
 	}
 	var errs []error

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -19,6 +20,19 @@ func makeFile(path string) error {
 		return fmt.Errorf("open the data file: %w", err)
 	}
 	return f.Close()
+}
+
+// makeIn makes a file in a folder next to the data file, and the folder again where
+// somebody deleted it.
+func makeIn(dir string, create func() (*os.File, error)) (*os.File, error) {
+	f, err := create()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return create()
 }
 
 // damaged adds what to do to an error that says that the file is broken.

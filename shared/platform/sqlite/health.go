@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,8 +23,12 @@ const (
 	reasonBroken   = "the disk does not take what is written"
 	reasonDamaged  = "the data file is damaged"
 	reasonLocked   = "another program has the data file locked"
-	reasonDeleted  = "the data file was deleted or replaced while it is in use: what is stored now is lost when Paragon ends"
 )
+
+// displaced is the reason where a file that is in use is not at its path any more.
+func displaced(path string) string {
+	return filepath.Base(path) + " was deleted, moved or replaced while in use: nothing is stored until it is put back or Paragon is restarted"
+}
 
 const (
 	// faultHold is how long a failed write counts, though smaller ones may succeed.
@@ -34,18 +39,53 @@ const (
 
 // health follows whether the store can be written.
 type health struct {
-	path   string      // of the data file
-	opened os.FileInfo // the file that was opened there; nil before
-	now    func() time.Time
+	path    string   // of the data file
+	folders []string // of the files next to it
+	opened  []opened // set before the first write
+	now     func() time.Time
 
 	mu       sync.Mutex
 	reason   string // of the last write that failed; empty when none did since
 	failedAt time.Time
 }
 
+// opened is a file that is in use.
+type opened struct {
+	path string
+	file os.FileInfo
+}
+
+// watch notes the files that were opened at the paths.
+func (h *health) watch(paths ...string) error {
+	for _, path := range paths {
+		file, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("find an opened file: %w", err)
+		}
+		h.opened = append(h.opened, opened{path, file})
+	}
+	return nil
+}
+
+// displaced says that a file in use is not at its path any more: what is written to it
+// is lost when the process ends. It is nil when all are there.
+func (h *health) displaced() error {
+	for _, o := range h.opened {
+		if there, err := os.Stat(o.path); err != nil || !os.SameFile(there, o.file) {
+			return &platform.StoreFault{Reason: displaced(o.path)}
+		}
+	}
+	return nil
+}
+
 // failed puts down a write that failed, and returns its error as a StoreFault
 // where the store is the reason.
 func (h *health) failed(err error) error {
+	if errors.Is(err, fs.ErrNotExist) { // the whole data folder may be gone
+		if fault := h.displaced(); fault != nil {
+			return fmt.Errorf("%w: %w", fault, err)
+		}
+	}
 	reason := h.reasonOf(err)
 	if reason == "" {
 		return err
@@ -73,7 +113,7 @@ func (h *health) reasonOf(err error) string {
 		return ""
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return reasonFull
-	case errors.Is(err, syscall.EROFS):
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return reasonReadOnly
 	case errors.Is(err, syscall.EIO):
 		return reasonBroken
@@ -107,16 +147,31 @@ func (h *health) full() bool {
 	return err == nil && uint64(s.Bavail)*uint64(s.Bsize) < spareBytes
 }
 
+// readOnly reports whether no file can be made in a folder that is there. One that was
+// deleted is made again.
+func (h *health) readOnly() bool {
+	const write = 2 // W_OK
+	for _, dir := range h.folders {
+		if err := syscall.Access(dir, write); errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+			return true
+		}
+	}
+	return false
+}
+
 // fault says why the store cannot be written; nil when it can.
 func (h *health) fault() error {
+	if err := h.displaced(); err != nil {
+		return err
+	}
 	h.mu.Lock()
 	reason := h.reason
 	h.mu.Unlock()
-	if there, err := os.Stat(h.path); h.opened != nil && (err != nil || !os.SameFile(there, h.opened)) {
-		reason = reasonDeleted
-	}
 	if reason == "" && h.full() {
 		reason = reasonFull
+	}
+	if reason == "" && h.readOnly() {
+		reason = reasonReadOnly
 	}
 	if reason == "" {
 		return nil

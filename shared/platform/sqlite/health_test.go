@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
 )
@@ -106,21 +107,102 @@ func TestAFullDiskFailsTheWholeTransaction(t *testing.T) {
 	}
 }
 
-func TestAFileThatWasTakenAwayIsSaid(t *testing.T) {
+// A file that is in use and is not at its path any more would be lost at the end of the
+// process: no write is acknowledged, and none stays, until it is back.
+func TestNothingIsStoredInAFileThatIsNotInItsPlace(t *testing.T) {
+	for _, name := range []string{"paragon.db", "paragon.db-wal", "paragon.db.lock"} {
+		t.Run(name, func(t *testing.T) {
+			h, _, path := healthyBackend(t)
+			path = filepath.Join(filepath.Dir(path), name)
+			c := h.Platform()
+			u, err := c.Blobs.NewUpload(t.Context(), "ann", "image/png", 4)
+			must(t, err)
+			upload := func() error {
+				return h.PutBlob(t.Context(), strings.TrimPrefix(u.URI, blobScheme), strings.NewReader("1234"))
+			}
+			set := func(value string) error { return c.Settings.Set(t.Context(), "name", value) }
+			must(t, errors.Join(set("before"), upload(), h.WriteFault()))
+			refused := func() {
+				t.Helper()
+				notified := false
+				err := h.write(t.Context(), func(tx *tx) error {
+					tx.then(func() { notified = true })
+					return nil
+				})
+				for _, err := range []error{err, set("meanwhile"), c.Queues.Send(t.Context(), queue, benchMessage("a")), upload(), h.WriteFault()} {
+					wantFault(t, err, displaced(path))
+				}
+				if notified {
+					t.Error("a write that was rolled back was reported")
+				}
+			}
+			must(t, os.Rename(path, path+".away"))
+			refused()
+			must(t, os.WriteFile(path, nil, 0o600))
+			refused()
+			must(t, os.Remove(path))
+			refused()
+			values, _, err := c.Settings.Raw(t.Context())
+			if err != nil || values["name"] != "before" {
+				t.Errorf("stored %v, error %v", values, err)
+			}
+			must(t, os.Rename(path+".away", path))
+			must(t, errors.Join(set("after"), upload(), h.WriteFault()))
+			left, err := os.ReadDir(h.inputs.dir)
+			if err != nil || len(left) != 0 {
+				t.Errorf("inputs of messages that were not stored: %v, error %v", left, err)
+			}
+		})
+	}
+}
+
+// What was acknowledged before the log was deleted is there after a kill.
+func TestADeletedLogTakesNothingAlong(t *testing.T) {
 	h, _, path := healthyBackend(t)
-	if err := os.Rename(path, path+".away"); err != nil {
-		t.Fatal(err)
+	for i := range 100 {
+		must(t, h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: fmt.Sprint(i)}))
 	}
-	wantFault(t, h.WriteFault(), reasonDeleted)
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
+	must(t, os.Remove(path+"-wal"))
+	wantFault(t, h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: "late"}), displaced(path+"-wal"))
+	killed := filepath.Join(t.TempDir(), "paragon.db")
+	data, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(killed, data, 0o600))
+	d, err := openAt(t, killed, Options{Now: h.now}).Platform().Queues.Depth(t.Context(), queue)
+	if err != nil || d.Visible != 100 {
+		t.Errorf("%d of 100 messages are there, error %v", d.Visible, err)
 	}
-	wantFault(t, h.WriteFault(), reasonDeleted)
-	if err := os.Rename(path+".away", path); err != nil {
-		t.Fatal(err)
+}
+
+// The folders of inputs and uploads are made again where somebody deleted them.
+func TestADeletedFolderIsMadeAgain(t *testing.T) {
+	h, _, _ := healthyBackend(t)
+	c := h.Platform()
+	u, err := c.Blobs.NewUpload(t.Context(), "ann", "image/png", 4)
+	must(t, err)
+	for _, dir := range h.health.folders {
+		must(t, os.RemoveAll(dir))
 	}
-	if err := h.WriteFault(); err != nil {
-		t.Errorf("with the file in its place: %v", err)
+	_, err = h.PruneBlobs(t.Context(), h.now())
+	must(t, errors.Join(err, h.WriteFault(), c.Queues.Send(t.Context(), queue, benchMessage("a")),
+		h.PutBlob(t.Context(), strings.TrimPrefix(u.URI, blobScheme), strings.NewReader("1234"))))
+	ds, err := c.Queues.Receive(t.Context(), queue, 1, time.Minute, 0)
+	if err != nil || len(ds) != 1 || len(ds[0].Message.Input.Data) != len(picture) {
+		t.Errorf("received %+v, error %v", ds, err)
+	}
+	if data, err := c.Blobs.Blob(t.Context(), "ann", u.URI, 4); err != nil || string(data) != "1234" {
+		t.Errorf("the upload holds %q, error %v", data, err)
+	}
+}
+
+// A data folder that is gone as a whole is said, and not made again.
+func TestADeletedDataFolderIsSaid(t *testing.T) {
+	h, _, path := healthyBackend(t)
+	must(t, os.RemoveAll(filepath.Dir(path)))
+	wantFault(t, h.Platform().Queues.Send(t.Context(), queue, benchMessage("a")), displaced(path))
+	wantFault(t, h.WriteFault(), displaced(path))
+	if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the data folder is there: %v", err)
 	}
 }
 
@@ -133,6 +215,8 @@ func TestReasonsOfFailedWrites(t *testing.T) {
 		{&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, reasonFull},
 		{fmt.Errorf("store: %w", syscall.EDQUOT), reasonFull},
 		{syscall.EROFS, reasonReadOnly},
+		{&os.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, reasonReadOnly},
+		{syscall.EPERM, reasonReadOnly},
 		{syscall.EIO, reasonBroken},
 	} {
 		wantFault(t, h.health.failed(c.err), c.reason)

@@ -56,7 +56,9 @@ func newInputName() string {
 // write stores data that nobody else can read.
 func (s inputs) write(data []byte) (input, error) {
 	in := input{file: newInputName(), bytes: len(data), sum: crc32.Checksum(data, castagnoli)}
-	f, err := os.OpenFile(s.path(in.file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := makeIn(s.dir, func() (*os.File, error) {
+		return os.OpenFile(s.path(in.file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	})
 	if err != nil {
 		return input{}, fmt.Errorf("store an input: %w", s.health.failed(err))
 	}

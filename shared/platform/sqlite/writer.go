@@ -55,6 +55,7 @@ type writer struct {
 	last   time.Time // of the last commit; zero before the first
 	health *health
 	lost   error // why SQLite rolled the transaction back that is open; nil when it did not
+	saved  bool  // whether the log was written back since a file was displaced
 }
 
 func openWriter(ctx context.Context, path string, o Options, h *health) (*writer, error) {
@@ -68,6 +69,9 @@ func openWriter(ctx context.Context, path string, o Options, h *health) (*writer
 	conn, err := db.Conn(ctx)
 	if err == nil {
 		err = migrate(ctx, conn)
+	}
+	if err == nil {
+		err = h.watch(path, path+"-wal", path+".lock")
 	}
 	if err != nil {
 		if conn != nil {
@@ -188,19 +192,34 @@ func (w *writer) commit(batch []*op) {
 	ended = append(ended, w.serve(now)...)
 	err := w.lost
 	if err == nil {
+		err = w.health.displaced() // or what is acknowledged would be lost at the end of the process
+	}
+	if err == nil {
 		_, err = w.stmts.exec("COMMIT")
 	}
 	if err != nil {
 		_, _ = w.stmts.exec("ROLLBACK") // SQLite may have done so itself
 		w.checkAt(now)
+		w.save()
 		w.fail(ended, fmt.Errorf("commit: %w: %w", platform.ErrUnavailable, w.health.failed(damaged(err))))
 		return
 	}
-	w.last = now
+	w.last, w.saved = now, false
 	w.health.wrote()
 	for _, o := range ended {
 		o.finish()
 	}
+}
+
+// save writes the log back into the data file, once, when a file was displaced: if that
+// is the log, what was acknowledged before would be lost if the process were killed.
+func (w *writer) save() {
+	if w.saved || w.health.displaced() == nil {
+		return
+	}
+	var busy, pages, written int
+	_, err := w.stmts.one("PRAGMA wal_checkpoint(PASSIVE)", nil, &busy, &pages, &written) // waits for no reader
+	w.saved = err == nil && busy == 0 && written == pages
 }
 
 // step runs one operation in a savepoint. It is false when the operation
