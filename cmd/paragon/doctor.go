@@ -143,7 +143,7 @@ func checkVersion(s api.Status) finding {
 
 func checkStore(s api.Status) finding {
 	if s.StoreFault != "" {
-		return fault("store", "free disk space or repair the disk; until then no query is accepted", "cannot be written: %s", s.StoreFault)
+		return fault("store", "free disk space, repair the disk, or put the missing file back or restart Paragon; until then no query is stored", "cannot be written: %s", s.StoreFault)
 	}
 	return ok("store", "can be written")
 }

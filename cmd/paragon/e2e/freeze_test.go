@@ -187,48 +187,83 @@ const (
 	lastOfEach    = 6
 )
 
-// The only worker is stopped while it holds queries of both classes. What it holds is
-// handed over to functions before its leases end, and what comes meanwhile goes there,
-// so that all keep their bounds; when it goes on, nothing ends twice.
-func TestTheLastWorkerIsStopped(t *testing.T) {
-	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=2", "--scheme=hedged", flag("set", "max_workers=1"), flag("profiles", slowProfiles(t, lastServiceMS)),
+// lastWorker brings a stage of one worker up, which may have no other, and has it hold
+// queries of both classes.
+func lastWorker(t *testing.T, scheme string) (*stage, []api.Query) {
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=2", flag("scheme", scheme), flag("set", "max_workers=1"), flag("profiles", slowProfiles(t, lastServiceMS)),
 		flag("set", "max_overflow_concurrency=24"), flag("max-functions", 24))
 	s.workersReady(1)
-	p := pictures(t)[0]
-	submit := func() (qs []api.Query) {
-		for i := range 2 * lastOfEach {
-			one := strict(p)
-			one.Model, one.Task, one.Constraints.LatencyMS = "cnn", "", lastBoundMS
-			if i%2 == 0 {
-				one.Class = query.Relaxed
-			}
-			q, err := s.Submit(context.Background(), one, client.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			qs = append(qs, q)
-		}
-		return qs
-	}
-	all := submit()
+	held := s.submitLast()
 	s.until("the worker holds queries of both classes", func() bool {
 		st, err := s.Status(context.Background())
 		return err == nil && st.Queues["work-strict-general"].InFlight > 0 && st.Queues["work-relaxed-general"].InFlight > 0
 	})
-	pids := s.children("worker")
-	s.freezeOne()
-	all = append(all, submit()...)
-	var ended []api.Query
-	for _, q := range all {
+	return s, held
+}
+
+// submitLast submits queries of both classes in turn.
+func (s *stage) submitLast() (qs []api.Query) {
+	s.t.Helper()
+	for i := range 2 * lastOfEach {
+		one := strict(pictures(s.t)[0])
+		one.Model, one.Task, one.Constraints.LatencyMS = "cnn", "", lastBoundMS
+		if i%2 == 0 {
+			one.Class = query.Relaxed
+		}
+		q, err := s.Submit(context.Background(), one, client.Options{})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		qs = append(qs, q)
+	}
+	return qs
+}
+
+// allKept waits for the queries, which must all end in time.
+func (s *stage) allKept(qs []api.Query) (ended []api.Query) {
+	s.t.Helper()
+	for _, q := range qs {
 		ended = append(ended, s.finish(q))
 	}
 	for _, q := range ended {
 		if q.State != query.Succeeded || q.MetSLO == nil || !*q.MetSLO {
-			t.Errorf("%s query %s ended as %s, met it: %v: %+v", q.Class, q.ID, q.State, q.MetSLO != nil && *q.MetSLO, q.Trail)
+			s.t.Errorf("%s query %s ended as %s, met it: %v: %+v", q.Class, q.ID, q.State, q.MetSLO != nil && *q.MetSLO, q.Trail)
 		}
 	}
+	return ended
+}
+
+// The only worker is stopped while it holds queries of both classes. What it holds is
+// handed over to functions before its leases end, and what comes meanwhile goes there,
+// so that all keep their bounds; when it goes on, nothing ends twice.
+func TestTheLastWorkerIsStopped(t *testing.T) {
+	s, all := lastWorker(t, "hedged")
+	pids := s.children("worker")
+	s.freezeOne()
+	ended := s.allKept(append(all, s.submitLast()...))
 	_ = syscall.Kill(pids[0], syscall.SIGCONT) // it may have been replaced
 	s.sameAgain(ended, s.answers(ended))
+}
+
+// The only worker is killed while it holds queries of both classes, and there is no
+// capacity for another. What it held, what comes at once and what comes once it is known
+// that nobody is there runs on functions within its bound: nothing waits for nobody.
+func TestTheLastWorkerDiesWithoutCapacity(t *testing.T) {
+	for _, scheme := range []string{"hedged", "mixed"} {
+		t.Run(scheme, func(t *testing.T) {
+			s, all := lastWorker(t, scheme)
+			s.fault(api.NoCapacity)
+			s.killOne("worker")
+			all = append(all, s.submitLast()...)
+			s.until("no worker", func() bool { return len(s.workers()) == 0 })
+			all = append(all, s.submitLast()...)
+			ended := s.allKept(all)
+			if pids := s.children("worker"); len(pids) != 0 {
+				t.Errorf("workers run without capacity: %v", pids)
+			}
+			s.sameAgain(ended, s.answers(ended))
+		})
+	}
 }
 
 const (
