@@ -91,7 +91,7 @@ bench: build ## Measure: the pipeline compared with the bare engine, start-up, m
 	PARAGON_BENCH_OUT=$(CURDIR)/docs/lab/measurements.md go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
 	go test -run '^$$' -bench . -benchmem ./...
 
-# The folder of recorded traces, which are no part of the product; docs/lab/traces.md tells their format.
+# The folder of recorded traces, which are no part of the product; docs/lab/traces.md describes their format.
 TRACES ?= traces
 
 .PHONY: sensitivity

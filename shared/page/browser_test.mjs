@@ -131,7 +131,7 @@ test("it says which models get no queries, where and why", async () => {
 
 test("it tells what the controller decided", async () => {
   await page.locator("#decisions li").nth(1).waitFor();
-  assert.match(await text("#decisions"), /keep 3 workers: 40\.0 queries[\s\S]*grow from 2 to 3 workers/);
+  assert.match(await text("#decisions"), /keep 3 workers: 50\.0 queries[\s\S]*grow from 2 to 3 workers/);
   assert.equal(await page.locator("#decisions li").count(), 2); // of the ticks that keep the workers, only the newest
   assert.equal(await page.locator("#decisions .moves").count(), 1);
   assert.equal(await page.locator("#decisions-none").isHidden(), true);
@@ -476,7 +476,7 @@ test("older decisions come a page at a time", async () => {
     }
     assert.deepEqual(listed, Array.from({ length: 37 }, (_, i) => 973 + i)); // each once
     await page.click("#newest");
-    await page.locator("#decisions li", { hasText: "keep 3 workers: 40.0 queries" }).waitFor();
+    await page.locator("#decisions li", { hasText: "keep 3 workers: 50.0 queries" }).waitFor();
     assert.equal(await page.locator("#newest").isHidden(), true);
   } finally {
     await large(false);

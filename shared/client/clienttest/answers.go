@@ -221,7 +221,7 @@ func wave(shift int, mean, swing float64) []float64 {
 // stage; those before an id where one is asked for.
 func (a *API) decisions(w http.ResponseWriter, r *http.Request) {
 	ticks := []api.Decision{
-		{ID: "20260504T115950.000Z-main", Pool: "main", At: Instant.Add(-10 * time.Second), Line: "keep 3 workers: 40.0 queries/s, 20.00 a worker: 3 workers"},
+		{ID: "20260504T115950.000Z-main", Pool: "main", At: Instant.Add(-10 * time.Second), Line: "keep 3 workers: 50.0 queries/s, 20.00 a worker: 3 workers"},
 		{ID: "20260504T115945.000Z-main", Pool: "main", At: Instant.Add(-15 * time.Second), Line: "keep 3 workers: 41.0 queries/s, 20.00 a worker: 3 workers"},
 		{ID: "20260504T115940.000Z-main", Pool: "main", At: Instant.Add(-20 * time.Second), Moves: true, Outcome: "done",
 			Line: "grow from 2 to 3 workers: 60.0 queries/s, 20.00 a worker: 3 workers"},
