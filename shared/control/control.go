@@ -18,6 +18,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/cache"
 	"github.com/paragon-serving/paragon/shared/canary"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -142,13 +143,15 @@ type Controller struct {
 	spent       map[string]functionsSpent   // by pool
 	// tallies are what each pool's processes had counted when that was last read.
 	tallies map[string]map[string]tally.Snapshot
+	// stalls are what the views have shown of each pool's strict work.
+	stalls map[string]*fleet.Stall
 	// draining are the ids of each pool's workers that drain, as last read.
 	draining map[string][]string
 }
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsedAt: map[string]time.Time{}, quiet: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsedAt: map[string]time.Time{}, quiet: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, stalls: map[string]*fleet.Stall{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	c.trials.Watcher = c.newTrials()
 	return c

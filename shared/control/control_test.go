@@ -173,6 +173,7 @@ func TestView(t *testing.T) {
 		<-time.After(31 * time.Second)
 		report("busy", platform.Ready, 400)
 		report("idle", platform.Ready, 10)
+		heard := time.Now()
 		report("leaving", platform.Draining, 100)
 		report("coming", platform.Booting, 0)
 		r.submit("s1", query.Strict)
@@ -194,7 +195,8 @@ func TestView(t *testing.T) {
 		got.At = time.Time{}
 		// Two queued strict queries of 20 ms; of 400 and 10 ms reported, two
 		// runners each worked 100 ms off.
-		want := placement.Pool{Name: pool, InstanceType: "c5.large", Workers: 2, Runners: 4, Booting: 1, StrictMS: 40 + 200, RelaxedMS: 20 + 1000}
+		want := placement.Pool{Name: pool, InstanceType: "c5.large", Workers: 2, Runners: 4, Booting: 1, StrictMS: 40 + 200, RelaxedMS: 20 + 1000, Heard: heard.UTC()}
+		got.Heard = got.Heard.UTC()
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}

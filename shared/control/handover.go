@@ -35,7 +35,13 @@ func (c *Controller) HandOver(ctx context.Context) error {
 	var errs []error
 	for _, p := range v.Pools {
 		classes := v.waiting[p.Name]
-		if len(classes) == 0 || p.Workers > 0 && c.answers(p.Name) {
+		if p.Workers > 0 && c.answers(p.Name) {
+			if !p.Stalled {
+				continue
+			}
+			classes = []query.Class{query.Strict} // relaxed ones have the time until the workers count as silent
+		}
+		if len(classes) == 0 {
 			continue
 		}
 		rule := overflow.Rule{Catalogue: c.Catalogue.Current(), Arch: c.Arch, InstanceType: p.InstanceType, Settings: set}

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -87,6 +89,63 @@ func TestNothingWaitsForAPoolWithoutWorkers(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Workers that stop and count as ready for half a minute yet: within four views the view says
+// that their strict work does not move, and what waits is handed over. It says so no more when
+// one reports. Relaxed queries stay, and strict ones where the scheme lets none overflow.
+func TestStoppedWorkersAreSeenByTheirStrictWork(t *testing.T) {
+	for scheme, moves := range map[string]bool{"mixed": true, "reactive": false} {
+		synctest.Test(t, func(t *testing.T) {
+			set := settings.Defaults()
+			set.Scheme = scheme
+			r := newRig(t)
+			defer r.close()
+			r.Controller = r.handingOver(set, nil)
+			r.decides(query.Strict)
+			views := func(n int) (p placement.Pool) {
+				t.Helper()
+				for range n {
+					<-time.After(time.Second)
+					if err := errors.Join(r.PublishView(t.Context()), r.HandOver(t.Context())); err != nil {
+						t.Fatal(err)
+					}
+				}
+				v, err := r.Fleet.View(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v.Pools[0]
+			}
+			r.reports("w", platform.Ready)
+			if p := views(9); p.Stalled {
+				t.Errorf("%s: nothing waits: %+v", scheme, p)
+			}
+			for _, class := range []query.Class{query.Relaxed, query.Strict} {
+				if err := r.Queues.Send(t.Context(), platform.WorkQueue(pool, class), overflowtest.Query(string(class), class, 0)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if p := views(4); p.Stalled {
+				t.Errorf("%s: after three seconds: %+v", scheme, p)
+			}
+			if p := views(1); !p.Stalled || p.Workers != 1 {
+				t.Errorf("%s: after four seconds: %+v", scheme, p)
+			}
+			for q, want := range map[platform.QueueName]bool{
+				platform.WorkQueue(pool, query.Strict): !moves, platform.Overflow: moves, platform.WorkQueue(pool, query.Relaxed): true,
+			} {
+				if depth, err := r.Queues.Depth(t.Context(), q); err != nil || (depth.Visible == 1) != want || depth.InFlight != 0 {
+					t.Errorf("%s: %s holds %+v, error %v", scheme, q, depth, err)
+				}
+			}
+			<-time.After(time.Millisecond)
+			r.reports("w", platform.Ready)
+			if p := views(1); p.Stalled {
+				t.Errorf("%s: a worker has reported: %+v", scheme, p)
+			}
+		})
 	}
 }
 

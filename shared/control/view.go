@@ -154,6 +154,7 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	census := fleet.Count(workers, now, set)
 	ready := census.Ready
 	work := workload.BacklogOf(waiting, ready, workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType), now)
+	seen.Heard, seen.Stalled = census.Heard(), c.stalled(p.Name, waiting.Strict > 0, census, now)
 	seen.Workers, seen.StrictMS, seen.RelaxedMS = len(ready), work.StrictMS, work.RelaxedMS
 	broken := make([][]breaker.Open, 0, len(ready))
 	for _, w := range ready {
@@ -174,6 +175,20 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound
 	seen.BudgetLeftUSD = known.rules.BudgetLeftUSD
 	return seen, peers, nil
+}
+
+// stalled says whether a pool's strict work does not move, by this view and those before.
+func (c *Controller) stalled(pool string, waits bool, census fleet.Census, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stalls[pool]
+	if s == nil {
+		s = new(fleet.Stall)
+		c.stalls[pool] = s
+	}
+	set := c.settings()
+	s.View(waits, census, now, set)
+	return len(census.Ready) > 0 && s.Stalls(census.Heard(), now, set)
 }
 
 // classesOf are the classes of which queries wait.

@@ -130,6 +130,8 @@ func TestWorkersThatDoNotAnswerAreNotTrusted(t *testing.T) {
 		{func() { answers = true; d.clock.advance(time.Hour) }, platform.Overflow, placement.ViewOutdated},
 		{func() { newer(placement.Pool{}) }, platform.Overflow, placement.NoWorkers},
 		{func() { newer(placement.Pool{Suspended: 1}) }, platform.Overflow, placement.NoneAnswers},
+		{func() { newer(placement.Pool{Workers: 1, Runners: 2, Stalled: true}) }, platform.Overflow, placement.NoneAnswers},
+		{func() { newer(placement.Pool{Workers: 1, Runners: 2}) }, platform.WorkQueue("general", query.Strict), ""},
 	} {
 		tc.change()
 		got, err := d.Take(t.Context(), "me", strictly(), Terms{})

@@ -22,15 +22,16 @@ type fleetView struct {
 	mu        sync.Mutex
 	view      platform.FleetView
 	estimates map[string]*workload.Estimate
+	stalls    map[string]*fleet.Stall // by pool, as this process has seen
 
 	catalogue profile.CatalogueSource
 	answers   func(pool string) bool
 }
 
 func newFleetView(pools []Pool, c profile.CatalogueSource, answers func(pool string) bool) *fleetView {
-	f := &fleetView{estimates: make(map[string]*workload.Estimate, len(pools)), catalogue: c, answers: answers}
+	f := &fleetView{estimates: make(map[string]*workload.Estimate, len(pools)), stalls: make(map[string]*fleet.Stall, len(pools)), catalogue: c, answers: answers}
 	for _, p := range pools {
-		f.estimates[p.Name] = new(workload.Estimate)
+		f.estimates[p.Name], f.stalls[p.Name] = new(workload.Estimate), new(fleet.Stall)
 	}
 	return f
 }
@@ -169,10 +170,25 @@ func (f *fleetView) unreliedLocked(pool string, now time.Time, set settings.Sett
 	switch v := f.estimates[pool].View(); {
 	case fleet.Outdated(v.At, v.Rests, now, set):
 		return placement.ViewOutdated
-	case !f.answers(pool):
+	case !f.answers(pool), v.Stalled, f.stalls[pool].Stalls(v.Heard, now, set):
 		return placement.NoneAnswers
 	}
 	return ""
+}
+
+// overdue notes that a pool's workers have not answered a strict query in the time in which
+// they should have.
+func (f *fleetView) overdue(pool string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stalls[pool].Overdue(now)
+}
+
+// answered notes that a worker of a pool has answered.
+func (f *fleetView) answered(pool string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stalls[pool].Answered()
 }
 
 // absence says why load has no runner of a pool: no worker is ready, or none is relied on.

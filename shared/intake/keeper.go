@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -11,8 +12,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// A query that overflows by the queue depends on the queue and the dispatcher. The
-// intake that holds its request keeps its deadline: when there is no record at the
+// A strict query that was sent to a queue depends on the queue, and on the dispatcher or a
+// worker. The intake that holds its request keeps its deadline: when there is no record at the
 // last moment at which a function can still answer in time, it invokes one itself.
 // Both may run then; the first record is the answer. The same holds of a balancer whose
 // target has not answered by that moment and does not answer at all.
@@ -39,21 +40,52 @@ func (s *Service) KeepAfter(r Request, waits time.Duration) (time.Duration, bool
 	return min(waits, query.Duration(afterMS)), true
 }
 
-// keepAt returns when to invoke a function for a query that was sent to the
-// overflow queue, and whether it is to be at all: a bound that leaves no room for
-// the queue's way and a second run would have every query run twice.
-func (s *Service) keepAt(q *submission) (time.Time, bool) {
-	if s.Functions == nil || q.class != query.Strict || q.m.Placement != string(platform.Overflow) {
-		return time.Time{}, false
+// keepAt returns when to invoke a function for a query that was sent to a queue; zero when
+// none is to be: a bound that leaves no room for the usual way and a second run would have
+// every query run twice.
+func (s *Service) keepAt(q *submission) time.Time {
+	if s.Functions == nil || q.class != query.Strict {
+		return time.Time{}
 	}
 	afterMS, ok := sizing.KeepAfter(s.catalogue(), q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)
-	after := query.Duration(afterMS)
-	return q.m.AcceptedAt.Add(after), ok && after < q.terms.Wait
+	if s.onWorkQueue(q) {
+		ok = ok && q.ask.OverflowAllowed && afterMS > q.m.PredictedMS
+	} else {
+		ok = ok && q.m.Placement == string(platform.Overflow)
+	}
+	if !ok {
+		return time.Time{}
+	}
+	return q.m.AcceptedAt.Add(query.Duration(afterMS))
+}
+
+// onWorkQueue reports whether a strict query was sent to the workers of its pool, which were
+// expected to answer it at a time.
+func (s *Service) onWorkQueue(q *submission) bool {
+	return q.class == query.Strict && q.m.Placement == string(platform.WorkQueue(q.pool.Name, query.Strict)) && q.m.PredictedMS > 0 && !q.m.Pinned
+}
+
+// overdueAt is when the answer of a query that was sent to its pool's workers is overdue;
+// zero of any other.
+func (s *Service) overdueAt(q *submission) time.Time {
+	if !s.onWorkQueue(q) {
+		return time.Time{}
+	}
+	return q.m.AcceptedAt.Add(query.Duration(q.m.PredictedMS) + fleet.StallAfter)
+}
+
+// noteOverdue has this process rely on the query's pool no more until it moves again.
+func (s *Service) noteOverdue(_ context.Context, q *submission) (query.Record, bool) {
+	s.fleet.overdue(q.pool.Name, s.Now())
+	return query.Record{}, false
 }
 
 // keepDeadline has a function answer a query whose record is missing, if the
 // limits let it. It returns the record that is held then; false when there is none.
 func (s *Service) keepDeadline(ctx context.Context, q *submission) (query.Record, bool) {
+	if s.onWorkQueue(q) {
+		s.fleet.overdue(q.pool.Name, s.Now())
+	}
 	r, ok := s.invokeNow(ctx, q, "the queue has brought no answer yet, and the latency bound is near")
 	if !ok { // the queue's consumer decides
 		return query.Record{}, false

@@ -118,3 +118,62 @@ func TestWhatIsOffered(t *testing.T) {
 		}
 	}
 }
+
+// stopped are peers that take an offer and never answer.
+type stopped struct{ asked []string }
+
+func (p *stopped) Answer(ctx context.Context, addr string, _ query.Message, _ time.Time) (query.Outcome, error) {
+	p.asked = append(p.asked, addr)
+	<-ctx.Done()
+	return query.Outcome{}, ctx.Err()
+}
+
+// A peer that is stopped holds a strict query for as long as a function keeps its bound, and
+// is offered nothing more for as long as it counts as ready.
+func TestAStoppedPeerHoldsOneQueryAWhile(t *testing.T) {
+	ps := &stopped{}
+	d, _, _ := newFullWorker(t, full, free("a", 3), free("b", 1))
+	d.Service.Peers = ps
+	for i, want := range [][]string{{"a:1"}, {"a:1", "b:1"}, {"a:1", "b:1"}} {
+		got, err := d.Take(t.Context(), "me", request(400), Terms{Wait: 410 * time.Millisecond})
+		if err != nil || got.Record.Placement != string(platform.Overflow) || !slices.Equal(ps.asked, want) {
+			t.Errorf("query %d: %+v after %v, error %v", i, got.Record, ps.asked, err)
+		}
+	}
+	d.clock.advance(time.Minute) // it would be out of the view by now, or has reported
+	d.publish(t, 2)
+	if p, ok := d.offers.to(platform.FleetView{Peers: []platform.Peer{free("a", 3)}}, "general", "self:1", d.clock.now()); !ok || p.ID != "a" {
+		t.Errorf("a minute later: %+v", p)
+	}
+}
+
+// A peer has as long for a strict query as leaves a function its time, and the whole bound
+// where there is none.
+func TestHowLongAPeerHasTime(t *testing.T) {
+	for name, tc := range map[string]struct {
+		boundMS float64
+		off     bool
+		class   query.Class
+		leaves  bool // time for a function
+	}{
+		"strict":                       {1000, false, query.Strict, true},
+		"strict, without overflow":     {1000, true, query.Strict, false},
+		"strict, no time for two runs": {40, false, query.Strict, false},
+		"relaxed":                      {10_000, false, query.Relaxed, false},
+	} {
+		d, _, _ := newFullWorker(t, full)
+		r := request(tc.boundMS)
+		r.Class = tc.class
+		set := d.Service.Settings()
+		if tc.off {
+			set.MaxOverflowConcurrency = 0
+		}
+		q, err := d.prepare(t.Context(), "me", r, Terms{Wait: time.Minute}, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.offerUntil(q, q.by()); got.Before(q.by()) != tc.leaves || got.After(q.by()) {
+			t.Errorf("%s: until %v of %v", name, got, q.by())
+		}
+	}
+}

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/inference"
@@ -255,25 +256,46 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 // await waits for the record of a query that was sent, and owes a 202 when it
 // does not come in time.
 func (s *Service) await(ctx context.Context, q *submission) (Answer, error) {
-	until := q.m.AcceptedAt.Add(q.terms.Wait)
-	first, keeps := s.keepAt(q)
-	if !keeps {
-		first = until
-	}
-	r, waited, err := s.Wait(ctx, accepted(q.m), first.Sub(s.Now()))
-	if keeps && err == nil && waited && !r.State.Terminal() {
-		if held, ok := s.keepDeadline(ctx, q); ok {
+	r, waited := accepted(q.m), true
+	for _, m := range s.moments(q) {
+		var err error
+		if r, waited, err = s.Wait(ctx, r, m.at.Sub(s.Now())); err != nil {
+			return Answer{Record: r}, err
+		}
+		if !waited || r.State.Terminal() {
+			break
+		}
+		if held, ok := m.do(ctx, q); ok {
 			return s.answerWith(q, held)
 		}
-		r, waited, err = s.Wait(ctx, r, until.Sub(s.Now()))
-	}
-	if err != nil {
-		return Answer{Record: r}, err
 	}
 	if r.State.Terminal() {
+		if q.class == query.Strict && r.Outcome != nil && r.Outcome.RanOn.Kind == query.OnWorker {
+			s.fleet.answered(q.pool.Name)
+		}
 		return s.answerWith(q, r)
 	}
 	return Answer{Record: r, Busy: !waited}, s.owe(ctx, q)
+}
+
+// moment is what is done for a query that was sent when there is no record of it by then.
+// It may return the record that is held afterwards.
+type moment struct {
+	at time.Time
+	do func(context.Context, *submission) (query.Record, bool)
+}
+
+// moments are those of a query, the soonest first, and the end of its caller's wait.
+func (s *Service) moments(q *submission) []moment {
+	until := moment{q.m.AcceptedAt.Add(q.terms.Wait), func(context.Context, *submission) (query.Record, bool) { return query.Record{}, false }}
+	out := []moment{until}
+	for _, m := range []moment{{s.keepAt(q), s.keepDeadline}, {s.overdueAt(q), s.noteOverdue}} {
+		if !m.at.IsZero() && m.at.Before(until.at) {
+			out = append(out, m)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b moment) int { return a.at.Compare(b.at) })
+	return out
 }
 
 // accepted is a query that was sent and has no record yet.

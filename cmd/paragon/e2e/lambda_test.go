@@ -15,7 +15,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/paragon-serving/paragon/profiles/profilestest"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -154,6 +156,64 @@ func TestTheLambdasServeAQueryByAWSEvents(t *testing.T) {
 	l.votes(t, location+"/feedback", ann, bob)
 	if d, err := l.backend.Queues.Depth(t.Context(), platform.Overflow); err != nil || d.Visible+d.InFlight > 0 {
 		t.Errorf("the overflow queue still holds %+v, error %v", d, err)
+	}
+}
+
+// publish publishes a view with a worker that counts as ready and was heard at a time.
+func (l lambdas) publish(t *testing.T, heard time.Time) {
+	t.Helper()
+	now := time.Now()
+	p := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: 1, Runners: 2, At: now, Heard: heard}
+	if err := l.backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: now}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// submit sends a strict query whose caller waits for so many seconds.
+func (l lambdas) submit(t *testing.T, pic picture, seconds int) (q api.Query) {
+	t.Helper()
+	body := fmt.Sprintf(`{"model":"cnn","class":"strict","constraints":{"latency_ms":5000},"input":{"content_type":"image/png","data":%q}}`,
+		base64.StdEncoding.EncodeToString(pic.data))
+	event := gateway("POST", "/v1/queries", "arn:aws:iam::123456789012:user/ann", body)
+	event.Headers["prefer"] = fmt.Sprint("wait=", seconds)
+	var got events.APIGatewayV2HTTPResponse
+	l.call(t, "api", event, &got)
+	if err := json.Unmarshal([]byte(got.Body), &q); err != nil || got.StatusCode > http.StatusAccepted {
+		t.Fatalf("answered %d: %s", got.StatusCode, got.Body)
+	}
+	return q
+}
+
+// depth counts what is on a queue.
+func (l lambdas) depth(t *testing.T, q platform.QueueName) int {
+	t.Helper()
+	d, err := l.backend.Queues.Depth(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Visible + d.InFlight
+}
+
+// The workers are stopped, and the view has them as ready. The strict query that they get is
+// answered by a function while its caller waits, the next one overflows at once, and when a
+// worker has reported again strict queries go to the workers.
+func TestTheLambdasDoNotRelyOnStoppedWorkers(t *testing.T) {
+	l := startLambdas(t)
+	pic, strict := pictures(t)[0], platform.WorkQueue("general", query.Strict)
+	heard := time.Now()
+	l.publish(t, heard)
+	if q := l.submit(t, pic, 20); q.State != query.Succeeded || q.ServedBy == nil || q.ServedBy.Kind != query.OnFunction || l.depth(t, strict) != 1 {
+		t.Fatalf("the first query, of %d on the work queue: %+v", l.depth(t, strict), q)
+	}
+	l.publish(t, heard)
+	if q := l.submit(t, pic, 0); l.depth(t, platform.Overflow) != 1 || l.depth(t, strict) != 1 {
+		t.Fatalf("the second query: %+v", q)
+	}
+	l.publish(t, time.Now())
+	for began := time.Now(); l.depth(t, strict) == 1; { // the view is read once a second
+		if l.submit(t, pic, 0); time.Since(began) > patience {
+			t.Fatal("no strict query goes to the workers, of which one has reported")
+		}
 	}
 }
 

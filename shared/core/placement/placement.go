@@ -57,6 +57,10 @@ type Pool struct {
 	StrictMS  float64   `json:"strict_queued_ms"`
 	RelaxedMS float64   `json:"relaxed_queued_ms"` // work queued and held, in milliseconds of one runner
 	At        time.Time `json:"at"`
+	Heard     time.Time `json:"heard,omitzero"` // the newest report of a ready worker
+	// Stalled says that the strict work on the queue does not move, though workers count
+	// as ready: fleet.Stall.
+	Stalled bool `json:"stalled,omitempty"`
 	// Rests says that the pool has no worker and expects none, and that nobody may look at
 	// it for fleet.RestSeconds.
 	Rests bool `json:"rests,omitempty"`
