@@ -17,6 +17,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
@@ -151,6 +152,56 @@ func TestTheViewListsWhatFailsOnEveryWorker(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The view lists what fails on functions in any process that runs queries there, until it is
+// tried again or has answered.
+func TestTheViewListsWhatFailsOnFunctions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		began := time.Now()
+		report := func(id string, of string, open ...breaker.Open) {
+			t.Helper()
+			s := tally.Snapshot{Since: began, At: time.Now(), Broken: open}
+			if _, err := r.Fleet.Report(t.Context(), platform.WorkerReport{ID: id, Pool: of, State: platform.Ready, At: time.Now(), Tallies: s}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open := func(model string, after time.Duration) breaker.Open {
+			return breaker.Open{Model: model, Until: time.Now().Add(after), Why: "no such operator"}
+		}
+		lists := func(when string, want ...string) {
+			t.Helper()
+			<-time.After(11 * time.Second) // the counts are read once a heartbeat
+			for range 2 {                  // a view does not wait for a reading
+				if err := r.PublishView(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(time.Millisecond)
+			}
+			v, err := r.Fleet.View(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, o := range v.BrokenOnFunctions {
+				got = append(got, o.Model)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v, want %v", when, got, want)
+			}
+		}
+		report("dispatcher-1", platform.FunctionsPool)
+		lists("all is well")
+		report("dispatcher-2", platform.FunctionsPool, open("net", time.Minute), open("tree", time.Hour))
+		report("w", pool, open("forest", time.Minute))
+		lists("in two processes", "forest", "net", "tree")
+		report("dispatcher-2", platform.FunctionsPool, open("net", 30*time.Second))
+		lists("one has answered", "forest", "net")
+		lists("one is tried again", "forest", "net")
+		lists("and then", "forest")
+	})
 }
 
 func TestView(t *testing.T) {

@@ -130,7 +130,7 @@ func (c *Controller) publishView(ctx context.Context, rests bool, count func(con
 	if err != nil {
 		return fmt.Errorf("sum up the traffic: %w", err)
 	}
-	view.Traffic = traffic
+	view.Traffic, view.BrokenOnFunctions = traffic, c.brokenOnFunctions(c.Now())
 	if err := c.Fleet.PublishView(ctx, view.FleetView); err != nil {
 		return fmt.Errorf("publish the fleet view: %w", err)
 	}
@@ -175,6 +175,20 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound
 	seen.BudgetLeftUSD = known.rules.BudgetLeftUSD
 	return seen, peers, nil
+}
+
+// brokenOnFunctions are the models whose breakers are open on functions, by what the
+// processes that run them there have last reported.
+func (c *Controller) brokenOnFunctions(now time.Time) []breaker.Open {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all [][]breaker.Open
+	for _, pool := range c.tallies {
+		for _, s := range pool {
+			all = append(all, s.Broken)
+		}
+	}
+	return slices.DeleteFunc(breaker.Anywhere(all...), func(o breaker.Open) bool { return !now.Before(o.Until) })
 }
 
 // stalled says whether a pool's strict work does not move, by this view and those before.

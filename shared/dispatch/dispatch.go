@@ -72,11 +72,15 @@ func New(o Options) (*Dispatcher, error) {
 	if o.Paid == nil {
 		o.Paid = func(float64) {}
 	}
-	return &Dispatcher{
+	d := &Dispatcher{
 		Options: o, cold: map[start]sizing.ColdShare{},
 		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 			MaxAttempts: func() int { return o.Settings().MaxAttempts }},
-	}, nil
+	}
+	if o.Counts != nil {
+		o.Counts.OnFunctions(d.Broken)
+	}
+	return d, nil
 }
 
 // Handle answers deliveries of the overflow queue, all at once, and returns

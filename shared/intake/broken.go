@@ -18,12 +18,24 @@ import (
 // breakers is a resource that knows which models fail on it.
 type breakers interface{ Broken() []breaker.Open }
 
-// brokenOnFunctions are the models that fail on functions, as this process has seen.
+// brokenOnFunctions are the models that fail on functions, as this process has seen, or any
+// by the view.
 func (s *Service) brokenOnFunctions() []breaker.Open {
+	var here []breaker.Open
 	if b, ok := s.Functions.(breakers); ok {
-		return b.Broken()
+		here = b.Broken()
 	}
-	return nil
+	return breaker.Anywhere(here, s.fleet.current().BrokenOnFunctions)
+}
+
+// failsOnFunctions says why a model is not run on functions for now; empty when it may be.
+func (s *Service) failsOnFunctions(model string, now time.Time) string {
+	for _, o := range s.brokenOnFunctions() {
+		if o.Model == model && now.Before(o.Until) {
+			return o.Why
+		}
+	}
+	return ""
 }
 
 // broken are the models that fail on a pool's every worker, or on functions, with why,

@@ -107,6 +107,61 @@ func TestBrokenModelsAreObeyed(t *testing.T) {
 	want("later", named, "net worker")
 }
 
+// What another process has seen fail on functions is obeyed as what this one has: it is not
+// chosen there, no strict query of it overflows, and readiness and the status say so.
+func TestWhatOthersSawFailOnFunctionsIsObeyed(t *testing.T) {
+	set := settings.Defaults()
+	for _, functions := range []Functions{nil, &brokenFunctions{}} { // of a process that invokes none, or has seen nothing
+		d := newTestService(t, func(c *Config) {
+			c.Functions = functions
+			c.Settings = func() settings.Settings { return set }
+		})
+		until := start.Add(time.Hour)
+		publish := func(runners int, aheadMS float64, models ...string) {
+			t.Helper()
+			d.clock.advance(time.Minute)
+			v := platform.FleetView{At: d.clock.now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", Workers: runners, Runners: runners, StrictMS: aheadMS, At: d.clock.now()}}}
+			for _, m := range models {
+				v.BrokenOnFunctions = append(v.BrokenOnFunctions, breaker.Open{Model: m, Until: until, Why: "no such operator"})
+			}
+			if err := d.Backend.Fleet.PublishView(t.Context(), v); err != nil {
+				t.Fatal(err)
+			}
+			d.refreshView(t.Context())
+			d.Settle()
+		}
+		publish(0, 0, "net")
+		_, err := d.Take(t.Context(), "me", strictly(), Terms{})
+		var no *Refusal
+		if !errors.As(err, &no) || no.Kind != NoCapacity || no.RetryAfter <= 0 || !strings.Contains(no.Detail, "no such operator") {
+			t.Errorf("without workers: %v", err)
+		}
+		if err := d.NotReady(t.Context(), "digits"); err == nil || !strings.Contains(err.Error(), "no such operator") {
+			t.Errorf("it counts as ready: %v", err)
+		}
+		if st, err := d.Status(t.Context()); err != nil || len(st.Broken) != 1 || st.Broken[0].Kind != query.OnFunction || st.Broken[0].Model != "net" {
+			t.Errorf("status %+v, error %v", st.Broken, err)
+		}
+		publish(2, 2*5000, "net") // later than the bound allows
+		got, err := d.Take(t.Context(), "me", strictly(), Terms{})
+		if err != nil || got.Record.Placement != string(platform.WorkQueue("general", query.Strict)) || !strings.Contains(got.Record.Trail[0].Why, "no such operator") {
+			t.Errorf("with workers: %+v, error %v", got.Record, err)
+		}
+		publish(2, 2*5000, "another")
+		if got, err = d.Take(t.Context(), "me", strictly(), Terms{}); err != nil || got.Record.Placement != string(platform.Overflow) {
+			t.Errorf("another model fails: %+v, error %v", got.Record, err)
+		}
+		until = d.clock.now()
+		publish(0, 0, "net")
+		if got, err = d.Take(t.Context(), "me", strictly(), Terms{}); err != nil || got.Record.Placement != string(platform.Overflow) {
+			t.Errorf("later: %+v, error %v", got.Record, err)
+		}
+		if st, err := d.Status(t.Context()); err != nil || len(st.Broken) != 0 {
+			t.Errorf("status later %+v, error %v", st.Broken, err)
+		}
+	}
+}
+
 // A model that could not be run here is not chosen, and whoever asks for it hears why. A
 // task is ready as long as one of its models is offered.
 func TestWithheldModelsAreNeitherChosenNorReady(t *testing.T) {

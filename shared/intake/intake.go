@@ -224,6 +224,9 @@ func New(c Config) (*Service, error) {
 	}
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue, c.Answers),
 		places: make(chan struct{}, mostKeeping), limits: overflow.NewStageTaker(c.Shared, c.Now), reserveTime: platform.ReserveTime}
+	if b, ok := c.Functions.(breakers); ok && c.Counts != nil {
+		c.Counts.OnFunctions(b.Broken)
+	}
 	s.views, s.votes = s.newViews(), s.newVotes()
 	s.prepared()
 	return s, nil

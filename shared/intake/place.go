@@ -166,7 +166,11 @@ func beyondCapacity(q *submission, why string, wait time.Duration) *Refusal {
 // work queue that no worker reads before it expires. It counts as an arrival, so
 // that the next tick may launch a worker.
 func nobodyComes(q *submission) *Refusal {
-	no := refuse(NoCapacity, "", "no worker of pool %s is ready or will be ready in time, and the query may not run on a function now", q.pool.Name)
+	why := ""
+	if q.ask.OverflowOff != "" {
+		why = ": " + q.ask.OverflowOff
+	}
+	no := refuse(NoCapacity, "", "no worker of pool %s is ready or will be ready in time, and the query may not run on a function now%s", q.pool.Name, why)
 	no.RetryAfter = query.Duration(q.set.TickSeconds * 1000)
 	return no
 }

@@ -130,7 +130,10 @@ func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 	case len(sizing.FunctionsThatHold(s.catalogue(), p.model, s.Arch)) == 0:
 		a.OverflowOff = "no inference function can run model " + p.model.Name
 	default:
-		a.OverflowAllowed = true
+		if why := s.failsOnFunctions(p.model.Name, s.Now()); why != "" {
+			a.OverflowOff = fmt.Sprintf("runs of model %s fail on functions: %s", p.model.Name, why)
+		}
+		a.OverflowAllowed = a.OverflowOff == ""
 	}
 	if t, ok := s.catalogue().OnVM(p.model, p.pool.InstanceType); ok {
 		a.ServiceMS = t.MS.P99

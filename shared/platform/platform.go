@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -168,6 +169,9 @@ type FleetView struct {
 	Peers []Peer `json:"peers,omitempty"`
 	// Traffic is what the workers have counted lately; absent before they say so.
 	Traffic tally.Summary `json:"traffic,omitzero"`
+	// BrokenOnFunctions are the models whose breakers are open on functions, in any process
+	// that runs them there.
+	BrokenOnFunctions []breaker.Open `json:"broken_on_functions,omitempty"`
 	// Withheld are the models that no platform could run: why, by name.
 	Withheld map[string]string `json:"withheld,omitempty"`
 	// SettingsVersion is that of the settings that the controller goes by: a process

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -16,14 +17,17 @@ import (
 
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/control"
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
 )
 
 // lambdas are the functions' bootstraps over the Lambda Runtime API, with a
@@ -33,13 +37,16 @@ type lambdas struct {
 	*lambdaemulator.Invoker
 }
 
-func startLambdas(t *testing.T) lambdas {
+func startLambdas(t *testing.T) lambdas { return startLambdasOn(t, built(t, "inference")) }
+
+// startLambdasOn starts them with a bootstrap of the inference functions.
+func startLambdasOn(t *testing.T, bootstrap string) lambdas {
 	t.Helper()
 	c := profilestest.Shipped(t)
 	functions := []lambdaemulator.Function{}
 	for _, mb := range c.Functions[0].MemoryMB {
 		functions = append(functions, lambdaemulator.Function{
-			Name: inference.FunctionName("cnn", mb), Bootstrap: built(t, "inference"), MemoryMB: mb,
+			Name: inference.FunctionName("cnn", mb), Bootstrap: bootstrap, MemoryMB: mb,
 			Env: []string{"PARAGON_MODEL=cnn"}, Timeout: time.Minute,
 		})
 	}
@@ -214,6 +221,69 @@ func TestTheLambdasDoNotRelyOnStoppedWorkers(t *testing.T) {
 		if l.submit(t, pic, 0); time.Since(began) > patience {
 			t.Fatal("no strict query goes to the workers, of which one has reported")
 		}
+	}
+}
+
+// dispatch hands what is on the overflow queue to the dispatcher, message by message.
+func (l lambdas) dispatch(t *testing.T) {
+	t.Helper()
+	for {
+		ds, err := l.backend.Queues.Receive(t.Context(), platform.Overflow, 1, time.Minute, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ds) == 0 {
+			return
+		}
+		message, err := json.Marshal(ds[0].Message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.call(t, "dispatcher", events.SQSEvent{Records: []events.SQSMessage{{
+			MessageId: "m", ReceiptHandle: ds[0].Receipt, Body: string(message), Attributes: map[string]string{"ApproximateReceiveCount": "1"},
+		}}}, new(events.SQSEventResponse))
+	}
+}
+
+// The functions of a model fail. What one process of the dispatcher has seen reaches the view
+// by its report, and with it the api function: no query is sent there, and readiness and the
+// status say why.
+func TestTheLambdasObeyABreakerOfTheDispatcher(t *testing.T) {
+	l := startLambdasOn(t, "/bin/false")
+	pic := pictures(t)[0]
+	for range 5 {
+		l.submit(t, pic, 0)
+		l.dispatch(t)
+	}
+	c := control.New(control.Options{
+		Holder: "me", Pools: []control.Pool{{Name: "general", InstanceType: "c5.large"}}, Catalogue: profilestest.Shipped(t), Arch: "x86_64",
+		Records: l.backend.Records, Fleet: l.backend.Fleet, Queues: l.backend.Queues, Metrics: l.backend.Metrics, Groups: l.backend.Groups, DecisionLog: l.backend.DecisionLog,
+		Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	var status struct {
+		Broken []api.BrokenModel `json:"broken"`
+	}
+	for began := time.Now(); len(status.Broken) == 0; { // the view is read when a query comes
+		if err := c.PublishView(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got events.APIGatewayV2HTTPResponse
+		l.call(t, "api", gateway("GET", "/v2/models/cnn/ready", "arn:aws:iam::123456789012:user/ann", ""), &got)
+		l.call(t, "api", gateway("GET", "/v1/status", "arn:aws:iam::123456789012:user/ann", ""), &got)
+		if err := json.Unmarshal([]byte(got.Body), &status); err != nil {
+			t.Fatalf("%v: %s", err, got.Body)
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("the status says nothing: %s", got.Body)
+		}
+	}
+	var ready events.APIGatewayV2HTTPResponse
+	l.call(t, "api", gateway("GET", "/v2/models/cnn/ready", "arn:aws:iam::123456789012:user/ann", ""), &ready)
+	if ready.StatusCode == http.StatusOK {
+		t.Errorf("the model counts as ready: %s", ready.Body)
+	}
+	if b := status.Broken[0]; b.Model != "cnn" || b.Kind != query.OnFunction || b.Why == "" {
+		t.Errorf("the status says %+v", b)
 	}
 }
 

@@ -6,6 +6,7 @@ package breaker
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,41 @@ func Everywhere(places [][]Open) []Open {
 		}
 	}
 	return out
+}
+
+// Anywhere lists the models that are open in one of some places, by model, each until the
+// last of them closes.
+func Anywhere(places ...[]Open) []Open {
+	all := slices.Concat(places...)
+	if len(all) == 0 {
+		return nil
+	}
+	last := map[string]Open{}
+	for _, o := range all {
+		if known, ok := last[o.Model]; !ok || known.Until.Before(o.Until) {
+			last[o.Model] = o
+		}
+	}
+	return slices.SortedFunc(maps.Values(last), byModel)
+}
+
+func byModel(a, b Open) int { return cmp.Compare(a.Model, b.Model) }
+
+// Changed reports whether what is open differs from what was, other than by time.
+func Changed(was, open []Open, now time.Time) bool {
+	were := map[string]time.Time{}
+	for _, o := range was {
+		if now.Before(o.Until) {
+			were[o.Model] = o.Until
+		}
+	}
+	for _, o := range open {
+		if until, ok := were[o.Model]; !ok || !until.Equal(o.Until) {
+			return true
+		}
+		delete(were, o.Model)
+	}
+	return len(were) > 0
 }
 
 // Open is a breaker that is open.
@@ -123,6 +159,6 @@ func (s *Set) AllOpen(now time.Time) []Open {
 			out = append(out, Open{Model: model, Until: b.until, Why: b.why})
 		}
 	}
-	slices.SortFunc(out, func(a, b Open) int { return cmp.Compare(a.Model, b.Model) })
+	slices.SortFunc(out, byModel)
 	return out
 }

@@ -88,3 +88,38 @@ func TestOpenEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// A model is open anywhere until the last place closes it.
+func TestAnywhere(t *testing.T) {
+	open := func(model string, after time.Duration, why string) Open { return Open{model, t0.Add(after), why} }
+	a, b, later := open("a", 1, "here"), open("b", 2, "here"), open("a", 3, "there")
+	if got := Anywhere([]Open{b, a}, nil, []Open{later}); !slices.Equal(got, []Open{later, b}) {
+		t.Errorf("%+v", got)
+	}
+	if got := Anywhere(nil, nil); got != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What opens, opens again or closes before its time is a change; what closes by time is none.
+func TestChanged(t *testing.T) {
+	a, again, b := Open{"a", t0.Add(9), "x"}, Open{"a", t0.Add(20), "x"}, Open{"b", t0.Add(9), "x"}
+	for _, tc := range []struct {
+		name      string
+		was, open []Open
+		at        time.Duration
+		want      bool
+	}{
+		{"nothing", nil, nil, 0, false},
+		{"opens", nil, []Open{a}, 0, true},
+		{"is open", []Open{a}, []Open{a}, 5, false},
+		{"opens again", []Open{a}, []Open{again}, 10, true},
+		{"another opens", []Open{a}, []Open{a, b}, 5, true},
+		{"closes before its time", []Open{a, b}, []Open{a}, 5, true},
+		{"closes by time", []Open{a}, nil, 9, false},
+	} {
+		if got := Changed(tc.was, tc.open, t0.Add(tc.at)); got != tc.want {
+			t.Errorf("%s: %v", tc.name, got)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -67,7 +68,14 @@ type Book struct {
 	due      sync.Mutex   // guards what follows
 	dueAt    time.Time    // when Due or DueRarely gave the last snapshot; zero before the first
 	reported int64        // observations in it
+	broken   []breaker.Open
+
+	functions atomic.Pointer[func() []breaker.Open]
 }
+
+// OnFunctions has snapshots name the models whose runs fail on functions, by a process that
+// runs them there.
+func (b *Book) OnFunctions(broken func() []breaker.Open) { b.functions.Store(&broken) }
 
 // page is what a book has counted of one key.
 type page struct {
@@ -246,11 +254,13 @@ type Snapshot struct {
 	Tallies []Tally   `json:"tallies,omitempty"` // in the order of their keys
 	// Owners are the same queries by owner and task, in the order of their keys.
 	Owners []OwnerTally `json:"owners,omitempty"`
+	// Broken are the models whose breakers are open on functions, as the process has seen.
+	Broken []breaker.Open `json:"broken,omitempty"`
 }
 
 // IsZero reports whether it is the zero value: no snapshot.
 func (s Snapshot) IsZero() bool {
-	return s.Since.IsZero() && s.At.IsZero() && len(s.Tallies)+len(s.Owners) == 0
+	return s.Since.IsZero() && s.At.IsZero() && len(s.Tallies)+len(s.Owners)+len(s.Broken) == 0
 }
 
 // repeatEvery is how often a snapshot is due though nothing changed: readers
@@ -259,8 +269,9 @@ const repeatEvery = time.Minute
 
 // Due returns a snapshot for a report, if one is due: at most one in the given
 // time, as they are large and writing them is paid by size, and only when
-// something was counted since the last one or that is a minute ago. Otherwise it
-// is zero. A process that ends reports Snapshot.
+// something was counted since the last one or that is a minute ago; and at once when a
+// breaker has opened, or closed before its time. Otherwise it is zero. A process that ends
+// reports Snapshot.
 func (b *Book) Due(now time.Time, every time.Duration) Snapshot {
 	return b.dueIf(now, func(since time.Duration, pending int64) bool {
 		return since >= every && (pending > 0 || since >= repeatEvery)
@@ -291,16 +302,24 @@ func (b *Book) dueIf(now time.Time, due func(since time.Duration, pending int64)
 	b.due.Lock()
 	defer b.due.Unlock()
 	observed := b.observed.Load() // before the counts are read: what comes meanwhile is due the next time
-	if !b.dueAt.IsZero() && !due(now.Sub(b.dueAt), observed-b.reported) {
+	open := b.brokenNow()
+	if !b.dueAt.IsZero() && !due(now.Sub(b.dueAt), observed-b.reported) && !breaker.Changed(b.broken, open, now) {
 		return Snapshot{}
 	}
-	b.dueAt, b.reported = now, observed
+	b.dueAt, b.reported, b.broken = now, observed, open
 	return b.Snapshot(now)
+}
+
+func (b *Book) brokenNow() []breaker.Open {
+	if broken := b.functions.Load(); broken != nil {
+		return (*broken)()
+	}
+	return nil
 }
 
 // Snapshot returns what was counted until now, each key as of one moment.
 func (b *Book) Snapshot(now time.Time) Snapshot {
-	out := Snapshot{Since: b.since, At: now, Owners: b.owners.snapshot(now)}
+	out := Snapshot{Since: b.since, At: now, Owners: b.owners.snapshot(now), Broken: b.brokenNow()}
 	for k, p := range *b.pages.Load() {
 		p.mu.Lock()
 		t := Tally{Key: k, Counts: p.counts, Latency: p.latency.histogram(), Wait: p.wait.histogram(), Compute: p.compute.histogram(), CostSquares: rounded(p.costSquares)}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -151,6 +152,38 @@ func TestSnapshotsAreDueNowAndThen(t *testing.T) {
 		got := b.Due(now, 10*time.Second)
 		if got.IsZero() == step.due || step.due && !cmp.Equal(got, b.Snapshot(now)) {
 			t.Errorf("%s: %+v", step.name, got)
+		}
+	}
+}
+
+// A breaker that opens on functions is reported at once, also by a process that reports
+// rarely; one that is open, or closes by time, needs no report of its own.
+func TestABreakerIsReportedAtOnce(t *testing.T) {
+	b, now := NewBook(start), start
+	var open []breaker.Open
+	b.OnFunctions(func() []breaker.Open { return open })
+	broken := []breaker.Open{{Model: "m", Until: start.Add(20 * time.Second), Why: "it broke"}}
+	for _, step := range []struct {
+		name    string
+		seconds int
+		open    []breaker.Open
+		due     bool
+	}{
+		{"the first", 0, nil, true},
+		{"all is well", 1, nil, false},
+		{"it opens", 1, broken, true},
+		{"it is open", 1, broken, false},
+		{"it closes before its time", 1, nil, true},
+		{"it opens once more", 1, broken, true},
+		{"it closes by time", 16, nil, false},
+	} {
+		now, open = now.Add(time.Duration(step.seconds)*time.Second), step.open
+		for name, due := range map[string]func(time.Time, time.Duration) Snapshot{"rarely": b.DueRarely, "Due": b.Due} {
+			got := due(now, time.Minute)
+			if got.IsZero() == step.due || step.due && !cmp.Equal(got.Broken, step.open) {
+				t.Errorf("%s, %s: %+v", step.name, name, got)
+			}
+			step.due = false // once is enough
 		}
 	}
 }

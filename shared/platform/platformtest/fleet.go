@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tally"
@@ -110,6 +111,9 @@ func talliesStay(t *testing.T, s *suite) {
 	s.report(t, first)
 	s.workers(t, listed) // they are read more often, and without tallies
 	book.Ended(key, tally.Observation{State: query.Expired})
+	book.OnFunctions(func() []breaker.Open {
+		return []breaker.Open{{Model: "m", Until: at.Add(time.Minute), Why: "it broke"}}
+	})
 	last := report("w1", platform.Ready)
 	last.Tallies = book.Snapshot(at.Add(time.Second))
 	s.report(t, last)
