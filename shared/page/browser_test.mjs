@@ -4,14 +4,13 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus, loadavg } from "node:os";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { chromium } from "playwright-core";
+import { complaintsOf, launch } from "./browser.mjs";
 
-const { PAGE_URL, PAGE_PICTURES, PAGE_TIMES, CHROMIUM } = process.env;
-const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const { PAGE_URL, PAGE_PICTURES, PAGE_TIMES } = process.env;
 
 let browser, page, complaints, mayComplain, sizes, requested; // requested are the addresses, in order
 
-before(async () => { browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: flags }); });
+before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
 beforeEach(() => open());
@@ -24,12 +23,10 @@ afterEach(async () => {
 // has no inner text.
 async function open(options = {}, behind = "") {
   await page?.context().close();
-  [complaints, mayComplain, sizes, requested] = [[], false, new Map(), []];
+  [mayComplain, sizes, requested] = [false, new Map(), []];
   page = await (await browser.newContext({ viewport: { width: 1240, height: 5000 }, ...options })).newPage();
   page.setDefaultTimeout(15000);
-  page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
-  page.on("pageerror", (e) => complaints.push(String(e)));
-  page.on("request", (r) => r.url().startsWith(PAGE_URL) || r.url().startsWith("blob:") || complaints.push(`asks ${r.url()}`));
+  complaints = complaintsOf(page, PAGE_URL);
   const [answered, paths] = [sizes, requested]; // of this page
   page.on("request", (r) => paths.push(new URL(r.url())));
   page.on("response", async (r) => answered.set(new URL(r.url()).pathname, (await r.body().catch(() => "")).length));
@@ -435,6 +432,18 @@ test("the cost of each other scheme is a line that the user chooses", async () =
   for (const part of (await cost.locator("[role=img]").getAttribute("aria-label")).split("; ")) assert.match(part, /\$\d+\.\d+, highest \$\d+\.\d+$/);
   for (const name of names) await cost.getByRole("checkbox", { name, exact: true }).uncheck();
   await showing("no values yet");
+});
+
+test("lines of the cost may change while the charts are drawn", async () => {
+  await page.locator("#charts [role=img][aria-label]").nth(8).waitFor();
+  await page.evaluate(async () => {
+    for (let i = 0; i < 40; i++) {
+      document.querySelectorAll("#cost-lines input")[1 + (i % 5)].click();
+      await new Promise((done) => { setTimeout(done, i % 8); });
+    }
+  });
+  await page.locator("#cost-lines [value=kpa]").setChecked(true);
+  await page.locator("#charts [role=img][aria-label*=kpa]").waitFor();
 });
 
 test("versions of models are listed with what was done to them last", async () => {

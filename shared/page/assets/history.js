@@ -4,10 +4,10 @@ import { watch, restart } from "./live.js";
 import { byId, dollars, element, milliseconds, on, percent, put, turn } from "./words.js";
 
 const rowsShown = 12; // of the table of models, until all are asked for
-const rowsATurn = 25; // of it, made before the browser answers what came meanwhile
+const rowsATurn = 25; // of it, made in one turn
 let charts; // made when there is something to draw
-let last = null; // what was read last
-let showing = 0; // so that older rows are not added to newer ones
+let last = null;
+let showing = 0, drawing = 0; // so that older rows and charts give way to newer ones
 let allModels = false;
 let costs = null; // names of the lines of costs that the user chose
 const stage = "this stage", plain = "plain function";
@@ -62,6 +62,7 @@ async function show(h) {
 
 // drawAll draws every chart, each in a turn of its own.
 async function drawAll(h) {
+  const mine = ++drawing;
   await library;
   charts ??= Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, new Chart(byId("charts"), spec)]));
   charts.cost.figure.append(byId("cost-lines"));
@@ -70,7 +71,7 @@ async function drawAll(h) {
   for (const [name, lists] of Object.entries(listsOf(h))) {
     charts[name].draw([h.grid, ...lists], from, to);
     await turn();
-    if (h !== last) return; // another one has come
+    if (mine !== drawing) return; // another one has begun
   }
 }
 
