@@ -105,6 +105,7 @@ type component struct {
 	h, v         int // blocks of an MCU, across and down
 	quantization byte
 	dc, ac       *table
+	factors      [64]int64 // of coefficients as they come
 	shrink       int
 	window       image.Rectangle // blocks that are wanted
 	plane        Plane

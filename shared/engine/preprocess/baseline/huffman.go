@@ -1,6 +1,9 @@
 package baseline
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // tableBits are so many bits that are looked up at once.
 const tableBits = 10
@@ -16,14 +19,23 @@ const (
 	toEnd       = 127
 )
 
+// An entry of several symbols that are read over at once, as many whole ones as
+// tableBits have, up to the end of the block.
+const (
+	passLength = 0x1f // bits that they take; 0 where there is no whole one
+	passEnd    = 0x20 // the last one is the end of the block
+	passSkip   = 8    // from this bit on: coefficients
+)
+
 // table decodes the codes of one Huffman table, annex C.
 type table struct {
-	ac    bool
-	spec  []byte // what it was made from
-	table [1 << tableBits]int32
-	limit [17]int32 // the first code of each length that is too large, as 16 bits
-	first [17]int32 // what to add to a code of a length for its place in symbols
-	codes [256]byte
+	ac     bool
+	spec   []byte // what it was made from
+	table  [1 << tableBits]int32
+	passed [1 << tableBits]uint16
+	limit  [17]int32 // the first code of each length that is too large, as 16 bits
+	first  [17]int32 // what to add to a code of a length for its place in symbols
+	codes  [256]byte
 }
 
 // huffman reads tables, B.2.4.2.
@@ -70,7 +82,31 @@ func (t *table) build(spec []byte, ac bool) bool {
 		t.limit[length] = code << (16 - length)
 		code <<= 1
 	}
+	if ac {
+		t.join()
+	}
 	return true
+}
+
+// join makes the entries of several symbols out of those of one.
+func (t *table) join() {
+	for i := range t.passed {
+		length, skip := 0, 0
+		end := uint16(0)
+		for end == 0 && length < tableBits {
+			e := t.table[i<<length&(1<<tableBits-1)]
+			if e&entryWhole == 0 || length+int(e&entryLength) > tableBits {
+				break
+			}
+			length += int(e & entryLength)
+			if more := int(e>>entrySkip) & 127; more == toEnd {
+				end = passEnd
+			} else {
+				skip += more + 1
+			}
+		}
+		t.passed[i] = uint16(skip)<<passSkip | end | uint16(length)
+	}
 }
 
 // known reports whether a symbol has a meaning: bits of a difference, or zeros and
@@ -128,6 +164,120 @@ type reader struct {
 	at    int // of the first byte that is not in next
 	next  uint64
 	n     uint
+}
+
+// fill takes in bytes, so that a symbol with its value is there. It is false
+// behind the end.
+func (r *reader) fill() bool {
+	if r.n < symbolBits {
+		if r.at+8 > len(r.coded) {
+			return false
+		}
+		r.next |= binary.BigEndian.Uint64(r.coded[r.at:]) >> (r.n & 63)
+		r.at += int((63 - r.n) >> 3)
+		r.n |= 56
+	}
+	return true
+}
+
+// symbolBits has the longest code with the longest value after it.
+const symbolBits = 32
+
+// symbol reads a symbol that the table has not whole: e is its entry there, if it has one.
+func (t *table) symbol(r *reader, e int32) (skip int, value int32, ok bool) {
+	if e == 0 {
+		if e = t.long(int32(r.next >> 48)); e == 0 {
+			return 0, 0, false
+		}
+	}
+	length, size := uint(e&entryLength), uint(e>>entrySize)&15
+	value = extend(r.next<<length>>(64-size), size)
+	r.next <<= length + size
+	r.n -= length + size
+	return int(e>>entrySkip) & 127, value, true
+}
+
+// difference reads by how much a mean differs from the one before.
+func (t *table) difference(r *reader) (value int32, ok bool) {
+	if !r.fill() {
+		return 0, false
+	}
+	e := t.table[r.next>>(64-tableBits)]
+	if e&entryWhole == 0 {
+		_, value, ok = t.symbol(r, e)
+		return value, ok
+	}
+	r.next <<= e & entryLength
+	r.n -= uint(e & entryLength)
+	return e >> entryValue, true
+}
+
+// coefficients decodes those of a block after the first into b, and returns which
+// is the last that is not zero.
+func (t *table) coefficients(r *reader, b *block, factors *[64]int64) (last int, ok bool) {
+	at := *r // is kept in registers
+	for k := 1; k < 64; k++ {
+		if at.n < symbolBits && !at.fill() {
+			return 0, false
+		}
+		e := t.table[at.next>>(64-tableBits)]
+		skip, value := int(e>>entrySkip)&127, e>>entryValue
+		if e&entryWhole == 0 {
+			if skip, value, ok = t.symbol(&at, e); !ok {
+				return 0, false
+			}
+		} else {
+			at.next <<= e & entryLength
+			at.n -= uint(e & entryLength)
+		}
+		if k += skip; k > 63 {
+			if k < toEnd { // a run leads beyond the block
+				return 0, false
+			}
+			break
+		}
+		b[places[k]&31] += int64(value) * factors[k]
+		last = k
+	}
+	*r = at
+	return last, true
+}
+
+// pass reads over the coefficients of a block after the first.
+func (t *table) pass(r *reader) bool {
+	for k := 1; k < 64; {
+		if !r.fill() {
+			return false
+		}
+		e := t.passed[r.next>>(64-tableBits)]
+		length, to := uint(e&passLength), k+int(e>>passSkip)
+		if length == 0 || to > 64 || to == 64 && e&passEnd != 0 { // one after the other
+			skip, ok := t.step(r)
+			if k += skip + 1; !ok || k > 64 && k <= toEnd {
+				return false
+			}
+			continue
+		}
+		r.next <<= length
+		r.n -= length
+		if e&passEnd != 0 {
+			return true
+		}
+		k = to
+	}
+	return true
+}
+
+// step reads over one symbol.
+func (t *table) step(r *reader) (skip int, ok bool) {
+	e := t.table[r.next>>(64-tableBits)]
+	if e&entryWhole == 0 {
+		skip, _, ok = t.symbol(r, e)
+		return skip, ok
+	}
+	r.next <<= e & entryLength
+	r.n -= uint(e & entryLength)
+	return int(e>>entrySkip) & 127, true
 }
 
 // used is how many bits are read since a place.

@@ -1,141 +1,246 @@
 package baseline
 
-// Cosines of the fast inverse transform of Loeffler, Ligtenberg and Moschytz
-// ("Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP 1989), as
-// the most common decoder has them: 13 bits after the point.
-const (
-	fixBits = 13
-	fix0298 = 2446
-	fix0390 = 3196
-	fix0541 = 4433
-	fix0765 = 6270
-	fix0899 = 7373
-	fix1175 = 9633
-	fix1501 = 12299
-	fix1847 = 15137
-	fix1961 = 16069
-	fix2053 = 16819
-	fix2562 = 20995
-	fix3072 = 25172
+import "encoding/binary"
 
-	passBits = 2 // kept after the point between the passes
+// The inverse transform is the one of Arai, Agui and Nakajima ("A fast DCT-SQ
+// scheme for images", 1988), which leaves most multiplications to quantization:
+// scales has what those coefficients are multiplied by. A number has two values of
+// 32 bits, so that two columns, and after that two lines, are transformed at once:
+// all is linear, and what overflows the lower value moves the upper one by less
+// than what is rounded.
+const (
+	// Coefficients have so many bits after the point, and samples between the passes.
+	coefficientBits, betweenBits = 12, 8
+	// So many have the factors of the transform, of which each pass multiplies one in.
+	factorBits = 8
+	factor1414 = 362 // sqrt(2)
+	factor1848 = 473 // 2 cos(pi/8)
+	factor1082 = 277 // 2 (cos(pi/8) - cos(3 pi/8))
+	factor2613 = 669 // 2 (cos(pi/8) + cos(3 pi/8))
+
+	sampleAt = betweenBits + factorBits // of a value after both passes
+	// What is added to the mean of a block: samples begin at -128, and are rounded.
+	level = 128<<coefficientBits + 1<<(coefficientBits-1)
+
+	ofBoth = 1<<32 + 1 // times a value: both are that
+	upper  = 32        // of a number's values
 )
 
+// scales are by what coefficients are multiplied for a transform into so many
+// samples, in each direction.
+var scales = map[int][8]float64{
+	8: {1, 1.387039845, 1.306562965, 1.175875602, 1, 0.785694958, 0.541196100, 0.275899379},
+	4: {1, 1.306562965, 1, 0.541196100},
+	2: {1, 1},
+	1: {1},
+}
+
+// block is 8 times 8 coefficients: four pairs of columns, from top to bottom.
+type block [32]int64
+
+// place is where a block has the coefficient of a line and a column, in which half
+// of a number.
+func place(line, column int) (at uint8, shift uint) {
+	return uint8(column/2*8 + line), uint(column%2) * upper
+}
+
+// places are those of the coefficients as they come.
+var places = func() (out [64]uint8) {
+	for k, at := range order {
+		out[k], _ = place(int(at/8), int(at%8))
+	}
+	return out
+}()
+
+// factors turns a table of quantization into what a block's coefficients are
+// multiplied by as they come, for a transform into so many samples.
+func factors(quantization *[64]int32, samples int) (out [64]int64) {
+	scale := scales[samples]
+	for k, q := range quantization {
+		line, column := order[k]/8, order[k]%8
+		_, shift := place(int(line), int(column))
+		out[k] = int64(float64(q)*scale[line]*scale[column]*(1<<coefficientBits/8)+0.5) << shift
+	}
+	return out
+}
+
 // restore turns coefficients into the samples of a block, of 8, 4, 2 or 1 in each
-// direction, at the beginning of to.
-func (c *component) restore(b *block, flat bool, to []byte) {
-	switch {
-	case flat:
-		even8 := sample((b[0] + 4) >> 3)
-		for y := range 8 / c.shrink {
-			line := to[y*c.plane.Stride:][:8/c.shrink]
-			for x := range line {
-				line[x] = even8
-			}
-		}
+// direction, at the beginning of to. last is the last of them that is not zero.
+func (c *component) restore(b *block, last int, to []byte) {
+	switch stride := c.plane.Stride; {
+	case last == 0:
+		c.flat(single(b[0]), to)
 	case c.shrink == 1:
-		restore8(b, to, c.plane.Stride)
+		b.restore8(last, to, stride)
 	case c.shrink == 2:
-		restore4(b, to, c.plane.Stride)
+		b.restore4(to, stride)
 	case c.shrink == 4:
-		restore2(b, to, c.plane.Stride)
+		b.restore2(to, stride)
 	}
 }
 
-// sample moves a value into the range of samples.
-func sample(v int32) byte {
-	v += 128
-	if uint32(v) > 255 {
-		return byte(^(v >> 31))
+// flat fills a block with one sample.
+func (c *component) flat(sample byte, to []byte) {
+	if c.shrink == 1 {
+		for y := range 8 {
+			binary.LittleEndian.PutUint64(to[y*c.plane.Stride:], uint64(sample)*0x0101010101010101)
+		}
+		return
 	}
-	return byte(v)
+	for y := range 8 / c.shrink {
+		line := to[y*c.plane.Stride:][:8/c.shrink]
+		for x := range line {
+			line[x] = sample
+		}
+	}
+}
+
+// even is what the even coefficients make of the samples, the outermost first.
+func even(x0, x2, x4, x6 int64) (e0, e1, e2, e3 int64) {
+	t0, t1, t3 := (x0+x4)<<factorBits, (x0-x4)<<factorBits, (x2+x6)<<factorBits
+	t2 := (x2-x6)*factor1414 - t3
+	return t0 + t3, t1 + t2, t1 - t2, t0 - t3
 }
 
 // odd is what the odd coefficients add to the first half of the samples, and take
 // from the second, the outermost first.
-func odd(x1, x3, x5, x7 int32) (o0, o1, o2, o3 int32) {
-	z1, z2 := (x7+x1)*-fix0899, (x5+x3)*-fix2562
-	z3, z4 := x7+x3, x5+x1
-	z5 := (z3 + z4) * fix1175
-	z3, z4 = z3*-fix1961+z5, z4*-fix0390+z5
-	return x1*fix1501 + z1 + z4, x3*fix3072 + z2 + z3, x5*fix2053 + z2 + z4, x7*fix0298 + z1 + z3
+func odd(x1, x3, x5, x7 int64) (o0, o1, o2, o3 int64) {
+	s17, d17, s53, d53 := x1+x7, x1-x7, x5+x3, x5-x3
+	z := (d53 + d17) * factor1848
+	o0 = (s17 + s53) << factorBits
+	o1 = z - d53*factor2613 - o0
+	o2 = (s17-s53)*factor1414 - o1
+	return o0, o1, o2, z - d17*factor1082 - o2
 }
 
-// even is what the even coefficients make of the samples, the outermost first.
-func even(x0, x2, x4, x6 int32) (e0, e1, e2, e3 int32) {
-	z1 := (x2 + x6) * fix0541
-	t2, t3 := z1-x6*fix1847, z1+x2*fix0765
-	t0, t1 := (x0+x4)<<fixBits, (x0-x4)<<fixBits
-	return t0 + t3, t1 + t2, t1 - t2, t0 - t3
+// turn makes of two lines of a pair of columns, after the first pass, the columns
+// of that pair of lines.
+func turn(line0, line1 int64) (column0, column1 int64) {
+	const drop = coefficientBits + factorBits - betweenBits
+	low0, low1 := int64(int32(line0)), int64(int32(line1))
+	return low0>>drop + low1>>drop<<upper, (line0-low0)>>(upper+drop) + (line1-low1)>>(upper+drop)<<upper
 }
 
-func restore8(b *block, to []byte, stride int) {
-	for x := range 8 { // columns
-		if b[8+x]|b[16+x]|b[24+x]|b[32+x]|b[40+x]|b[48+x]|b[56+x] == 0 {
-			v := b[x] << passBits
-			b[x], b[8+x], b[16+x], b[24+x], b[32+x], b[40+x], b[48+x], b[56+x] = v, v, v, v, v, v, v, v
-			continue
-		}
-		e0, e1, e2, e3 := even(b[x], b[16+x], b[32+x], b[48+x])
-		o0, o1, o2, o3 := odd(b[8+x], b[24+x], b[40+x], b[56+x])
-		const shift, half = fixBits - passBits, 1 << (fixBits - passBits - 1)
-		b[x], b[56+x] = (e0+o0+half)>>shift, (e0-o0+half)>>shift
-		b[8+x], b[48+x] = (e1+o1+half)>>shift, (e1-o1+half)>>shift
-		b[16+x], b[40+x] = (e2+o2+half)>>shift, (e2-o2+half)>>shift
-		b[24+x], b[32+x] = (e3+o3+half)>>shift, (e3-o3+half)>>shift
+// lastInCorner is the last coefficient that comes before all others than those in
+// the 4 lines and columns of the lowest frequencies, where every second block of a
+// photograph has all that is not zero.
+const lastInCorner = 9
+
+// pairs is how many pairs of columns have coefficients up to the last.
+func pairs(last int) int {
+	const inThird, inFourth = 14, 27 // the first ones in the third pair, and in the fourth
+	switch {
+	case last < inThird:
+		return 2
+	case last < inFourth:
+		return 3
 	}
-	for y := range 8 {
-		w := (*[8]int32)(b[8*y:])
-		line := to[y*stride:]
-		line = line[:8:8]
-		if w[1]|w[2]|w[3]|w[4]|w[5]|w[6]|w[7] == 0 {
-			v := sample((w[0] + 1<<(passBits+2)) >> (passBits + 3))
-			for x := range line {
-				line[x] = v
-			}
-			continue
-		}
-		e0, e1, e2, e3 := even(w[0], w[2], w[4], w[6])
-		o0, o1, o2, o3 := odd(w[1], w[3], w[5], w[7])
-		const shift, half = fixBits + passBits + 3, 1 << (fixBits + passBits + 2)
-		line[0], line[7] = sample((e0+o0+half)>>shift), sample((e0-o0+half)>>shift)
-		line[1], line[6] = sample((e1+o1+half)>>shift), sample((e1-o1+half)>>shift)
-		line[2], line[5] = sample((e2+o2+half)>>shift), sample((e2-o2+half)>>shift)
-		line[3], line[4] = sample((e3+o3+half)>>shift), sample((e3-o3+half)>>shift)
+	return 4
+}
+
+func (b *block) restore8(last int, to []byte, stride int) {
+	if last <= lastInCorner {
+		b.restoreCorner(to, stride)
+		return
+	}
+	var turned [4][4][2]int64 // by pairs of lines, then of columns
+	for p := range pairs(last) {
+		v, p := (*[8]int64)(b[8*p:]), p&3
+		e0, e1, e2, e3 := even(v[0], v[2], v[4], v[6])
+		o0, o1, o2, o3 := odd(v[1], v[3], v[5], v[7])
+		turned[0][p][0], turned[0][p][1] = turn(e0+o0, e1+o1)
+		turned[1][p][0], turned[1][p][1] = turn(e2+o2, e3+o3)
+		turned[2][p][0], turned[2][p][1] = turn(e3-o3, e2-o2)
+		turned[3][p][0], turned[3][p][1] = turn(e1-o1, e0-o0)
+	}
+	for q := range turned {
+		v := &turned[q]
+		e0, e1, e2, e3 := even(v[0][0], v[1][0], v[2][0], v[3][0])
+		o0, o1, o2, o3 := odd(v[0][1], v[1][1], v[2][1], v[3][1])
+		lines := to[2*q*stride:]
+		put(lines, lines[stride:], e0+o0, e1+o1, e2+o2, e3+o3, e3-o3, e2-o2, e1-o1, e0-o0)
 	}
 }
 
-// fix1306 and fix0541 are sqrt(2) times the cosines of pi/8 and 3 pi/8.
-const fix1306 = 10703
-
-// four is the inverse transform of four values, times 2.
-func four(x0, x1, x2, x3 int32) (y0, y1, y2, y3 int32) {
-	e0, e1 := (x0+x2)<<fixBits, (x0-x2)<<fixBits
-	o0, o1 := x1*fix1306+x3*fix0541, x1*fix0541-x3*fix1306
-	return e0 + o0, e1 + o1, e1 - o1, e0 - o0
+// restoreCorner is restore8 where all but the coefficients in the corner of 4
+// lines and columns are zero.
+func (b *block) restoreCorner(to []byte, stride int) {
+	var turned [4][4]int64
+	for p := range 2 {
+		v, p := (*[4]int64)(b[8*p:]), p*2
+		e0, e1, e2, e3 := even(v[0], v[2], 0, 0)
+		o0, o1, o2, o3 := odd(v[1], v[3], 0, 0)
+		turned[0][p], turned[0][p+1] = turn(e0+o0, e1+o1)
+		turned[1][p], turned[1][p+1] = turn(e2+o2, e3+o3)
+		turned[2][p], turned[2][p+1] = turn(e3-o3, e2-o2)
+		turned[3][p], turned[3][p+1] = turn(e1-o1, e0-o0)
+	}
+	for q := range turned {
+		v := &turned[q]
+		e0, e1, e2, e3 := even(v[0], v[2], 0, 0)
+		o0, o1, o2, o3 := odd(v[1], v[3], 0, 0)
+		lines := to[2*q*stride:]
+		put(lines, lines[stride:], e0+o0, e1+o1, e2+o2, e3+o3, e3-o3, e2-o2, e1-o1, e0-o0)
+	}
 }
 
-// restore4 makes half the size of a block: of the mean of four pixels that is
-// what the lower half of the frequencies say.
-func restore4(b *block, to []byte, stride int) {
-	for x := range 4 {
-		y0, y1, y2, y3 := four(b[x], b[8+x], b[16+x], b[24+x])
-		const shift, half = fixBits - passBits, 1 << (fixBits - passBits - 1)
-		b[x], b[8+x], b[16+x], b[24+x] = (y0+half)>>shift, (y1+half)>>shift, (y2+half)>>shift, (y3+half)>>shift
+// put writes two lines of eight samples, which are the lower and the upper values.
+func put(line0, line1 []byte, y0, y1, y2, y3, y4, y5, y6, y7 int64) {
+	const beyond = 0xff000000 * ofBoth // bits that are zero in samples from 0 to 255
+	if uint64(y0|y1|y2|y3|y4|y5|y6|y7)&beyond != 0 {
+		y0, y1, y2, y3 = clamped(y0), clamped(y1), clamped(y2), clamped(y3)
+		y4, y5, y6, y7 = clamped(y4), clamped(y5), clamped(y6), clamped(y7)
 	}
-	for y := range 4 {
-		w := (*[4]int32)(b[8*y:])
-		line := to[y*stride:]
-		line = line[:4:4]
-		y0, y1, y2, y3 := four(w[0], w[1], w[2], w[3])
-		const shift, half = fixBits + passBits + 3, 1 << (fixBits + passBits + 2)
-		line[0], line[1], line[2], line[3] = sample((y0+half)>>shift), sample((y1+half)>>shift), sample((y2+half)>>shift), sample((y3+half)>>shift)
+	left, right := four(y0, y1, y2, y3), four(y4, y5, y6, y7)
+	binary.LittleEndian.PutUint64(line0, left&(1<<upper-1)|right<<upper)
+	binary.LittleEndian.PutUint64(line1, left>>upper|right>>upper<<upper)
+}
+
+// four are the samples of four numbers, as bytes: those of the lower values in the
+// lower half.
+func four(y0, y1, y2, y3 int64) uint64 {
+	const samples = 0xff << sampleAt * ofBoth
+	return uint64(y0)&samples>>16 | uint64(y1)&samples>>8 | uint64(y2)&samples | uint64(y3)&samples<<8
+}
+
+// clamped moves both values into the range of samples.
+func clamped(y int64) int64 {
+	low := int64(int32(y))
+	high := (y - low) >> upper
+	const most = 1<<(sampleAt+8) - 1
+	return min(max(low, 0), most) + min(max(high, 0), most)<<upper
+}
+
+// restore4 makes half the size of a block: of the mean of four pixels that is what
+// the lower half of the frequencies say.
+func (b *block) restore4(to []byte, stride int) {
+	var turned [2][4]int64
+	for p := range 2 {
+		v, p := (*[4]int64)(b[8*p:]), p*2
+		y0, y1, y2, y3 := even(v[0], v[1], v[2], v[3])
+		turned[0][p], turned[0][p+1] = turn(y0, y1)
+		turned[1][p], turned[1][p+1] = turn(y2, y3)
+	}
+	for q := range turned {
+		v := &turned[q]
+		y0, y1, y2, y3 := even(v[0], v[1], v[2], v[3])
+		samples := four(clamped(y0), clamped(y1), clamped(y2), clamped(y3))
+		lines := to[2*q*stride:]
+		binary.LittleEndian.PutUint32(lines, uint32(samples))
+		binary.LittleEndian.PutUint32(lines[stride:], uint32(samples>>upper))
 	}
 }
 
 // restore2 makes a quarter of the size of a block.
-func restore2(b *block, to []byte, stride int) {
-	s0, d0, s1, d1 := b[0]+b[1], b[0]-b[1], b[8]+b[9], b[8]-b[9]
-	to[0], to[1] = sample((s0+s1+4)>>3), sample((d0+d1+4)>>3)
-	to[stride], to[stride+1] = sample((s0-s1+4)>>3), sample((d0-d1+4)>>3)
+func (b *block) restore2(to []byte, stride int) {
+	for y, both := range [2]int64{b[0] + b[1], b[0] - b[1]} {
+		low := int64(int32(both))
+		high := (both - low) >> upper
+		to[y*stride], to[y*stride+1] = single(low+high), single(low-high)
+	}
+}
+
+// single is the sample of a value with coefficientBits after the point.
+func single(v int64) byte {
+	return byte(min(max(v>>coefficientBits, 0), 255))
 }

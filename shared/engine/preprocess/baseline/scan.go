@@ -1,7 +1,6 @@
 package baseline
 
 import (
-	"encoding/binary"
 	"image"
 )
 
@@ -12,9 +11,6 @@ var order = [64]uint8{
 	35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
 	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 }
-
-// block is 8 times 8 coefficients, line by line.
-type block [64]int32
 
 // scan decodes the coded data.
 func (d *decoder) scan(want Want) bool {
@@ -60,6 +56,7 @@ func (d *decoder) layOut(part image.Rectangle, shrink, across, down int) {
 		}
 		c.window = image.Rect(part.Min.X/(8*perX), part.Min.Y/(8*perY), (part.Max.X+8*perX-1)/(8*perX), (part.Max.Y+8*perY-1)/(8*perY))
 		edge := 8 / c.shrink
+		c.factors = factors(&d.quantization[c.quantization], edge)
 		c.plane = Plane{
 			Stride: across * c.h * edge, PerX: perX * c.shrink, PerY: perY * c.shrink,
 			Width: (d.width + perX*c.shrink - 1) / (perX * c.shrink), Height: (d.height + perY*c.shrink - 1) / (perY * c.shrink),
@@ -80,22 +77,14 @@ func (d *decoder) layOut(part image.Rectangle, shrink, across, down int) {
 // interval decodes the MCUs from first to before last, A.2.
 func (d *decoder) interval(r *reader, first, last, across int) bool {
 	var dc [mostComponents]int32
-	var b block
 	for mcu := first; mcu < last; mcu++ {
 		mx, my := mcu%across, mcu/across
 		for i := range d.components {
 			c := &d.components[i]
-			q := &d.quantization[c.quantization]
 			for y := my * c.v; y < (my+1)*c.v; y++ {
 				for x := mx * c.h; x < (mx+1)*c.h; x++ {
-					seen := x >= c.window.Min.X && x < c.window.Max.X && y >= c.window.Min.Y && y < c.window.Max.Y
-					flat, ok := c.block(r, &b, q, &dc[i], seen, c.shrink < 8)
-					if !ok {
+					if !c.decode(r, &dc[i], x, y) {
 						return false
-					}
-					if seen {
-						edge := 8 / c.shrink
-						c.restore(&b, flat, c.plane.Pix[y*edge*c.plane.Stride+x*edge:])
 					}
 				}
 			}
@@ -104,57 +93,24 @@ func (d *decoder) interval(r *reader, first, last, across int) bool {
 	return true
 }
 
-// block decodes one block into b, F.2.2, or reads over it. flat says that it has
-// no detail: all but the mean is zero.
-func (c *component) block(r *reader, b *block, q *[64]int32, dc *int32, seen, detail bool) (flat, ok bool) {
-	coded, at, next, n := r.coded, r.at, r.next, r.n
-	table, t, any := &c.dc.table, c.dc, int32(0)
-	if seen {
-		clear(b[:])
+// decode decodes the block in a column and a line of blocks, F.2.2, or reads over
+// it where it is not seen.
+func (c *component) decode(r *reader, dc *int32, x, y int) bool {
+	difference, ok := c.dc.difference(r)
+	if !ok {
+		return false
 	}
-	for k := 0; k < 64; {
-		if n < 32 {
-			if at+8 > len(coded) {
-				return false, false
-			}
-			next |= binary.BigEndian.Uint64(coded[at:]) >> (n & 63)
-			at += int((63 - n) >> 3)
-			n |= 56
-		}
-		e := table[next>>(64-tableBits)]
-		value := e >> entryValue
-		if e == 0 {
-			if e = t.long(int32(next >> 48)); e == 0 {
-				return false, false
-			}
-		}
-		length := uint(e & entryLength)
-		next <<= length
-		n -= length
-		if e&entryWhole == 0 {
-			size := uint(e>>entrySize) & 15
-			value = extend(next>>(64-size), size)
-			next <<= size
-			n -= size
-		}
-		if k == 0 {
-			*dc += value
-			b[0] = *dc * q[0]
-			table, t, seen, k = &c.ac.table, c.ac, seen && detail, 1
-			continue
-		}
-		if k += int(e>>entrySkip) & 127; k > 63 {
-			if k < toEnd { // a run leads beyond the block
-				return false, false
-			}
-			break
-		}
-		if seen {
-			b[order[k]] = value * q[k]
-			any |= value
-		}
-		k++
+	*dc += difference
+	if !image.Pt(x, y).In(c.window) {
+		return c.ac.pass(r)
 	}
-	r.at, r.next, r.n = at, next, n
-	return any == 0, true
+	b, last := block{level + int64(*dc)*c.factors[0]}, 0
+	if c.shrink == 8 {
+		ok = c.ac.pass(r)
+	} else {
+		last, ok = c.ac.coefficients(r, &b, &c.factors)
+	}
+	edge := 8 / c.shrink
+	c.restore(&b, last, c.plane.Pix[(y*c.plane.Stride+x)*edge:])
+	return ok
 }
