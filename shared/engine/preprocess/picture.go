@@ -8,7 +8,6 @@ import (
 	"image/png"
 	"io"
 
-	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
@@ -73,11 +72,12 @@ func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, e
 	if err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
 	}
-	return s.fill(turned(picture, as)), nil
+	defer picture.free()
+	return s.fill(sized{turned(picture.RGBA, as), picture.chroma}), nil
 }
 
 // decodeSized reads a picture in the model's size.
-func (f format) decodeSized(data []byte, s Spec) (*image.RGBA, error) {
+func (f format) decodeSized(data []byte, s Spec) (sized, error) {
 	if f.contentType == JPEG {
 		if picture, ok := resizeJPEG(data, s); ok {
 			return picture, nil
@@ -85,7 +85,7 @@ func (f format) decodeSized(data []byte, s Spec) (*image.RGBA, error) {
 	}
 	picture, err := f.decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, err
+		return sized{}, err
 	}
 	return resize(picture, s), nil
 }
@@ -112,44 +112,4 @@ func (f format) checkSignature(data []byte) error {
 		}
 	}
 	return inputError(fieldData, "not a %s picture: it does not begin like one", f.name)
-}
-
-// fill turns a picture of the model's size into the model's tensor.
-func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
-	t := s.newTensor()
-	t.Finite = true
-	if s.Channels == 1 {
-		table := s.table(0)
-		t.Finite = isFinite(table)
-		for i := range t.Data {
-			t.Data[i] = table[luma(picture.Pix[4*i:4*i+3])]
-		}
-		return t
-	}
-	pixelStep, channelStep := 1, s.Width*s.Height
-	if s.Layout == profile.NHWC {
-		pixelStep, channelStep = s.Channels, 1
-	}
-	for c := range s.Channels {
-		table, from := s.table(c), c
-		if s.ChannelOrder == profile.BGR {
-			from = 2 - c
-		}
-		t.Finite = t.Finite && isFinite(table)
-		for i := range s.Width * s.Height {
-			t.Data[i*pixelStep+c*channelStep] = table[picture.Pix[4*i+from]]
-		}
-	}
-	return t
-}
-
-// isFinite says whether every pixel turns into a finite number.
-func isFinite(table *[256]float32) bool {
-	return tensor.Tensor{Data: table[:]}.CheckFinite() == nil
-}
-
-// luma is the brightness of an RGB pixel by ITU-R BT.601, rounded to nearest;
-// grey stays what it is.
-func luma(rgb []byte) byte {
-	return byte((19595*uint32(rgb[0]) + 38470*uint32(rgb[1]) + 7471*uint32(rgb[2]) + 1<<15) >> 16)
 }

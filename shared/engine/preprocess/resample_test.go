@@ -15,6 +15,29 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
+// inRGB is a picture in red, green and blue.
+func inRGB(p sized) *image.RGBA {
+	for i := 0; i < len(p.Pix); i += 4 {
+		r, g, b := colors((*[4]byte)(p.Pix[i:]), p.chroma)
+		copy(p.Pix[i:], []byte{within(r), within(g), within(b), 255})
+	}
+	return p.RGBA
+}
+
+// Luma and chroma are red, green and blue as the standard library has them, to one step.
+func TestColors(t *testing.T) {
+	for i := range 1 << 18 {
+		y, cb, cr := byte(i>>12<<2), byte(i>>6<<2), byte(i<<2)
+		r, g, b := colors(&[4]byte{y, cb, cr}, true)
+		wantR, wantG, wantB := color.YCbCrToRGB(y, cb, cr)
+		for c, d := range []int{int(within(r)) - int(wantR), int(within(g)) - int(wantG), int(within(b)) - int(wantB)} {
+			if d < -1 || d > 1 {
+				t.Fatalf("channel %d of %d, %d, %d is off by %d", c, y, cb, cr, d)
+			}
+		}
+	}
+}
+
 // A picture in luma and chroma comes out as its pixels in RGB do, wherever the
 // part that is seen begins. Chroma that changes slowly, as here, is the same at
 // any resolution.
@@ -36,7 +59,7 @@ func TestPlanesComeOutAsPixels(t *testing.T) {
 		rgb := image.NewRGBA(p.Rect)
 		draw.Draw(rgb, rgb.Rect, p, image.Point{}, draw.Src)
 		s := Spec{Width: 31, Height: 17, Channels: 3}
-		got, want := resize(p.SubImage(part), s), resize(rgb.SubImage(part), s)
+		got, want := inRGB(resize(p.SubImage(part), s)), inRGB(resize(rgb.SubImage(part), s))
 		for i, v := range got.Pix {
 			if d := int(v) - int(want.Pix[i]); d < -5 || d > 5 {
 				rt.Fatalf("%v of %v: byte %d is %d, and %d by way of RGB", part, p.SubsampleRatio, i, v, want.Pix[i])
@@ -159,18 +182,19 @@ func TestAJPEGComesOutAsTheStandardLibrarys(t *testing.T) {
 	for _, size := range []image.Point{{30, 20}, {97, 64}, {640, 427}, {500, 1200}, {1500, 1100}} {
 		for _, s := range []Spec{{Width: 56, Height: 48, Channels: 3, Resize: profile.Cover}, {Width: 28, Height: 28, Channels: 3}, {Width: 28, Height: 28, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: 32}} {
 			data := encodeJPEG(t, paint(size.X, size.Y, scene))
-			got, ok := resizeJPEG(data, s)
+			decodedInPart, ok := resizeJPEG(data, s)
 			if !ok {
 				t.Fatalf("%v to %+v: not decoded", size, s)
 			}
+			got := inRGB(decodedInPart)
 			decoded, err := jpeg.Decode(bytes.NewReader(data))
 			if err != nil {
 				t.Fatal(err)
 			}
 			p, v := decoded.(*image.YCbCr), viewOf(decoded.Bounds(), s)
-			want := image.NewRGBA(got.Rect)
-			resample(want, planeOf(p.Y, p.YStride, 1, 1, image.Point{}, v), planeOf(p.Cb, p.CStride, 2, 2, image.Point{}, v), planeOf(p.Cr, p.CStride, 2, 2, image.Point{}, v))
-			toRGB(want)
+			all := sized{image.NewRGBA(got.Rect), true}
+			resample(all.RGBA, planeOf(p.Y, p.YStride, 1, 1, image.Point{}, v), planeOf(p.Cb, p.CStride, 2, 2, image.Point{}, v), planeOf(p.Cr, p.CStride, 2, 2, image.Point{}, v))
+			want := inRGB(all)
 			for i, v := range got.Pix {
 				if d := int(v) - int(want.Pix[i]); d < -4 || d > 4 {
 					t.Fatalf("%v to %+v: byte %d is %d, want %d", size, s, i, v, want.Pix[i])

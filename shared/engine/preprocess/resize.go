@@ -3,6 +3,8 @@ package preprocess
 import (
 	"image"
 	"image/draw"
+	"slices"
+	"sync"
 
 	"github.com/paragon-serving/paragon/shared/engine/preprocess/baseline"
 )
@@ -11,17 +13,38 @@ import (
 // pixels have been averaged. At 2 the average is not seen in the result.
 const spare = 2
 
-// resize returns the picture in the model's size, as 8-bit RGB on black. A
+// sized is a picture in the model's size.
+type sized struct {
+	*image.RGBA
+	chroma bool // pixels are luma and chroma, and not red, green and blue
+}
+
+// newSized has undefined pixels.
+func newSized(s Spec, chroma bool) sized {
+	picture := sizedPictures.Get().(*image.RGBA)
+	n := 4 * s.Width * s.Height
+	picture.Pix, picture.Stride = slices.Grow(picture.Pix[:0], n)[:n], 4*s.Width
+	picture.Rect = image.Rect(0, 0, s.Width, s.Height)
+	return sized{picture, chroma}
+}
+
+// free gives the picture's memory back. It is not used afterwards.
+func (p sized) free() { sizedPictures.Put(p.RGBA) }
+
+var sizedPictures = sync.Pool{New: func() any { return new(image.RGBA) }}
+
+// resize returns the picture in the model's size, with 8 bits a channel, on black. A
 // picture that has the size goes through pixel by pixel.
 //
 // The filter is a triangle that widens as the picture shrinks, which is what
 // training pipelines use. One that looks at four pixels whatever the ratio takes
 // less time, but turns fine patterns of a large photograph into others that the
 // model never saw.
-func resize(picture image.Image, s Spec) *image.RGBA {
+func resize(picture image.Image, s Spec) sized {
 	v := viewOf(picture.Bounds(), s)
-	part, target := v.part(), image.NewRGBA(image.Rect(0, 0, s.Width, s.Height))
+	part := v.part()
 	if at, ok := v.pixels(s); ok {
+		target := newSized(s, false)
 		draw.Draw(target, target.Rect, picture, at, draw.Src)
 		return target
 	}
@@ -32,17 +55,17 @@ func resize(picture image.Image, s Spec) *image.RGBA {
 	}
 	if p, ok := picture.(*image.YCbCr); ok { // a quarter of the work that all its pixels in RGB are
 		sx, sy := subsampling(p.SubsampleRatio)
-		at := p.Rect.Min
-		resample(target, planeOf(p.Y, p.YStride, 1, 1, at, v), planeOf(p.Cb, p.CStride, sx, sy, at, v), planeOf(p.Cr, p.CStride, sx, sy, at, v))
-		toRGB(target)
+		at, target := p.Rect.Min, newSized(s, true)
+		resample(target.RGBA, planeOf(p.Y, p.YStride, 1, 1, at, v), planeOf(p.Cb, p.CStride, sx, sy, at, v), planeOf(p.Cr, p.CStride, sx, sy, at, v))
 		return target
 	}
 	var planes []plane
 	for _, pix := range channels(picture, part) {
 		planes = append(planes, planeOf(pix, part.Dx(), fx, fy, part.Min, v))
 	}
-	resample(target, planes...)
-	opaque(target)
+	target := newSized(s, false)
+	resample(target.RGBA, planes...)
+	opaque(target.RGBA)
 	return target
 }
 
@@ -96,7 +119,7 @@ const mostFiltered = 16
 // resizeJPEG is resize of a JPEG picture of the common kind, which is decoded only
 // as far as the model sees it. It is false for others, and for those of which too
 // much would be left to the filter.
-func resizeJPEG(data []byte, s Spec) (*image.RGBA, bool) {
+func resizeJPEG(data []byte, s Spec) (sized, bool) {
 	var v view
 	picture, ok := baseline.Decode(data, func(width, height int) (image.Rectangle, int) {
 		v = viewOf(image.Rect(0, 0, width, height), s)
@@ -111,38 +134,16 @@ func resizeJPEG(data []byte, s Spec) (*image.RGBA, bool) {
 		return v.part(), shrink
 	})
 	if !ok {
-		return nil, false
+		return sized{}, false
 	}
 	defer picture.Free()
 	var planes []plane
 	for _, p := range picture.Planes {
 		planes = append(planes, planeOf(p.Pix, p.Stride, p.PerX, p.PerY, image.Point{}, v))
 	}
-	target := image.NewRGBA(image.Rect(0, 0, s.Width, s.Height))
-	resample(target, planes...)
-	if len(planes) > 1 {
-		toRGB(target)
-	} else {
-		opaque(target)
-	}
+	target := newSized(s, len(planes) > 1)
+	resample(target.RGBA, planes...)
 	return target, true
-}
-
-// toRGB turns pixels of luma and chroma into RGB, as JFIF defines them.
-func toRGB(picture *image.RGBA) {
-	for i := 0; i+4 <= len(picture.Pix); i += 4 {
-		p := picture.Pix[i : i+4 : i+4]
-		y, cb, cr := int32(p[0])<<16+1<<15, int32(p[1])-128, int32(p[2])-128
-		p[0], p[1], p[2], p[3] = clamp(y+91881*cr), clamp(y-22554*cb-46802*cr), clamp(y+116130*cb), 255
-	}
-}
-
-// clamp is a number with 16 bits after the point as a byte.
-func clamp(v int32) byte {
-	if uint32(v) < 1<<24 {
-		return byte(v >> 16)
-	}
-	return byte(^(v >> 31))
 }
 
 // average shrinks part of a picture by whole factors: each pixel is the mean of fx

@@ -33,7 +33,7 @@ func TestResizeGolden(t *testing.T) {
 		"average-exact": {601, 403, Spec{Width: 32, Height: 32, Channels: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := resize(paint(c.w, c.h, rings), c.spec)
+			got := resize(paint(c.w, c.h, rings), c.spec).RGBA
 			path := filepath.Join("testdata", name+".png")
 			if *update {
 				if err := os.WriteFile(path, encodePNG(t, got), 0o644); err != nil {

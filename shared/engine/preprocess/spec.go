@@ -26,8 +26,17 @@ func (s Spec) Shape() []int64 {
 // elements is the number of elements of that tensor.
 func (s Spec) elements() int { return s.Channels * s.Height * s.Width }
 
-// table gives the element that each pixel value of a channel turns into.
-func (s Spec) table(channel int) *[256]float32 {
+// table has the elements that the values of a channel's pixels turn into, from
+// -darkest on: those beyond 0 and 255 are taken for these.
+type table [colored]float32
+
+// isFinite says whether every pixel turns into a finite number.
+func (t *table) isFinite() bool {
+	return tensor.Tensor{Data: t[:]}.CheckFinite() == nil
+}
+
+// table is that of a channel.
+func (s Spec) table(channel int) *table {
 	scale := s.Scale
 	if scale == 0 {
 		scale = 1.0 / 255
@@ -39,11 +48,12 @@ func (s Spec) table(channel int) *[256]float32 {
 	if len(s.Std) > 0 {
 		std = s.Std[channel]
 	}
-	var t [256]float32
-	for p := range t {
+	var t table
+	for v := range t {
+		p := within(v)
 		// In float64 the product is so near that it rounds to the very float32
 		// that the division gives.
-		t[p] = (float32(float64(p)*scale) - mean) / std
+		t[v] = (float32(float64(p)*scale) - mean) / std
 	}
 	return &t
 }

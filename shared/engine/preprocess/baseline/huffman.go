@@ -22,9 +22,9 @@ const (
 // An entry of several symbols that are read over at once, as many whole ones as
 // tableBits have, up to the end of the block.
 const (
-	passLength = 0x1f // bits that they take; 0 where there is no whole one
-	passEnd    = 0x20 // the last one is the end of the block
-	passSkip   = 8    // from this bit on: coefficients
+	// entryLength has the bits that they take; an entry is 0 where there is no whole one.
+	passEnd  = 0x40 // the last one is the end of the block
+	passSkip = 8    // from this bit on: coefficients
 )
 
 // table decodes the codes of one Huffman table, annex C.
@@ -145,139 +145,141 @@ func extend(v uint64, size uint) int32 {
 
 // long finds the entry of a code that is longer than tableBits, in the next 16
 // bits; 0 when there is none.
-func (t *table) long(next int32) int32 {
+func (t *table) long(next int32) int64 {
 	for length := tableBits + 1; length <= 16; length++ {
 		if next < t.limit[length] {
 			symbol := t.codes[byte(next>>(16-length)+t.first[length])]
 			if t.ac && symbol == 0 {
-				return toEnd<<entrySkip | entryWhole | int32(length)
+				return toEnd<<entrySkip | entryWhole | int64(length)
 			}
-			return int32(symbol&15)<<entrySize | int32(symbol>>4)<<entrySkip | int32(length)
+			return int64(symbol&15)<<entrySize | int64(symbol>>4)<<entrySkip | int64(length)
 		}
 	}
 	return 0
 }
 
-// reader reads bits. The highest n bits of next are not read yet.
+// reader reads the bits of coded data.
 type reader struct {
 	coded []byte
-	at    int // of the first byte that is not in next
-	next  uint64
-	n     uint
+	bits
 }
 
-// fill takes in bytes, so that a symbol with its value is there. It is false
-// behind the end.
-func (r *reader) fill() bool {
-	if r.n < symbolBits {
-		if r.at+8 > len(r.coded) {
-			return false
-		}
-		r.next |= binary.BigEndian.Uint64(r.coded[r.at:]) >> (r.n & 63)
-		r.at += int((63 - r.n) >> 3)
-		r.n |= 56
-	}
-	return true
+// bits are where a reader is. The highest n bits of next are not read yet. They are
+// passed by value, which keeps them in registers.
+type bits struct {
+	at   int // of the first byte that is not in next
+	next uint64
+	n    uint
 }
 
 // symbolBits has the longest code with the longest value after it.
 const symbolBits = 32
 
-// symbol reads a symbol that the table has not whole: e is its entry there, if it has one.
-func (t *table) symbol(r *reader, e int32) (skip int, value int32, ok bool) {
-	if e == 0 {
-		if e = t.long(int32(r.next >> 48)); e == 0 {
-			return 0, 0, false
-		}
+// padding are zeros after an interval, which a reader may take in: after the last
+// one there are enough for a block of the longest symbols, so that only blocks look
+// for the end.
+const padding, endPadding = 16, 64*symbolBits/8 + 2*16
+
+// room reports whether a block may be read.
+func (r *reader) room() bool { return r.at+endPadding-padding <= len(r.coded) }
+
+// filled has at least symbolBits in next.
+func (b bits) filled(coded []byte) bits {
+	if b.n >= symbolBits {
+		return b
 	}
-	length, size := uint(e&entryLength), uint(e>>entrySize)&15
-	value = extend(r.next<<length>>(64-size), size)
-	r.next <<= length + size
-	r.n -= length + size
-	return int(e>>entrySkip) & 127, value, true
+	more := binary.BigEndian.Uint64(coded[b.at:]) >> (b.n & 63)
+	return bits{b.at + int((63-b.n)>>3), b.next | more, b.n | 56}
+}
+
+// without leaves those out that an entry takes.
+func (b bits) without(entry int64) bits {
+	n := uint(entry & entryLength)
+	return bits{b.at, b.next << n, b.n - n}
+}
+
+// entry is that of the symbol, with its value, which the next bits begin with; 0
+// when there is none.
+func (t *table) entry(next uint64) int64 {
+	e := int64(t.table[next>>(64-tableBits)])
+	if e&entryWhole == 0 {
+		return t.longer(e, next)
+	}
+	return e
+}
+
+// longer is the entry of a symbol that has not its value in the table, where its
+// entry is e, or is not there, where e is 0.
+func (t *table) longer(e int64, next uint64) int64 {
+	if e == 0 {
+		e = t.long(int32(next >> 48))
+	}
+	if e&entryWhole != 0 || e == 0 {
+		return e
+	}
+	code, size := uint(e&entryLength), uint(e>>entrySize)&15
+	value := extend(next<<code>>(64-size), size)
+	return int64(value)<<entryValue | e&(127<<entrySkip) | entryWhole | int64(code+size)
 }
 
 // difference reads by how much a mean differs from the one before.
 func (t *table) difference(r *reader) (value int32, ok bool) {
-	if !r.fill() {
-		return 0, false
-	}
-	e := t.table[r.next>>(64-tableBits)]
-	if e&entryWhole == 0 {
-		_, value, ok = t.symbol(r, e)
-		return value, ok
-	}
-	r.next <<= e & entryLength
-	r.n -= uint(e & entryLength)
-	return e >> entryValue, true
+	at := r.filled(r.coded)
+	e := t.entry(at.next)
+	r.bits = at.without(e)
+	return int32(e >> entryValue), e != 0
 }
 
 // coefficients decodes those of a block after the first into b, and returns which
 // is the last that is not zero.
 func (t *table) coefficients(r *reader, b *block, factors *[64]int64) (last int, ok bool) {
-	at := *r // is kept in registers
-	for k := 1; k < 64; k++ {
-		if at.n < symbolBits && !at.fill() {
-			return 0, false
-		}
-		e := t.table[at.next>>(64-tableBits)]
-		skip, value := int(e>>entrySkip)&127, e>>entryValue
+	at, coded, k := r.bits, r.coded, 1
+	for k < 64 {
+		at = at.filled(coded)
+		e := int64(t.table[at.next>>(64-tableBits)])
 		if e&entryWhole == 0 {
-			if skip, value, ok = t.symbol(&at, e); !ok {
+			if e = t.longer(e, at.next); e == 0 {
 				return 0, false
 			}
-		} else {
-			at.next <<= e & entryLength
-			at.n -= uint(e & entryLength)
 		}
-		if k += skip; k > 63 {
-			if k < toEnd { // a run leads beyond the block
-				return 0, false
-			}
-			break
+		at = at.without(e)
+		if k += int(e>>entrySkip) & 127; k > 63 {
+			r.bits = at
+			return k - toEnd - 1, k > toEnd // or a run leads beyond the block
 		}
-		b[places[k]&31] += int64(value) * factors[k]
-		last = k
+		b[places[k]&31] += e >> entryValue * factors[k]
+		k++
 	}
-	*r = at
-	return last, true
+	r.bits = at
+	return 63, true
 }
 
 // pass reads over the coefficients of a block after the first.
-func (t *table) pass(r *reader) bool {
-	for k := 1; k < 64; {
-		if !r.fill() {
-			return false
-		}
-		e := t.passed[r.next>>(64-tableBits)]
-		length, to := uint(e&passLength), k+int(e>>passSkip)
-		if length == 0 || to > 64 || to == 64 && e&passEnd != 0 { // one after the other
-			skip, ok := t.step(r)
-			if k += skip + 1; !ok || k > 64 && k <= toEnd {
+func (t *table) pass(r *reader) (ok bool) {
+	at, coded, k := r.bits, r.coded, 1
+	for k < 64 {
+		at = at.filled(coded)
+		e := int64(t.passed[at.next>>(64-tableBits)])
+		to := k + int(e>>passSkip)
+		if e == 0 || to > 64 || to == 64 && e&passEnd != 0 { // one after the other
+			if e = t.entry(at.next); e == 0 {
 				return false
 			}
-			continue
+			to = k + int(e>>entrySkip)&127 + 1
+			if to > toEnd {
+				e |= passEnd
+			} else if to > 64 {
+				return false
+			}
 		}
-		r.next <<= length
-		r.n -= length
+		at = at.without(e)
 		if e&passEnd != 0 {
-			return true
+			break
 		}
 		k = to
 	}
+	r.bits = at
 	return true
-}
-
-// step reads over one symbol.
-func (t *table) step(r *reader) (skip int, ok bool) {
-	e := t.table[r.next>>(64-tableBits)]
-	if e&entryWhole == 0 {
-		skip, _, ok = t.symbol(r, e)
-		return skip, ok
-	}
-	r.next <<= e & entryLength
-	r.n -= uint(e & entryLength)
-	return int(e>>entrySkip) & 127, true
 }
 
 // used is how many bits are read since a place.
@@ -305,6 +307,7 @@ func (d *decoder) unstuff() bool {
 		coded = append(coded, make([]byte, padding)...)
 		d.coded = coded
 		if marker == markerEnd {
+			d.coded = append(coded, make([]byte, endPadding-padding)...)
 			return true
 		}
 		if marker != markerFirstRestart+byte((len(d.ends)-1)%restarts) {
@@ -312,6 +315,3 @@ func (d *decoder) unstuff() bool {
 		}
 	}
 }
-
-// padding are zeros after an interval, which a reader may take in.
-const padding = 16

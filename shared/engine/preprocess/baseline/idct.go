@@ -158,7 +158,9 @@ func (b *block) restore8(last int, to []byte, stride int) {
 		e0, e1, e2, e3 := even(v[0][0], v[1][0], v[2][0], v[3][0])
 		o0, o1, o2, o3 := odd(v[0][1], v[1][1], v[2][1], v[3][1])
 		lines := to[2*q*stride:]
-		put(lines, lines[stride:], e0+o0, e1+o1, e2+o2, e3+o3, e3-o3, e2-o2, e1-o1, e0-o0)
+		line0, line1 := eight(e0+o0, e1+o1, e2+o2, e3+o3, e3-o3, e2-o2, e1-o1, e0-o0)
+		binary.LittleEndian.PutUint64(lines, line0)
+		binary.LittleEndian.PutUint64(lines[stride:], line1)
 	}
 }
 
@@ -180,20 +182,21 @@ func (b *block) restoreCorner(to []byte, stride int) {
 		e0, e1, e2, e3 := even(v[0], v[2], 0, 0)
 		o0, o1, o2, o3 := odd(v[1], v[3], 0, 0)
 		lines := to[2*q*stride:]
-		put(lines, lines[stride:], e0+o0, e1+o1, e2+o2, e3+o3, e3-o3, e2-o2, e1-o1, e0-o0)
+		line0, line1 := eight(e0+o0, e1+o1, e2+o2, e3+o3, e3-o3, e2-o2, e1-o1, e0-o0)
+		binary.LittleEndian.PutUint64(lines, line0)
+		binary.LittleEndian.PutUint64(lines[stride:], line1)
 	}
 }
 
-// put writes two lines of eight samples, which are the lower and the upper values.
-func put(line0, line1 []byte, y0, y1, y2, y3, y4, y5, y6, y7 int64) {
+// eight are two lines of eight samples, which are the lower and the upper values.
+func eight(y0, y1, y2, y3, y4, y5, y6, y7 int64) (line0, line1 uint64) {
 	const beyond = 0xff000000 * ofBoth // bits that are zero in samples from 0 to 255
 	if uint64(y0|y1|y2|y3|y4|y5|y6|y7)&beyond != 0 {
 		y0, y1, y2, y3 = clamped(y0), clamped(y1), clamped(y2), clamped(y3)
 		y4, y5, y6, y7 = clamped(y4), clamped(y5), clamped(y6), clamped(y7)
 	}
 	left, right := four(y0, y1, y2, y3), four(y4, y5, y6, y7)
-	binary.LittleEndian.PutUint64(line0, left&(1<<upper-1)|right<<upper)
-	binary.LittleEndian.PutUint64(line1, left>>upper|right>>upper<<upper)
+	return left&(1<<upper-1) | right<<upper, left>>upper | right>>upper<<upper
 }
 
 // four are the samples of four numbers, as bytes: those of the lower values in the

@@ -33,7 +33,7 @@ func (d *decoder) scan(want Want) bool {
 	d.layOut(part, shrink, across, down)
 	begin, r := 0, reader{coded: d.coded}
 	for i, end := range d.ends {
-		r.at, r.next, r.n = begin, 0, 0
+		r.bits = bits{at: begin}
 		first := i * every
 		if !d.interval(&r, first, min(first+every, across*down), across) || r.used(begin) > 8*(end-begin) {
 			return false
@@ -96,6 +96,9 @@ func (d *decoder) interval(r *reader, first, last, across int) bool {
 // decode decodes the block in a column and a line of blocks, F.2.2, or reads over
 // it where it is not seen.
 func (c *component) decode(r *reader, dc *int32, x, y int) bool {
+	if !r.room() {
+		return false
+	}
 	difference, ok := c.dc.difference(r)
 	if !ok {
 		return false
