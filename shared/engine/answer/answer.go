@@ -139,6 +139,9 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 		return out, nil
 	}
 	scores, err := h.model.Run(ctx, stack(tensors))
+	for i, at := range from {
+		preprocess.Free(in[at].ContentType, tensors[i])
+	}
 	if err != nil {
 		return nil, &Fault{query.ModelFault, err}
 	}

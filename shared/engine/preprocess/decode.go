@@ -81,12 +81,17 @@ func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits,
 	if len(data) > lim.MaxBytes {
 		return "", lim, inputError(fieldData, "%d bytes are above the limit of %d", len(data), lim.MaxBytes)
 	}
-	name, _, _ := strings.Cut(contentType, ";")
-	name = strings.ToLower(strings.TrimSpace(name))
+	name := bare(contentType)
 	if _, ok := formatOf(name); !ok && name != RawTensor {
 		return "", lim, inputError(fieldType, "%q is not accepted, only %s, %s and %s", contentType, PNG, JPEG, RawTensor)
 	}
 	return name, lim, nil
+}
+
+// bare is a content type without parameters.
+func bare(contentType string) string {
+	name, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(name))
 }
 
 // checkRaw reports whether data has the length of a raw tensor and is no picture.

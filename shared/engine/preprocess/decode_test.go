@@ -232,3 +232,33 @@ func TestBombCostsNothing(t *testing.T) {
 		t.Errorf("%v, and it took %d bytes", err, used)
 	}
 }
+
+// A picture's tensor leaves nothing in the next one that takes its memory, and raw
+// numbers are never given away.
+func TestFree(t *testing.T) {
+	bright, dark := encodePNG(t, paint(16, 16, func(int, int) color.RGBA { return color.RGBA{255, 255, 255, 255} })), encodePNG(t, paint(16, 16, ramp))
+	want, err := Decode(PNG, dark, rgb, Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := floats(make([]float32, 16*16*3)...)
+	for range 100 {
+		for _, in := range []struct {
+			contentType string
+			data        []byte
+		}{{PNG, bright}, {"Image/PNG; charset=binary", bright}, {RawTensor, raw}} {
+			got, err := Decode(in.contentType, in.data, rgb, Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			Free(in.contentType, got)
+		}
+		got, err := Decode(PNG, dark, rgb, Limits{})
+		if err != nil || !slices.Equal(got.Data, want.Data) {
+			t.Fatalf("the next picture is another, or %v", err)
+		}
+	}
+	if !slices.Equal(raw, make([]byte, len(raw))) {
+		t.Error("a picture was written into the caller's numbers")
+	}
+}

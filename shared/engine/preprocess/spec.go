@@ -1,6 +1,8 @@
 package preprocess
 
 import (
+	"sync"
+
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
@@ -58,7 +60,22 @@ func (s Spec) table(channel int) *table {
 	return &t
 }
 
-// newTensor is the tensor for one picture, filled with zeros.
+// newTensor is the tensor for one picture, of undefined numbers.
 func (s Spec) newTensor() tensor.Tensor {
-	return tensor.Tensor{Shape: s.Shape(), Data: make([]float32, s.elements())}
+	n := s.elements()
+	if data, ok := spareNumbers.Get().(*[]float32); ok && cap(*data) >= n {
+		return tensor.Tensor{Shape: s.Shape(), Data: (*data)[:n]}
+	}
+	return tensor.Tensor{Shape: s.Shape(), Data: make([]float32, n)}
+}
+
+// spareNumbers were those of pictures' tensors.
+var spareNumbers sync.Pool
+
+// Free gives back the memory of a tensor that Decode made of data of a content type.
+// The tensor is not used afterwards. Raw numbers stay the caller's.
+func Free(contentType string, t tensor.Tensor) {
+	if _, ok := formatOf(bare(contentType)); ok {
+		spareNumbers.Put(&t.Data)
+	}
 }

@@ -78,6 +78,7 @@ func (c *bareConn) Call(ctx context.Context, input int) error {
 		return err
 	}
 	out, err := c.run.model.Run(ctx, in)
+	preprocess.Free(c.run.w.Kind.ContentType(), in)
 	c.scores = out.Data
 	return err
 }
