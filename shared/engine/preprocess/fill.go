@@ -9,7 +9,7 @@ import (
 func (s Spec) fill(picture sized) tensor.Tensor {
 	t := s.newTensor()
 	if s.Channels == 1 {
-		t.Finite = s.fillGrey(t.Data, picture)
+		t.Finite = s.fillGray(t.Data, picture)
 		return t
 	}
 	var tables [3]*table      // of red, green and blue
@@ -49,8 +49,8 @@ func fillColors(picture sized, tables [3]*table, channels [3][]float32, step int
 	}
 }
 
-// fillGrey writes one channel, and reports whether all of it is finite.
-func (s Spec) fillGrey(to []float32, picture sized) bool {
+// fillGray writes one channel, and reports whether all of it is finite.
+func (s Spec) fillGray(to []float32, picture sized) bool {
 	table := s.table(0)
 	for i := range to {
 		r, g, b := colors((*[4]byte)(picture.Pix[4*i:]), picture.chroma)

@@ -122,8 +122,8 @@ func turn(line0, line1 int64) (column0, column1 int64) {
 }
 
 // lastInCorner is the last coefficient that comes before all others than those in
-// the 4 lines and columns of the lowest frequencies, where every second block of a
-// photograph has all that is not zero.
+// the 4 lines and columns of the lowest frequencies. In them, many blocks have all
+// that is not zero.
 const lastInCorner = 9
 
 // pairs is how many pairs of columns have coefficients up to the last.
