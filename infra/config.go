@@ -18,11 +18,11 @@ import (
 type Pool struct {
 	// InstanceTypes are tried in this order; all have the same vCPUs and architecture.
 	InstanceTypes []string `json:"instance_types"`
-	OnDemandBase  int      `json:"on_demand_base"` // so many workers are never spot
+	OnDemandBase  int      `json:"on_demand_base"` // workers that are never spot
 	SpotPercent   int      `json:"spot_percent"`   // of those above the base
 	Min           int      `json:"min"`
 	Max           int      `json:"max"`
-	Warm          int      `json:"warm"` // so many more are prepared and stopped
+	Warm          int      `json:"warm"` // further workers that are prepared and stopped
 }
 
 // Throttle bounds what the gateway lets through.

@@ -176,7 +176,7 @@ func (s *stack) addFunctions(env map[string]*string) map[string]*string {
 	return env
 }
 
-// digestLetters of a SHA-256 tell one file of a model from another; an environment has
+// digestLetters of a SHA-256 distinguish the files of a model; an environment has
 // little room.
 const digestLetters = 16
 

@@ -77,7 +77,7 @@ func (s *stack) queue(id string, name platform.QueueName, visible float64, behin
 }
 
 // makeIntake puts the HTTP API in front of the workers or the api function:
-// authorised, throttled and logged.
+// authorized, throttled and logged.
 func (s *stack) makeIntake() {
 	api := awsapigatewayv2.NewHttpApi(s.Stack, text("Api"), &awsapigatewayv2.HttpApiProps{
 		ApiName: s.physical("api"), Description: text("Paragon " + s.Config.Stage), CreateDefaultStage: jsii.Bool(false),

@@ -31,7 +31,7 @@ type alarm struct {
 	metric    awscloudwatch.IMetric
 	above     float64 // alarms at this or more
 	below     bool    // alarms below it instead
-	minutes   float64 // for so many in a row
+	minutes   float64 // for how many in a row
 	onMissing awscloudwatch.TreatMissingData
 }
 

@@ -81,7 +81,7 @@ func (a assembly) deployed() map[string]string {
 	return out
 }
 
-// settingFaults compares what functions, machines and the command line are told
+// settingFaults compares what functions, machines and the command line receive
 // of settings with the context. What an operator changes is a parameter, and so
 // a deployment must not own one.
 func settingFaults(a assembly) (bad []string) {

@@ -51,7 +51,7 @@ func profileRules() []rule {
 	}
 }
 
-// bucketFaults looks at every permission for a bucket. A listing is held to the
+// bucketFaults looks at every permission for a bucket. A listing is limited to the
 // prefix by its condition, a reading by its resource: figures alone for the caller who
 // runs no network.
 func bucketFaults(a assembly) (bad []string) {

@@ -88,7 +88,7 @@ func TestStack(t *testing.T) {
 // wholeRules are those of cdk-nag that name no finding: an excuse is of the rule.
 var wholeRules = []string{"AwsSolutions-ELB2", "AwsSolutions-SMG4", "AwsSolutions-SQS3"}
 
-// excuses looks at what the rules of cdk-nag were told to leave be.
+// excuses checks which findings the rules of cdk-nag are set to ignore.
 func excuses(t *testing.T, a assembly) {
 	for _, id := range keys(a.t.Resources) {
 		for _, e := range list(at(a.t.Resources[id].Metadata, "cdk_nag", "rules_to_suppress")) {

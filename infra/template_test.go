@@ -152,7 +152,7 @@ func (t synthesized) statements(role string) (out []map[string]any) {
 	return out
 }
 
-// environment is what a function is told.
+// variables are the environment variables of a function.
 func variables(r *resource) map[string]any {
 	env, _ := r.prop("Environment", "Variables").(map[string]any)
 	return env

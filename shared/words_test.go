@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,15 +74,24 @@ func TestIdentifiersAreTheFieldsWords(t *testing.T) {
 }
 
 // goFiles are the Go files below a folder.
-func goFiles(t *testing.T, root string) (files []string) {
+func goFiles(t *testing.T, root string) []string {
+	t.Helper()
+	return filesBelow(t, root, func(path string) bool { return strings.HasSuffix(path, ".go") })
+}
+
+// filesBelow are the files below a folder that are wanted, by their paths with slashes;
+// what is fetched, built or hidden is not looked through.
+func filesBelow(t *testing.T, root string, wanted func(path string) bool) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch name := d.Name(); {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (name == "node_modules" || name == "cdk.out" || strings.HasPrefix(name, ".")):
+		case d.IsDir() && path != root && (slices.Contains([]string{"node_modules", "cdk.out"}, name) || strings.HasPrefix(name, ".") && name != ".ci"):
 			return filepath.SkipDir
-		case strings.HasSuffix(name, ".go"):
+		case d.IsDir() && filepath.Dir(path) == root && slices.Contains([]string{"bin", "data", "dist", "pools", "release", "site"}, name):
+			return filepath.SkipDir
+		case !d.IsDir() && wanted(filepath.ToSlash(path)):
 			files = append(files, path)
 		}
 		return nil
@@ -133,7 +143,10 @@ func identifiers(of []ast.Expr) (names []*ast.Ident) {
 // written without.
 var phrasesLeftOut = regexp.MustCompile(`(?i)\b(whoever|gone by|held to|foretold|foretells?|told|tells?|telling|so many|so long|of late(?:[,.;:)]|$)|` +
 	`beside|dear|desk|doors?|muster\w*|riddle\w*|at home|a home|the home|homes|surges?|ledgers?|sits?|sift\w*|relieve\w*|resign\w*|crews?|leavers?|` +
-	`outlook|packing|agenda|fates?|standins?)\b`)
+	`outlook|packing|agenda|fates?|standins?|bench|home)\b`)
+
+// termsAllowed have a word that is left out elsewhere, and are a command, a flag or the name of something.
+var termsAllowed = regexp.MustCompile(`(?i)\bbench(?:-peers\w*|-quick)\b|\bmake bench\b|\$home\b|--home-dir\b|\bhome (?:folder|directory)\b`)
 
 // britishSpellings are words in the spelling that is not used: the spelling is American.
 // "Catalogue", "cancelled" and "labelled" are names in the API and in flags, and stay.
@@ -146,7 +159,7 @@ var codeOfPage = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 // checkWords reports the words of a text that are left out.
 func checkWords(t *testing.T, where, text string, leftOut ...*regexp.Regexp) {
 	t.Helper()
-	text = codeOfPage.ReplaceAllString(text, "")
+	text = termsAllowed.ReplaceAllString(codeOfPage.ReplaceAllString(text, ""), "")
 	for _, words := range leftOut {
 		for _, found := range words.FindAllString(text, -1) {
 			t.Errorf("%s says %q", where, found)
@@ -165,29 +178,87 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-// The README, the pages of docs, the description of the API and the web page say none of
-// the words that are left out, and spell in one way.
+// The README, the pages of docs, the description of the API, the web page, help texts of
+// make, dashboards, scripts and scenarios of tests say none of the words that are left out,
+// and spell in one way.
 func TestPagesAreInPlainWords(t *testing.T) {
-	for _, pattern := range []string{"../*.md", "../docs/*.md", "../docs/lab/*.md", "../docs/openapi.yaml", "page/assets/*.html", "page/assets/*.js"} {
-		pages, err := filepath.Glob(pattern)
-		if err != nil || len(pages) == 0 {
-			t.Fatalf("no page is at %s (%v)", pattern, err)
+	byKind := map[string]int{}
+	for _, page := range textFiles(t, "..") {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, page := range pages {
-			if filepath.Base(page) == "uplot.js" {
-				continue // a library, as it comes
-			}
-			text, err := os.ReadFile(page)
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkWords(t, page, string(text), phrasesLeftOut)
-			if filepath.Ext(page) != ".js" { // whose identifiers are no texts
-				checkWords(t, page, string(text), britishSpellings)
-			}
+		text, kind := string(raw), filepath.Ext(page)
+		if filepath.Base(page) == "Makefile" {
+			text = strings.Join(textOfMakefile.FindAllString(text, -1), "\n")
+		}
+		byKind[kind]++
+		checkWords(t, page, text, phrasesLeftOut)
+		if kind != ".js" && kind != ".mjs" { // whose identifiers are no texts
+			checkWords(t, page, nameInQuotes.ReplaceAllString(text, ""), britishSpellings)
+		}
+	}
+	for kind, least := range map[string]int{".md": 40, ".py": 15, ".js": 10, ".mjs": 3, ".html": 1, ".yaml": 2, ".json": 2, ".txtar": 15, ".txt": 20, "": 2} {
+		if byKind[kind] < least {
+			t.Errorf("%d files %q were checked: the rule would hold of nothing", byKind[kind], kind)
 		}
 	}
 }
+
+// textOfMakefile is what people read of one: comments, help texts and what is printed.
+var textOfMakefile = regexp.MustCompile(`(?m)^#.*$|## .*$|'[^'\n]* [^'\n]*'`)
+
+// nameInQuotes is a string without a space: a file or a key, which stays what it is.
+var nameInQuotes = regexp.MustCompile(`"[^" \n]*"`)
+
+// textFiles are the files of texts below a folder, but Go's: those that are written here,
+// without lists of versions, data and libraries.
+func textFiles(t *testing.T, root string) []string {
+	t.Helper()
+	kinds := regexp.MustCompile(`\.(?:md|py|mjs|js|html|css|yaml|toml|txtar|tmpl|sh)$|/(?:Makefile|Dockerfile)$|/testdata/[^/]+\.txt$|/(?:grafana|schema)\.json$`)
+	others := regexp.MustCompile(`/uplot\.|/profiles/.*/testdata/`)
+	return filesBelow(t, root, func(path string) bool { return kinds.MatchString(path) && !others.MatchString(path) })
+}
+
+// Comments of Go files, those of tests too, are in the same words and the same spelling;
+// names of the file itself are no words.
+func TestCommentsAreInPlainWords(t *testing.T) {
+	checked := 0
+	for _, file := range goFiles(t, "..") {
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, file, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ast.IsGenerated(f) {
+			continue
+		}
+		names := map[string]bool{}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if id, ok := n.(*ast.Ident); ok {
+				names[id.Name] = true
+			}
+			return true
+		})
+		for _, comment := range f.Comments {
+			checked++
+			text := strings.Join(strings.Fields(comment.Text()), " ")
+			where := fset.Position(comment.Pos()).String()
+			checkWords(t, where, text, phrasesLeftOut)
+			checkWords(t, where, word.ReplaceAllStringFunc(text, func(w string) string {
+				if names[w] {
+					return ""
+				}
+				return w
+			}), britishSpellings)
+		}
+	}
+	if checked < 10_000 {
+		t.Fatalf("%d comments were checked: the rule would hold of nothing", checked)
+	}
+}
+
+var word = regexp.MustCompile(`\w+`)
 
 // What programs print, log and answer with is said in the same words as the pages: string
 // literals of more than one word, without tests, generated files and tags of fields.

@@ -224,7 +224,7 @@ func countFailedLoad(o *serving.Options, model string, err error) {
 // load opens the catalogue and the engine. Models are loaded when they are first
 // needed, within the memory that they may take; one is loaded now, to know that
 // this worker can answer at all.
-// changed is told of each change of the catalogue.
+// changed receives each change of the catalogue.
 func load(ctx context.Context, o *serving.Options, env func(string) string, changed chan<- struct{}) (*engine.Engine, error) {
 	source, err := models.Open(ctx, env, func(c *profile.Catalogue) (*profile.Catalogue, error) { return stage.Sizes(env, c) })
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/serving"
 )
 
-// environment is what the parent process tells a worker.
+// variables are the environment variables that the parent process sets for a worker.
 func variables(t *testing.T, h *sqlite.Backend) map[string]string {
 	t.Helper()
 	server := httptest.NewServer(sqlite.NewServer(h))
@@ -67,7 +67,7 @@ func submit(t *testing.T, h *sqlite.Backend) string {
 	return m.ID
 }
 
-// A worker over loopback answers a real picture, and leaves when it is told to.
+// A worker over loopback answers a real picture, and leaves when it is asked to.
 func TestAnswersAPictureAndLeaves(t *testing.T) {
 	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {

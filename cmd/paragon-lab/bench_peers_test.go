@@ -13,8 +13,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/peers"
 )
 
-// bench runs the command on the smallest network, for a moment.
-func bench(t *testing.T, args ...string) (*peers.Report, error) {
+// benchPeers runs the command on the smallest network, for a moment.
+func benchPeers(t *testing.T, args ...string) (*peers.Report, error) {
 	t.Helper()
 	var out, progress bytes.Buffer
 	c := newRoot(cli.New(strings.NewReader(""), &out, &progress, func(string) string { return "" }))
@@ -30,7 +30,7 @@ func bench(t *testing.T, args ...string) (*peers.Report, error) {
 }
 
 func TestTheBareLoopIsMeasured(t *testing.T) {
-	r, err := bench(t, "--peers", "bare", "--connections", "1,2")
+	r, err := benchPeers(t, "--peers", "bare", "--connections", "1,2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +48,11 @@ func TestTheBareLoopIsMeasured(t *testing.T) {
 // A run goes on from the results that were kept, and not from others.
 func TestResultsAreKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kept.json")
-	first, err := bench(t, "--peers", "bare", "--connections", "1", "--keep", file)
+	first, err := benchPeers(t, "--peers", "bare", "--connections", "1", "--keep", file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := bench(t, "--peers", "bare", "--connections", "1", "--keep", file, "--rounds", "2")
+	second, err := benchPeers(t, "--peers", "bare", "--connections", "1", "--keep", file, "--rounds", "2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestResultsAreKept(t *testing.T) {
 	if len(one) != 1 || len(two) != 2 || !reflect.DeepEqual(one[0], two[0]) || two[1].Number != 2 {
 		t.Errorf("after %+v came %+v", one, two)
 	}
-	if _, err := bench(t, "--peers", "bare", "--connections", "2", "--keep", file); err == nil || !strings.Contains(err.Error(), "other measurements") {
+	if _, err := benchPeers(t, "--peers", "bare", "--connections", "2", "--keep", file); err == nil || !strings.Contains(err.Error(), "other measurements") {
 		t.Errorf("results with other connections were gone on with: %v", err)
 	}
 }
@@ -68,7 +68,7 @@ func TestResultsAreKept(t *testing.T) {
 // Paragon is brought up, agrees with the bare loop and is measured; a peer that
 // is not installed stands in the report and keeps nobody from being measured.
 func TestParagonIsMeasuredWhenOthersAreMissing(t *testing.T) {
-	r, err := bench(t, "--peers", "bare,ray,paragon", "--connections", "2", "--venvs", t.TempDir(),
+	r, err := benchPeers(t, "--peers", "bare,ray,paragon", "--connections", "2", "--venvs", t.TempDir(),
 		"--paragon", "../../bin/paragon", "--servers", "../../shared/lab/peers/servers")
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{[]string{"--rounds", "0"}, "rounds"}, {[]string{"--seconds", "0"}, "seconds"},
 		{[]string{"--models", "efficientnet-lite0:jpeg", "--pool", "not-there"}, "pool-imagenet"},
 	} {
-		if _, err := bench(t, append([]string{"--peers", "bare"}, tc.args...)...); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := benchPeers(t, append([]string{"--peers", "bare"}, tc.args...)...); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%v: %v, want an error of %s", tc.args, err, tc.want)
 		}
 	}

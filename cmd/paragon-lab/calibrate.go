@@ -132,7 +132,7 @@ func (f *calibrateFlags) toPlay() ([]namedTrace, error) {
 	return []namedTrace{{"flash crowd", demo.Crowd(f.rate, f.length)}, {"day", f.shaped(day)}, {"rush hours", f.shaped(rush)}}, nil
 }
 
-// shaped is a trace whose rate is so many times the lowest at a part of it, 0 to 1.
+// shaped is a trace whose rate at a part of it, 0 to 1, is a multiple of the lowest.
 func (f *calibrateFlags) shaped(times func(at float64) float64) arrivals.Trace {
 	t := arrivals.Trace{Step: time.Second, Counts: make([]float64, int(f.length/time.Second))}
 	for i := range t.Counts {

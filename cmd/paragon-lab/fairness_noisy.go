@@ -23,7 +23,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/priority"
 )
 
-// neighbour is what runs beside the quiet caller during a stretch.
+// neighbour is what runs at the same time as the quiet caller during a stretch.
 type neighbour interface {
 	start(ctx context.Context) error
 	// wait returns what the noisy caller saw; nil without one.

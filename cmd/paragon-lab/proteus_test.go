@@ -12,7 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/proteus"
 )
 
-// The exit status tells whether the goal is met; the page is written either way.
+// The exit status says whether the goal is met; the page is written either way.
 func TestProteusFailsBelowItsGoal(t *testing.T) {
 	for _, c := range []struct {
 		late, accuracy float64

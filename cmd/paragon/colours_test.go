@@ -33,7 +33,7 @@ func printed(t *testing.T, force string, args ...string) string {
 	return strings.ReplaceAll(term.Out.String(), server.URL, "http://server")
 }
 
-// Forced colours change nothing but colours, and JSON has none.
+// Forced colors change nothing but colors, and JSON has none.
 func TestColours(t *testing.T) {
 	for command, want := range map[string]string{
 		"status":         "\x1b[1mPOOL",

@@ -251,7 +251,7 @@ func (f *costFlags) carriers(rate float64) float64 {
 
 // least is what a month costs with a front at a rate, by the cheapest fleet: as
 // many workers as carry it, or none where the api function stands in front. At
-// least so many workers are there anyway. Pool and limits are as large as the rate
+// least the number given as anyway is there. Pool and limits are as large as the rate
 // needs, whatever the deployment's are.
 func (f *costFlags) least(front pricing.Front, anyway float64) func(rate float64) float64 {
 	return func(rate float64) float64 {

@@ -19,7 +19,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
-// tuned is a stage with some settings, and ticks so many seconds ago.
+// tuned is a stage with some settings, and the seconds since its ticks.
 type tuned struct {
 	values map[string]float64
 	ago    []float64
@@ -62,7 +62,7 @@ func TestGapsBetweenTicksAreFound(t *testing.T) {
 	}
 }
 
-// oracle answers queries: each takes so many ms, the first on a cold function.
+// oracle answers queries: each takes a number of ms, the first on a cold function.
 type oracle struct {
 	kinds []query.RunnerKind // of the strict ones, in turn
 	err   error

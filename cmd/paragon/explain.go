@@ -140,7 +140,7 @@ func requested(n query.Need) string {
 	return cli.OneLine(strings.Join(parts, ", "))
 }
 
-// printCandidates prints at most so many candidates as a table.
+// printCandidates prints at most that number of candidates as a table.
 func printCandidates(term *cli.Terminal, all []selection.Candidate, most int) error {
 	w := term.Table()
 	w.Header("MODEL\tON\tLATENCY\tACCURACY\t$ PER MILLION\tWHY")

@@ -11,7 +11,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/client/clienttest"
 )
 
-// Each command tells the server one fault, and prints how things then are.
+// Each command requests one fault of the server, and prints the faults then in force.
 func TestFaultCommands(t *testing.T) {
 	var call string
 	var sent api.Fault

@@ -101,7 +101,7 @@ func keepModel(h *api.History, model string) error {
 	return nil
 }
 
-// printModelLoads prints at most so many models.
+// printModelLoads prints the first models, most at the most.
 func printModelLoads(w *cli.Table, models []api.ModelLoad, most int) {
 	w.Header("MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\t$ PER MILLION")
 	for _, m := range models[:min(most, len(models))] {

@@ -119,7 +119,7 @@ func (t *logTail) known(name string) error {
 	return cli.Usagef("--process is %q: the log has no line of such a process; it has lines of: %s%s", name, strings.Join(all, ", "), cli.Meant(name, all))
 }
 
-// last returns the last lines that a filter takes, at most so many, of the files of a
+// last returns the last lines that a filter takes, at most a given number, of the files of a
 // log, the oldest first. read continues after them. fs.ErrNotExist when there is no file.
 func (t *logTail) last(files [2]string, filter logFilter, most int) (out []logLine, err error) {
 	t.processes = map[string]bool{}

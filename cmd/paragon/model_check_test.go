@@ -13,8 +13,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
-// A file that is too large is refused with its size and the bound, in units that tell
-// them apart from nothing.
+// A file that is too large is refused with its size and the bound, in units in which the two
+// differ.
 func TestFilesThatAreTooLarge(t *testing.T) {
 	for _, tc := range []struct {
 		bytes, limit int64

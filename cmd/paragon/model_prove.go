@@ -191,7 +191,7 @@ func (s stageModels) job(holding []sizing.Holding) measure.FunctionJob {
 }
 
 // byFunctions runs a model on each of the generic functions that hold it. A run that
-// gives no answer is a proof too; an error is of one that told nothing.
+// gives no answer is a proof too; an error is of one that proved nothing.
 func (s stageModels) byFunctions(ctx context.Context, in measure.Invoker, m *profile.Model, holding []sizing.Holding, now time.Time) (r measure.Report, why string, err error) {
 	sample, err := modelcheck.SampleOf(m, func() ([]byte, error) { return s.ONNX(m) })
 	if err != nil {

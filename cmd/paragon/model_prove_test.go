@@ -87,7 +87,7 @@ func (l *genericFunctions) Invoke(_ context.Context, function string, payload []
 
 // A model that was added is offered once generic functions of each size have answered
 // with it, and its times there are known then. One that gives no answer stays aside
-// with the reason, and what tells nothing changes nothing.
+// with the reason, and a run that proves nothing changes nothing.
 func TestAModelIsOfferedOnceFunctionsHaveRunIt(t *testing.T) {
 	for _, tc := range []struct {
 		name    string

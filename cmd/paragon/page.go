@@ -85,7 +85,7 @@ func runPage(ctx context.Context, term *cli.Terminal, port int, since time.Durat
 }
 
 // pageHandler serves the page's files to everybody on this machine, and what they ask
-// for to whoever has the token. Compared is what other schemes would have cost.
+// for to every holder of the token. Compared is what other schemes would have cost.
 func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token, compared func() *api.Savings) (http.Handler, error) {
 	stage, _ := term.Place()
 	if stage == "" {

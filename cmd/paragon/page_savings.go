@@ -17,7 +17,7 @@ import (
 // the arrivals from CloudWatch, which costs something, and uses a core for some seconds.
 const comparedEvery = time.Hour
 
-// compareForPage compares the cost of the newest so long of a stage once an hour, until the
+// compareForPage compares the cost of the last length of a stage's time once an hour, until the
 // context ends, and returns what gives the newest comparison; nil where nothing is compared.
 func compareForPage(ctx context.Context, term *cli.Terminal, length time.Duration) func() *api.Savings {
 	stage, _ := term.Place()
@@ -31,7 +31,7 @@ func compareForPage(ctx context.Context, term *cli.Terminal, length time.Duratio
 	return latest.Now
 }
 
-// compareNow compares the newest so long of a stage. Where it cannot, the verdict says why.
+// compareNow compares the last length of a stage's time. Where it cannot, the verdict says why.
 func compareNow(ctx context.Context, term *cli.Terminal, stage string, length time.Duration) api.Savings {
 	s, err := openCompared(ctx, term, stage)
 	if err == nil {

@@ -1,4 +1,4 @@
-// Opens the page of a stage in an account in a browser. The Go test beside it serves the page
+// Opens the page of a stage in an account in a browser. The Go test of the same folder serves the page
 // and names it in PAGE_URL.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

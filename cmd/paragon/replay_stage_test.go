@@ -27,7 +27,7 @@ import (
 )
 
 // stageWith makes an account with the stage dev, which saw twelve queries a
-// second, a quarter of them strict, for so many seconds from each moment on.
+// second, a quarter of them strict, for some seconds from each moment on.
 func stageWith(t *testing.T, seconds int, from ...time.Time) {
 	t.Helper()
 	backend := stageDev(t)

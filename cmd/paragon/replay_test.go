@@ -23,7 +23,7 @@ import (
 var recordedAt = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
 // backendWith is the data folder of a backend that is open and has seen twelve
-// queries a second for so many seconds, a quarter of them strict.
+// queries a second for some seconds, a quarter of them strict.
 func backendWith(t *testing.T, seconds int) string {
 	t.Helper()
 	folder := t.TempDir()

@@ -148,7 +148,7 @@ const (
 	warmUp = 20 * time.Minute
 )
 
-// compare compares the newest so long of which the stage has counted all.
+// compare compares the newest period of the given length of which the stage has counted all.
 func (s *comparedStage) compare(ctx context.Context, length time.Duration) (*api.Savings, error) {
 	p, err := s.read(ctx, s.now().Add(-countedLate-length), s.now())
 	if err != nil {

@@ -69,7 +69,7 @@ func simulatedHour(t *testing.T, term *terminal, backend platform.Backend, now t
 }
 
 // The cost of a stage in an account is compared with other schemes within the error of its
-// own past: what it counted, beside the simulation of the scheme that ran.
+// own past: what it counted, compared with the simulation of the scheme that ran.
 func TestSavingsOfAStage(t *testing.T) {
 	backend, now := stageDev(t), time.Now().UTC()
 	from, to := comparedHour(now)

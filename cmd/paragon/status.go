@@ -160,7 +160,7 @@ func endedLine(e *api.WorkersEnded) string {
 }
 
 // printSavings prints what other schemes would have cost, as intervals, or why
-// that is not known; of the simulated ones so many, the cheapest.
+// that is not known; of the simulated ones the cheapest, most at the most.
 func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 	if s == nil {
 		return

@@ -43,7 +43,7 @@ stays in force and paragon status reports the invalid one.`,
 	return c
 }
 
-// newTuneVerbCommand makes one of the commands below tune, which takes so many
+// newTuneVerbCommand makes one of the commands below tune, which takes a fixed number of
 // arguments.
 func newTuneVerbCommand(term *cli.Terminal, use, short, example string, args int, run func(context.Context, *cli.Terminal, tuner, []string) error) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),

@@ -63,7 +63,7 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// bill keeps what it is told, once it can be reached.
+// bill keeps what is reported to it, once it can be reached.
 type bill struct {
 	platform.Metrics
 	points []platform.Point

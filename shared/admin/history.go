@@ -45,7 +45,7 @@ const mostBytes = 96_000
 // and the api function has little. It is a multiple of the rows of a step of an answer.
 const rowsRead = 60
 
-// Past is what became of the queries of the last so long, step by step, of one
+// Past is what became of the queries of the last length, step by step, of one
 // task and model when they are named. ErrUnknown where no rows are kept.
 func (a *Archive) Past(ctx context.Context, length time.Duration, task, model string) (api.History, error) {
 	if a.Timeline == nil {

@@ -307,7 +307,7 @@ func TestALimitLeavesTheRest(t *testing.T) {
 	}
 }
 
-// slowQueues take so long to hand out letters that leases end meanwhile.
+// slowQueues hand out letters slowly: leases end meanwhile.
 type slowQueues struct {
 	platform.Queues
 	pass func(time.Duration)
@@ -318,7 +318,7 @@ func (q slowQueues) Receive(ctx context.Context, from platform.QueueName, limit 
 	return q.Queues.Receive(ctx, from, limit, lease, wait)
 }
 
-// A look that outlasts what it holds tells each letter once, and ends.
+// A read that outlasts its leases reports each letter once, and ends.
 func TestALongReadReportsEachLetterOnce(t *testing.T) {
 	d := newFixture(t)
 	const letters = 35

@@ -43,7 +43,7 @@ func TestUsageIsSortedByCost(t *testing.T) {
 	}
 }
 
-// What one owner is told has nothing of the others, not even in a sum.
+// What is reported to one owner has nothing of the others, not even in a sum.
 func TestUsageOfOneOwner(t *testing.T) {
 	s := usageOf(owned("ann", "t", tally.Counts{Answered: 1}), owned("bob", "t", tally.Counts{Answered: 2}), owned("", "t", tally.Counts{Answered: 4}))
 	got, err := s.Usage(t.Context(), 1, "ann")

@@ -6,8 +6,8 @@ const (
 	LaunchFails = "launch-fails" // the next launch is refused
 	NeverReady  = "never-ready"  // what is launched boots for ever
 	SlowBoot    = "slow-boot"    // what is launched takes so much longer to boot
-	DieAfter    = "die-after"    // what is launched is killed so long after it came up
-	SpotAfter   = "spot-after"   // what is launched gets a spot notice so long after it came up
+	DieAfter    = "die-after"    // what is launched is killed some time after it came up
+	SpotAfter   = "spot-after"   // what is launched gets a spot notice some time after it came up
 	SpotNotice  = "spot-notice"  // a worker that runs gets one now
 	Group       = "group"        // the group has other limits
 )

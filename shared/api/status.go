@@ -71,9 +71,9 @@ type BackendStatus struct {
 
 // WorkersEnded are worker processes that ended although nothing asked them to.
 type WorkersEnded struct {
-	Count   int       `json:"count"`   // in the last so many minutes
-	Minutes float64   `json:"minutes"` // see Count
-	At      time.Time `json:"at"`      // of the newest, as are the following
+	Count   int       `json:"count"` // in the last Minutes
+	Minutes float64   `json:"minutes"`
+	At      time.Time `json:"at"` // of the newest, as are the following
 	Worker  string    `json:"worker"`
 	Why     string    `json:"why"` // how the process ended, and the line of its output that says why
 }

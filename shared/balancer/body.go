@@ -38,7 +38,7 @@ func (d *body) release() {
 }
 
 // outlive keeps the body until a target that may still read it has closed its
-// connection: its process ended, or it learnt that nobody waits.
+// connection: its process ended, or it learned that nobody waits.
 func (d *body) outlive(l *link) {
 	d.users.Add(1)
 	go func() {

@@ -17,9 +17,9 @@ type Ends interface {
 	PutRecord(ctx context.Context, r query.Record) (held query.Record, won bool, err error)
 }
 
-// Consumer makes the callbacks that messages tell of. Two messages of a query at least
+// Consumer makes the callbacks that messages name. Two messages of a query at least
 // come, in any order: one that was sent before the query was accepted, and one by
-// whoever stored its record. Whichever comes first claims the callback and makes it; the
+// the process that stored its record. Whichever comes first claims the callback and makes it; the
 // others find on the record that it is made. All that is exported is required.
 type Consumer struct {
 	Caller

@@ -185,7 +185,7 @@ func inOrder(n int) (out []int) {
 	return out
 }
 
-// runs delivers every second until nothing waits, for so long at most.
+// runs delivers every second until nothing waits, for most at the longest.
 func (a *account) runs(ctx context.Context, c *Consumer, most time.Duration) {
 	for end := a.now.Add(most); len(a.sent) > 0 && a.now.Before(end); a.wait(time.Second) {
 		a.deliver(ctx, c, inOrder)
@@ -232,7 +232,7 @@ func TestAnyMessagesMakeOneCall(t *testing.T) {
 	})
 }
 
-// failsFirst answers so many calls to a query with 500, and the others with 200.
+// failsFirst answers the first n calls to a query with 500, and the others with 200.
 func failsFirst(n int) func(id string, call int) int {
 	return func(_ string, call int) int {
 		if call <= n {
@@ -243,7 +243,7 @@ func failsFirst(n int) func(id string, call int) int {
 }
 
 // Wherever a process dies, the callback is made: with the message alone that was sent
-// before the query was accepted, whoever stored the record or made the call.
+// before the query was accepted, whichever process stored the record or made the call.
 func TestNoDeathLosesACallback(t *testing.T) {
 	for _, failing := range []int{0, 2} {
 		for _, ended := range []bool{true, false} {

@@ -16,7 +16,7 @@ import (
 // modelsPath is where a machine is given models.
 const modelsPath = "local/models"
 
-// AddModel has a machine serve a model, whose file of so many bytes is sent as it
+// AddModel has a machine serve a model, whose file, of size bytes, is sent as it
 // is read. It is not tried again: the file is read once. A *Problem says what is
 // wrong with the model, and then nothing has changed.
 func (c *Client) AddModel(ctx context.Context, o api.ModelOrder, file io.Reader, size int64) (api.AddedModel, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
-// arrived puts so many strict queries that came at a time, with what they ask for.
+// arrived puts n strict queries that came at a time, with what they ask for.
 func (s *stage) arrived(at time.Time, n, serviceMS float64) {
 	s.Helper()
 	check(s.T, s.cloud.Metrics.Put(s.Context(),
@@ -18,7 +18,7 @@ func (s *stage) arrived(at time.Time, n, serviceMS float64) {
 		platform.Point{Metric: telemetry.ArrivalWork.Name, At: at, Value: n * serviceMS}))
 }
 
-// runAt lets a time pass in which so many queries come each second.
+// runAt lets a time pass in which n queries come each second.
 func (s *stage) runAt(d time.Duration, n, serviceMS float64) {
 	s.Helper()
 	for range int(d / (10 * time.Second)) {

@@ -87,7 +87,7 @@ func (l *large) controller() *control.Controller {
 	})
 }
 
-// report has every worker tell that it is idle.
+// report has every worker report that it is idle.
 func (l *large) report() {
 	for i := range 2000 {
 		r := platform.WorkerReport{ID: fmt.Sprintf("w%d", i), Pool: pool, State: platform.Ready, At: l.now, Runners: 2, IdleSince: l.now.Add(-time.Minute)}
@@ -160,7 +160,7 @@ func (p *peak) watch(b *testing.B) (ended func()) {
 }
 
 // mostResident is VmHWM: the most of this process that was in memory, in bytes;
-// 0 where the system does not tell.
+// 0 where the system does not report it.
 func mostResident() uint64 {
 	raw, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(raw)) {

@@ -127,8 +127,8 @@ func poolOf(c fleet.Census, runnersEach int, work workload.Backlog) procurement.
 	return p
 }
 
-// needed is how many of the ready workers the load would fill, with so many
-// queries on the queues.
+// needed is how many of the ready workers the load would fill, with some
+// queries waiting on the queues.
 func needed(ready []fleet.Report, runnersEach, waiting int) int {
 	used := 0.0
 	for _, w := range ready {

@@ -29,7 +29,7 @@ func TestHowQueriesEnd(t *testing.T) {
 	}
 }
 
-// Missing workers are told from those that are not asked for, and failed launches
+// Missing workers are distinguished from those that are not asked for, and failed launches
 // from slow ones.
 func TestWhoIsMissing(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -38,7 +38,7 @@ func (r *rig) decisionsSince(at time.Time) (out []decision.Record) {
 	return out
 }
 
-// load puts so many arrivals a second for so many seconds.
+// load puts arrivals for some seconds, the same number in each.
 func (r *rig) load(seconds int, each float64) {
 	r.Helper()
 	for range seconds {

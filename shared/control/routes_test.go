@@ -33,7 +33,7 @@ func (t traffic) Turn(_ context.Context, toWorkers bool) error {
 	return nil
 }
 
-// drains notes when workers were told to leave.
+// drains notes when workers were asked to leave.
 type drains struct {
 	platform.Fleet
 	at  time.Time
@@ -93,7 +93,7 @@ func TestReconcileTurnsRequests(t *testing.T) {
 	}
 }
 
-// The last worker is told to leave ten seconds after the requests were turned
+// The last worker is asked to leave ten seconds after the requests were turned
 // from it, and not at all when they could not be.
 func TestTheLastWorkerLeavesAfterItsRequests(t *testing.T) {
 	for name, fails := range map[string]error{"turned": nil, "not turned": errors.New("down")} {

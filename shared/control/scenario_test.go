@@ -99,7 +99,7 @@ func (s *stage) do(words []string) error {
 	case "capacity": // capacity N: there are no more workers to be had
 		_, err := fmt.Sscan(rest[0], &s.capacity)
 		return err
-	case "warm": // warm N: so many instances are stopped
+	case "warm": // warm N: N instances are stopped
 		n, err := strconv.Atoi(rest[0])
 		s.warmSince = make([]time.Time, n)
 		return err
@@ -161,11 +161,11 @@ func (s *stage) expect(words []string) error {
 	last := rs[len(rs)-1]
 	text := strings.Join(words[1:], " ")
 	switch words[0] {
-	case "asked": // expect asked N [M]: so many workers are asked for
+	case "asked": // expect asked N [M]: N workers are asked for
 		return within(words[1:], last.Action.To)
 	case "ready":
 		return within(words[1:], last.Case.Snapshot.Pool.Ready)
-	case "most": // expect most N: never more than so many were asked for
+	case "most": // expect most N: never more than N were asked for
 		most := 0
 		for _, r := range rs {
 			most = max(most, r.Action.To)
@@ -177,7 +177,7 @@ func (s *stage) expect(words []string) error {
 		return holds(string(last.Outcome), text)
 	case "strict":
 		return holds(string(last.Action.Strict), text)
-	case "told": // expect told TEXT: somewhere in the last explanation
+	case "explained": // expect explained TEXT: somewhere in the last explanation
 		return holds(plain(last), text)
 	case "once": // expect once TEXT: in some explanation
 		for _, r := range rs {
@@ -230,7 +230,7 @@ func times(rs []decision.Record, which string) int {
 	return n
 }
 
-// story tells the ticks so far, those that say the same once.
+// story lists the ticks so far, those that say the same once.
 func (s *stage) story() string {
 	var b strings.Builder
 	before := ""

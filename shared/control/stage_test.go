@@ -23,7 +23,7 @@ import (
 )
 
 // stage is a stage in a bubble: the backend of one machine, workers that come and
-// go as they are told, and load. A worker answers 20 queries a second.
+// go as the controller asks, and load. A worker answers 20 queries a second.
 type stage struct {
 	*testing.T
 	backend *sqlite.Backend
@@ -195,7 +195,7 @@ func (s *stage) report(w platform.WorkerReport, busy bool) {
 	}
 }
 
-// begin makes so many workers ready at once.
+// begin makes n workers ready at once.
 func (s *stage) begin(n int) {
 	check(s.T, s.cloud.Fleet.SetDesired(s.Context(), pool, n))
 	for range n {
@@ -350,7 +350,7 @@ func (q queues) Depth(_ context.Context, name platform.QueueName) (platform.Dept
 	return platform.Depth{}, nil
 }
 
-// metrics spoil what is read, as they are told.
+// metrics spoil what is read, in the ways that are set.
 type metrics struct {
 	platform.Metrics
 	s *stage

@@ -106,7 +106,7 @@ type bad struct {
 	wrong   bool // as callers say of each of its answers; of the other version's all say right
 }
 
-// answers has a worker answer queries until ctx ends: every ten seconds so many by each
+// answers has a worker answer queries until ctx ends: every ten seconds a number by each
 // version.
 func (r *rig) answers(ctx context.Context, canary, served int, b bad) {
 	book, votes := tally.NewBook(time.Now()), 0

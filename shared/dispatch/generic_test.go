@@ -28,7 +28,7 @@ func withAdded(t *testing.T) *profile.Catalogue {
 	return out
 }
 
-// A model without functions of its own is answered by a generic one, which is told of
+// A model without functions of its own is answered by a generic one, which gets the name of
 // the file; the time of its load is a cold start's.
 func TestAnAddedModelIsAnsweredByAGenericFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -45,7 +45,7 @@ type functions struct {
 	names  []string
 	busy   int
 	most   int                     // at once
-	asked  func(inference.Request) // when set, told of every request
+	asked  func(inference.Request) // when set, called with every request
 }
 
 func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (platform.Invocation, error) {

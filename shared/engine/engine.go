@@ -100,7 +100,7 @@ func (e *Engine) LibraryVersion() string { return e.lib.Version() }
 func (e *Engine) Runners() int { return e.runners }
 
 // Load prepares the ONNX file whose bytes are given; they may be dropped
-// afterwards. One inference goes on so many threads; below 1 stands for 1. More help
+// afterwards. One inference runs on that number of threads; below 1 stands for 1. More help
 // only a process that runs one inference at a time. The same name, bytes and threads give
 // the same Model, loaded once however many goroutines ask; a failure is forgotten, so that
 // the next call tries again. ctx ends the wait for another goroutine's load; a load that has begun

@@ -162,7 +162,7 @@ func TestWhatOthersSawFailOnFunctionsIsObeyed(t *testing.T) {
 	}
 }
 
-// A model that could not be run here is not chosen, and whoever asks for it hears why. A
+// A model that could not be run here is not chosen, and a query that names it is refused with the reason. A
 // task is ready as long as one of its models is offered.
 func TestWithheldModelsAreNeitherChosenNorReady(t *testing.T) {
 	c := catalogue()

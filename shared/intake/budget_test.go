@@ -98,7 +98,7 @@ func TestAQueryThatWasTurnedAwayUsesUpNoKey(t *testing.T) {
 	}
 }
 
-// stage is a service with a budget whose ticks tell what is left of the hour.
+// stage is a service with a budget whose ticks report what is left of the hour.
 type stage struct{ testService }
 
 func newStage(t *testing.T) stage {

@@ -18,7 +18,7 @@ import (
 // crowd is a service whose platform many processes use.
 type crowd []*Service
 
-// newCrowd returns so many processes that take queries in over one platform.
+// newCrowd returns a number of processes that take queries in over one platform.
 func newCrowd(t *testing.T, processes int, change func(*Config)) (testService, crowd) {
 	t.Helper()
 	first := newTestService(t, change)
@@ -64,7 +64,7 @@ func (c crowd) burst(t *testing.T, queries int, r Request, w Terms) map[string]i
 }
 
 // late is where a query goes that has no slot in time and got no lease to overflow:
-// so many at once may find the shared counter taken.
+// when many ask at once the shared counter may be taken.
 const late = "late"
 
 // placed is where a query was sent, or late.

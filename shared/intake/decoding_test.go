@@ -20,7 +20,7 @@ var (
 	blackAndWhite     = color.Palette{color.Black, color.White} // a bit a pixel: quick to encode
 )
 
-// blankPicture is a PNG of one colour, m: a small file, however many pixels it has.
+// blankPicture is a PNG of one color, m: a small file, however many pixels it has.
 func blankPicture(t testing.TB, m image.Image) query.Input {
 	t.Helper()
 	var b bytes.Buffer

@@ -53,7 +53,7 @@ func (d testService) answered(t *testing.T, owner string) query.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Settle() // what was learnt is read in the background
+	d.Settle() // what was learned is read in the background
 	return d.ended(t, got.Record, query.Outcome{
 		State: query.Succeeded, FinishedAt: d.clock.now(), Result: &query.Result{Label: "1", Index: 1, Scores: []float32{0, 1}},
 	})

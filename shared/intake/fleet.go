@@ -40,7 +40,7 @@ func newFleetView(pools []Pool, c profile.CatalogueSource, answers func(pool str
 const refreshTime = 5 * time.Second
 
 // newViews caches the fleet view for view_seconds. A process that had nothing to
-// do for so long that the workers of its view count as gone waits for a new one.
+// do until the workers of its view count as gone waits for a new one.
 func (s *Service) newViews() *cache.Cache[platform.FleetView] {
 	return cache.New(cache.Options[platform.FleetView]{
 		Fetch: s.readView, Timeout: refreshTime, Now: s.Now,
@@ -141,7 +141,7 @@ func (f *fleetView) update(v platform.FleetView) {
 	}
 }
 
-// lines is over how many lines the strict work for so many runners is spread.
+// lines is over how many lines the strict work for a number of runners is spread.
 func (f *fleetView) lines(runners int) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

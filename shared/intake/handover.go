@@ -10,13 +10,13 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// apart reports whether an input of so many bytes is handed over apart from its message.
+// apart reports whether an input of that many bytes is handed over apart from its message.
 func (s *Service) apart(bytes int) bool {
 	return s.Inputs != nil && bytes > platform.MessageInputBytes
 }
 
 // withHandOver adds to the times of the ways through queues what it takes to hand
-// over an input of so many bytes. What is answered in its request pays nothing of it.
+// over an input of that many bytes. What is answered in its request pays nothing of it.
 func (s *Service) withHandOver(set settings.Settings, bytes int) settings.Settings {
 	if s.apart(bytes) {
 		set.PathMS += pricing.HandOverMS

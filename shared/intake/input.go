@@ -32,7 +32,7 @@ func (s *Service) InlineLimit(set settings.Settings) int {
 	return limit
 }
 
-// BodyLimit is the most bytes of a request's body that holds an input of so many
+// BodyLimit is the most bytes of a request's body that holds an input of encoded
 // bytes as it is encoded there. An input that its encoding makes too large for
 // some way here is uploaded, or sent as it is.
 func (s *Service) BodyLimit(encoded int) int {
@@ -135,7 +135,7 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 }
 
 // NewUpload makes a place for an input that is too large for a message. Its
-// bytes, when they are given, bound the upload; some backends take exactly so many.
+// bytes, when they are given, bound the upload; some backends take exactly this number.
 func (s *Service) NewUpload(ctx context.Context, owner, contentType string, bytes float64) (platform.Upload, error) {
 	if !Supported(contentType) {
 		return platform.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not accepted, only: %s",

@@ -19,7 +19,7 @@ import (
 // target has not answered by that moment and does not answer at all.
 
 // KeepAfter is after how long without an answer from elsewhere this process takes a
-// request whose caller waits for so long: while a function still keeps the bound of a
+// request whose caller waits for the time waits: while a function still keeps the bound of a
 // strict query that may overflow, and another worker that of any other; at the latest
 // when the caller waits no longer. It is false for a request that is refused.
 func (s *Service) KeepAfter(r Request, waits time.Duration) (time.Duration, bool) {

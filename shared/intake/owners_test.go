@@ -169,7 +169,7 @@ func TestTheBudgetOfACaller(t *testing.T) {
 	d.submit(t, request(9000))
 }
 
-// A caller makes so many places for uploads within an hour.
+// A caller makes a bounded number of places for uploads within an hour.
 func TestPlacesForUploadsAreBounded(t *testing.T) {
 	set := settings.Defaults()
 	set.OwnerUploads = 5

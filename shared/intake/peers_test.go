@@ -35,7 +35,7 @@ func offered(b *tally.Book) (made, taken int64) {
 }
 
 // newFullWorker is a worker's process without a slot, with peers whose last reports had
-// so many free ones.
+// the given numbers of free ones.
 func newFullWorker(t *testing.T, fault error, free ...platform.Peer) (testService, *peers, *tally.Book) {
 	t.Helper()
 	ps, book := &peers{}, tally.NewBook(start)

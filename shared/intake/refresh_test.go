@@ -60,7 +60,7 @@ func TestNoTakeWaitsForASlowSource(t *testing.T) {
 	}
 }
 
-// A process that had nothing to do for so long that its view says nothing waits
+// A process that had nothing to do until its view was out of date waits
 // for a new one, rather than to take the workers for gone.
 func TestAfterARestTheViewIsReadFirst(t *testing.T) {
 	d := newTestService(t, nil)

@@ -361,7 +361,7 @@ func (s *Service) answerWith(q *submission, r query.Record) (Answer, error) {
 		return a, nil
 	}
 	model := q.model
-	if answered, ok := s.Catalogue.Current().Model(r.Model); ok { // another version, by whoever ended it
+	if answered, ok := s.Catalogue.Current().Model(r.Model); ok { // another version, by the process that ended it
 		model = answered
 	}
 	var err error

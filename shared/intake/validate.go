@@ -123,7 +123,7 @@ func checkBounds(b Bounds, floorMS float64) error {
 }
 
 // checkObjective takes one dimension or weights, and neither when all three
-// dimensions are bounded: nothing is left to optimise then.
+// dimensions are bounded: nothing is left to optimize then.
 func checkObjective(r Request, n *query.Need) error {
 	if r.Optimize == "" && r.Weights == nil {
 		return nil

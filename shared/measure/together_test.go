@@ -17,7 +17,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
 
-// agreeOn has a model run on so many different queries, alone and together.
+// agreeOn has a model run on n different queries, alone and together.
 func agreeOn(t *testing.T, onnx []byte, text *profile.Text, n int) error {
 	t.Helper()
 	e, err := engine.New(engine.Options{Runners: 1})

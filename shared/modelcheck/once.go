@@ -69,7 +69,7 @@ func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, m
 	return r, err
 }
 
-// measure times a model alone and in the batches of its profile, by what answers so many
+// measure times a model alone and in the batches of its profile, by what answers a number of
 // queries.
 func (r *Ran) measure(ctx context.Context, m *profile.Model, answers func(n int) func(context.Context) error) error {
 	times, err := runTimes.of(ctx, answers(1))

@@ -1,7 +1,7 @@
 // Package modelstore is the models that a stage was given in addition to the catalogue that it
 // came with: catalogue.json, each model's ONNX file under its digest, and what was
-// measured of it, in a folder of one machine or in a stage's bucket. Whoever changes
-// them writes over the catalogue that was read and no other; all others read it anew
+// measured of it, in a folder of one machine or in a stage's bucket. A process that changes
+// them replaces the catalogue that was read and no other; all others read it anew
 // when it has changed, without a restart.
 package modelstore
 

@@ -1,4 +1,4 @@
-// Drives the live page in a browser. The Go test beside it starts the server
+// Drives the live page in a browser. The Go test of the same folder starts the server
 // and names it in PAGE_URL.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
@@ -126,7 +126,7 @@ test("it says which models get no queries, where and why", async () => {
   await page.locator("#alert").filter({ hasNotText: "gets no queries" }).waitFor({ state: "attached" });
 });
 
-test("it tells what the controller decided", async () => {
+test("it shows what the controller decided", async () => {
   await page.locator("#decisions li").nth(1).waitFor();
   assert.match(await text("#decisions"), /keep 3 workers: 50\.0 queries[\s\S]*grow from 2 to 3 workers/);
   assert.equal(await page.locator("#decisions li").count(), 2); // of the ticks that keep the workers, only the newest
@@ -198,11 +198,11 @@ test("a task of texts is tried with a text", async () => {
   assert.equal(await page.locator("#pictures").isVisible(), false);
   await ask();
   assert.match(await text("#answer .fault"), /write a text first/);
-  await page.fill("#text", "Dear friend");
+  await page.fill("#text", "Hello friend");
   const sent = page.waitForRequest((r) => r.url().endsWith("/v1/queries") && r.method() === "POST");
   await ask();
   const body = (await sent).postDataJSON();
-  assert.deepEqual([body.task, body.input], ["mail", { text: "Dear friend" }]);
+  assert.deepEqual([body.task, body.input], ["mail", { text: "Hello friend" }]);
   await page.selectOption("#task", "fashion");
   assert.equal(await page.locator("#text").isVisible(), false);
   await page.unroute("**/v1/models", texts);
@@ -721,7 +721,7 @@ ${rows.join("\n")}
 }
 
 // What a large stage sends, shows and computes is bounded: bytes, elements, the elements that an update
-// makes, and the processor time of the longest task beside that of a calibration in the same run.
+// makes, and the processor time of the longest task with that of a calibration in the same run.
 test("a thousand workers, fifty models and seven days", async () => {
   try {
     await large(true);

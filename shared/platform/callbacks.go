@@ -44,7 +44,7 @@ type CallbackSender interface {
 }
 
 // OweCallback has the callback of a query made, if it has one, before anything says that
-// the query is accepted: whoever dies after that loses nothing. The message comes once the
+// the query is accepted: a process that dies after that loses nothing. The message comes once the
 // latency bound is over, when the query has mostly ended and its callback is made. Without
 // a sender there is nothing to do.
 func OweCallback(ctx context.Context, to CallbackSender, m query.Message) error {
@@ -63,11 +63,11 @@ var ErrCallbackOver = errors.New("the callback is made by nobody any more, or by
 type Callbacks interface {
 	CallbackSender
 	// ClaimCallback returns the record of an ended query, whose callback nobody else
-	// makes until a time, after so many tries that failed. ErrNotFound when the query has
+	// makes until a time, after a number of tries that failed. ErrNotFound when the query has
 	// not ended or is forgotten, ErrConflict while another process has it, and
 	// ErrCallbackOver.
 	ClaimCallback(ctx context.Context, id string, tries int, until time.Time) (query.Record, error)
-	// RetryCallback gives a claim back once there is a message of so many tries: those of
+	// RetryCallback gives a claim back once there is a message with this number of tries: those with
 	// fewer are over.
 	RetryCallback(ctx context.Context, id string, tries int) error
 	// EndCallback notes that a callback has arrived or is given up: every message of it

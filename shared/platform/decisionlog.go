@@ -30,7 +30,7 @@ type Entry struct {
 // DecisionLog is the controller's memory: the process that has the lease, what a pool's
 // controller must remember between two ticks, and the record of every tick.
 type DecisionLog interface {
-	// AcquireLease takes the lease for so long, or renews one's own. ErrLeaseLost
+	// AcquireLease takes the lease for a length of time, or renews one's own. ErrLeaseLost
 	// when another holds it.
 	AcquireLease(ctx context.Context, holder string, length time.Duration) (Lease, error)
 	// ReleaseLease gives the lease up before its time. One that was lost is skipped.

@@ -132,7 +132,7 @@ type Fleet interface {
 	Drain(ctx context.Context, pool string, ids ...string) error
 	// Replace ends workers that are dead. What they hold goes to others, and their
 	// reports get ErrRevoked. A worker is launched in the place of each that is
-	// needed for so many workers to be left.
+	// needed for that number of workers to be left.
 	Replace(ctx context.Context, pool string, workers int, ids ...string) error
 	// Report stores a worker's report and returns its orders. ErrRevoked when
 	// the worker was declared dead.

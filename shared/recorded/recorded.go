@@ -30,7 +30,7 @@ func Read(ctx context.Context, m Metrics, tasks []string, from, to time.Time) (L
 	return ReadBy(ctx, m, tasks, from, to, time.Second)
 }
 
-// ReadBy reads them by steps of so long, of whole seconds, as a backend that keeps
+// ReadBy reads them by steps of a length, of whole seconds, as a backend that keeps
 // seconds for a while only does: the steps begin at whole multiples of their
 // length, the first with from or before it, the last ends with to or before it.
 // A step without a value counts as one without arrivals.

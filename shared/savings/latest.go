@@ -30,7 +30,7 @@ func (l *Latest) Set(s api.Savings) {
 }
 
 // Keep compares again and again until run ends. Pause is how long it waits after a
-// comparison that took so long.
+// comparison that took a time.
 func (l *Latest) Keep(run context.Context, compare func(context.Context, time.Time) api.Savings, pause func(took time.Duration) time.Duration) {
 	for run.Err() == nil {
 		began := time.Now()

@@ -1,6 +1,6 @@
 // Package savings compares what a stage has cost with what other schemes, the rules of
 // other systems and a plain function would have cost for the same arrivals, on one
-// machine and in an account alike. The simulated scheme that ran tells how far off the
+// machine and in an account alike. The simulated scheme that ran shows how far off the
 // simulation of this very stage is.
 package savings
 
@@ -28,7 +28,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
-// Samples is how many of the newest sampled queries tell what queries ask for.
+// Samples is how many of the newest sampled queries show what queries ask for.
 const Samples = 500
 
 // Stage is a stage as the simulator has it.
@@ -83,8 +83,8 @@ func (s Stage) Compared() (schemes []procurement.Scheme, of calibration.Subject)
 	return schemes, of
 }
 
-// Measure simulates the scheme that ran on what arrived: what comes out beside what the
-// stage counted tells how far off the simulation of this stage is.
+// Measure simulates the scheme that ran on what arrived: the result compared with what the
+// stage counted shows how far off the simulation of this stage is.
 func Measure(ctx context.Context, s Stage, p Period, play Play) (*calibration.Past, error) {
 	past := &calibration.Past{Cost: p.Cost, Scheme: s.Settings.Scheme, Catalogue: s.Catalogue.Name, CostUSD: p.CostUSD}
 	switch {

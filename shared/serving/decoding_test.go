@@ -22,7 +22,7 @@ func pictures() *profile.Catalogue {
 }
 
 // A worker plans with what a large picture takes: one that would not end in time has
-// no slot, a paced run takes so long, and what comes behind it is late for it.
+// no slot, a paced run takes that time, and what comes behind it is late for it.
 func TestAWorkerPlansWithDecoding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

@@ -123,7 +123,7 @@ func TestRevokedWritesNothing(t *testing.T) {
 	})
 }
 
-// A report follows every change within half a view, and tells the work in hand.
+// A report follows every change within half a view, and states the work in hand.
 func TestReportsWhatItHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

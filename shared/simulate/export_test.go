@@ -6,5 +6,5 @@ func (p *Pool) LeastUSD(model int) float64 {
 	return p.leastUSD(m, micros(m.ServiceMS), 1)
 }
 
-// LinearUSD is what the linear programme of a run costs.
+// LinearUSD is what the linear program of a run costs.
 func LinearUSD(c Config) (float64, error) { return linearUSD(c) }

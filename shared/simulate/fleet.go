@@ -6,7 +6,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/schedule"
 )
 
-// launch starts a worker that is ready after so long.
+// launch starts a worker that is ready after boot.
 func (e *engine) launch(p *pool, boot int64) {
 	i := e.launchWorker(p, boot)
 	w := &p.workers[i]
@@ -123,7 +123,7 @@ func (e *engine) scaleTo(p *pool, n int) {
 	e.drainLeastMissed(p, have-n, func(*worker) bool { return true })
 }
 
-// drainLeastMissed drains so many of the workers of a kind.
+// drainLeastMissed drains n of the workers of a kind.
 func (e *engine) drainLeastMissed(p *pool, n int, kind func(*worker) bool) {
 	if n <= 0 {
 		return

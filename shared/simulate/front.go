@@ -37,7 +37,7 @@ func (e *engine) gather() bool {
 	return e.cfg.AsDeployed == nil || e.front.gathered >= e.cfg.AsDeployed.ListItems
 }
 
-// send opens a request of so many queries at the next balancer and returns its
+// send opens a request of items queries at the next balancer and returns its
 // number.
 func (e *engine) send(p *pool, items int) int32 {
 	f := &e.front

@@ -9,8 +9,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// deployedEngine is a run of a backend with so many workers of one runner, a minute of so
-// many strict queries of 100 ms a second.
+// deployedEngine is a run of a backend with a number of workers of one runner, and a minute with rate
+// strict queries of 100 ms a second.
 func deployedEngine(t *testing.T, workers int, rate float64, change func(*Config)) *engine {
 	t.Helper()
 	scheme, err := procurement.Get("mixed")

@@ -35,7 +35,7 @@ func randomRun(rt *rapid.T) simulate.Config {
 	return c
 }
 
-// No scheme, rival on Paragon or random schedule costs less than the linear programme, with
+// No scheme, rival on Paragon or random schedule costs less than the linear program, with
 // what it does not answer in time called; nor does the clairvoyant.
 func TestNothingBeatsTheLinearProgramme(t *testing.T) {
 	t.Parallel() // it takes longest of the package
@@ -68,9 +68,9 @@ func TestNothingBeatsTheLinearProgramme(t *testing.T) {
 	})
 }
 
-// Where the answer can be counted, the programme has it: a load that keeps one worker busy all
+// Where the answer can be counted, the program has it: a load that keeps one worker busy all
 // the time takes one if calls are more expensive, and calls if not; of a tenth of that load a
-// tenth of one, as the programme has workers in parts.
+// tenth of one, as the program has workers in parts.
 func TestTheProgrammesCostCanBeCounted(t *testing.T) {
 	c := config(nil, arrivals.Trace{Step: time.Second, Counts: make([]float64, 1200)})
 	p := &c.Pools[0]

@@ -5,7 +5,7 @@ import "github.com/paragon-serving/paragon/shared/core/procurement"
 // Rival is a scheme that does not run on Paragon: it brings the platform that its
 // workers or functions are served on. Its own controller decides, without the guard.
 // Its workers share one queue, as if their balancer always chose the worker that is
-// free first, which is in its favour.
+// free first, which is in its favor.
 type Rival interface {
 	procurement.Scheme
 	Platform() Platform
@@ -79,7 +79,7 @@ func (c Config) onPlatform(p Platform) Config {
 	return c
 }
 
-// What Lambda lets an account start: so many environments of one function in ten
+// What Lambda lets an account start: a number of environments of one function in ten
 // seconds.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html#scaling-rate
 const (

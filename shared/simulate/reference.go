@@ -46,8 +46,8 @@ func (c *Config) cheapestSpot() float64 {
 }
 
 // planOptimism and planThresholds are the plans that a clairvoyant chooses from. A linear
-// programme says how many workers there should be, in parts of one. Either each worker runs
-// when that is above its number by a threshold, or the work is taken as the programme moves
+// program says how many workers there should be, in parts of one. Either each worker runs
+// when that is above its number by a threshold, or the work is taken as the program moves
 // it in time, and for each worker it is found when it should run, with overflow that costs its
 // price times a factor, as more waiting saves a part of it.
 var (
@@ -56,10 +56,10 @@ var (
 )
 
 // Clairvoyant plays the configuration with a scheme that knows the arrivals: the plans that
-// follow from the linear programme of the whole run. Each plan is played like any other
+// follow from the linear program of the whole run. Each plan is played like any other
 // scheme, and the cheapest counts, with what it misses priced as calls: what it costs is what
 // a schedule that exists costs. Its result names no least cost; leastUSD is that of the
-// programme, which no schedule that keeps the bounds is below.
+// program, which no schedule that keeps the bounds is below.
 func Clairvoyant(c Config) (best Result, leastUSD float64, err error) {
 	c.Scheme, c.AsDeployed = &plan{}, nil // no controller and no guard stand before a plan
 	if err := c.Validate(); err != nil {
@@ -99,7 +99,7 @@ func (c *Config) playedPlans() int {
 	return len(planOptimism) + len(planThresholds)
 }
 
-// plans are all plans, the one that looks cheapest first, and what their programme costs.
+// plans are all plans, the one that looks cheapest first, and what their program costs.
 func (c *Config) plans() (out []*plan, leastUSD float64, err error) {
 	d, f, err := c.linear()
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *Config) newPlan(d demand) *plan {
 	}
 }
 
-// byLevels plans each worker for the work that the linear programme would do then.
+// byLevels plans each worker for the work that the linear program would do then.
 func (c *Config) byLevels(d demand, f fleet, factor float64) *plan {
 	out, n := c.newPlan(d), len(d.work)
 	l := c.level(d)
@@ -162,7 +162,7 @@ func (c *Config) byLevels(d demand, f fleet, factor float64) *plan {
 	return out
 }
 
-// byThreshold runs each worker while the programme's number is above its own by a threshold.
+// byThreshold runs each worker while the program's number is above its own by a threshold.
 func (c *Config) byThreshold(d demand, f fleet, threshold float64) *plan {
 	out, l := c.newPlan(d), c.level(d)
 	for k := 0.0; k < slices.Max(f.ready); k++ {

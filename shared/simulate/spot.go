@@ -64,7 +64,7 @@ func (a *Availability) valid() bool {
 // Duration is how long it was recorded.
 func (a *Availability) Duration() time.Duration { return a.Step * time.Duration(len(a.Rows)) }
 
-// usdPerHour is the price of a spot instance that schemes are told; 0 means that they
+// usdPerHour is the price of a spot instance that schemes are given; 0 means that they
 // have none to choose.
 func (s Spot) usdPerHour(onDemand float64) float64 {
 	if s.Availability == nil {

@@ -85,7 +85,7 @@ const settingsAnyway = 5 * time.Minute
 
 // RefreshByViews keeps settings and catalogue of a process current that reads the view of
 // the fleet, until ctx ends: it returns what is to be called with each view, which
-// tells whether they have changed.
+// reports whether they have changed.
 func (p Parts) RefreshByViews(ctx context.Context) func(context.Context, platform.FleetView) {
 	go p.Tunables.Run(ctx, settingsAnyway)
 	var version atomic.Int64

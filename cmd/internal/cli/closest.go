@@ -39,7 +39,7 @@ func Closest(word string, candidates []string) (string, bool) {
 }
 
 // changes is how many letters must be put in, left out, replaced or swapped
-// with their neighbour to make one word of the other.
+// with their neighbor to make one word of the other.
 func changes(a, b string) int {
 	rows := make([][]int, len(a)+1)
 	for i := range rows {

@@ -34,7 +34,7 @@ func Milliseconds(ms float64) string {
 	return fmt.Sprintf("%.1f h", ms/hour)
 }
 
-// Number writes a number without an exponent, with so many digits that matter; from
+// Number writes a number without an exponent, with a number of significant digits; from
 // 1000 on it is whole, in groups of three digits.
 func Number(x float64, digits int) string {
 	if math.Abs(x) < 1000 {
@@ -66,7 +66,7 @@ func OneLine(text string) string {
 const wrapColumns = 120
 
 // Wrap breaks a line between words into lines of at most wrapColumns characters, of
-// which all but the first are indented by so many spaces.
+// which all but the first are indented by indent spaces.
 func Wrap(line string, indent int) string {
 	var b strings.Builder
 	column := 0

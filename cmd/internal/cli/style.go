@@ -17,7 +17,7 @@ const (
 	asUsual = "\x1b[0m"
 )
 
-// Style marks text with colours where the reader's terminal shows them. Its zero
+// Style marks text with colors where the reader's terminal shows them. Its zero
 // value leaves text as it is.
 type Style struct{ coloured bool }
 
@@ -43,7 +43,7 @@ func (s Style) in(sequence, text string) string {
 // Style is that of the standard output.
 func (t *Terminal) Style() Style { return t.styleOf(t.Out) }
 
-// styleOf decides whether what is written somewhere has colours: on a terminal, unless
+// styleOf decides whether what is written somewhere has colors: on a terminal, unless
 // NO_COLOR or TERM=dumb say otherwise (https://no-color.org), and anywhere if
 // CLICOLOR_FORCE says so (https://bixense.com/clicolors).
 func (t *Terminal) styleOf(w io.Writer) Style {
@@ -103,7 +103,7 @@ func (t *Table) Flush() error {
 	return err
 }
 
-// mark is an escape sequence within a text, after so many visible characters: aligning
+// mark is an escape sequence within a text, with the number of visible characters before it: aligning
 // a text changes nothing but the blanks between these.
 type mark struct {
 	after    int

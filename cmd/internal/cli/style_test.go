@@ -21,7 +21,7 @@ func terminalWith(env map[string]string) (*cli.Terminal, *bytes.Buffer) {
 	return cli.New(strings.NewReader(""), &out, &out, func(name string) string { return env[name] }), &out
 }
 
-// A pipe has colours only if they are forced, and never where they are not wanted.
+// A pipe has colors only if they are forced, and never where they are not wanted.
 func TestWhatTheEnvironmentSaysOfColours(t *testing.T) {
 	for _, c := range []struct {
 		env  map[string]string
@@ -40,7 +40,7 @@ func TestWhatTheEnvironmentSaysOfColours(t *testing.T) {
 	}
 }
 
-// Without colours a table is that of tabwriter; with them it is the same but for the
+// Without colors a table is that of tabwriter; with them it is the same but for the
 // escape sequences, each of which is around what it was put around.
 func TestColoursHaveNoWidth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

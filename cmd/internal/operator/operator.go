@@ -1,4 +1,4 @@
-// Package operator is who may operate the stage of one machine: whoever can read the
+// Package operator is who may operate the stage of one machine: everyone who can read the
 // operator's token, which `paragon up` makes at each start, in its data folder, for its
 // own user alone. Commands on the same machine find it by the port of the stage.
 package operator

@@ -152,7 +152,7 @@ var clock = load.Clock{Now: time.Now, Sleep: client.Sleep}
 // longestPause is the longest between two tries.
 const longestPause = time.Second
 
-// soon waits as a client that has a run's end to keep: for what it is told, and
+// soon waits as a client that has a run's end to keep: for the pause requested, and
 // longestPause at most.
 func soon(ctx context.Context, d time.Duration) error { return client.Sleep(ctx, min(d, longestPause)) }
 

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// mount gives a folder a file system of its own of so many megabytes, in memory. It
+// mount gives a folder a file system of its own of some megabytes, in memory. It
 // needs root.
 func mount(dir string, mb int) error {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", mb)); err != nil {

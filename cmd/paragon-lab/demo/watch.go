@@ -29,7 +29,7 @@ func (c Config) watch(ctx context.Context, url string) (*watcher, error) {
 	return w, err
 }
 
-// ready waits until so many workers are.
+// ready waits until that many workers are ready.
 func (w *watcher) ready(ctx context.Context, workers int) error {
 	for len(w.last.Pools) == 0 || w.last.Pools[0].Ready < workers {
 		if err := client.Sleep(ctx, watchEvery); err != nil {

@@ -98,7 +98,7 @@ func (s *stage) correct(m *profile.Model, labels []byte, picture func(n int) []b
 	return int(right.Load())
 }
 
-// png28 encodes grey pixels as a PNG.
+// png28 encodes gray pixels as a PNG.
 func png28(t testing.TB, pixels []byte, width int) []byte {
 	t.Helper()
 	img := &image.Gray{Pix: pixels, Stride: width, Rect: image.Rect(0, 0, width, len(pixels)/width)}

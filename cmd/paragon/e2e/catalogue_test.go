@@ -124,8 +124,8 @@ func ownProfiles(t *testing.T) string {
 	return dir
 }
 
-// shadeProfiles writes the catalogue shades, with two models that tell dark pictures from light
-// ones, the one in grey and the other in colour and twice as large, and two pictures. It returns
+// shadeProfiles writes the catalogue shades, with two models that distinguish dark pictures from light
+// ones, the one in gray and the other in color and twice as large, and two pictures. It returns
 // the folder.
 func shadeProfiles(t *testing.T) string {
 	t.Helper()

@@ -74,7 +74,7 @@ func residual(t *testing.T) exactModel {
 		}, answer: scoresOf}
 }
 
-// layersOfResNet are the layers of ResNet-50 with random weights, and its normalisations, which
+// layersOfResNet are the layers of ResNet-50 with random weights, and its normalizations, which
 // are constant once it is trained, left out.
 func layersOfResNet(classes, side int64) []byte {
 	random := rand.New(rand.NewPCG(50, 50))

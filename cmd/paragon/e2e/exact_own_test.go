@@ -188,7 +188,7 @@ func sentence(random *rand.Rand) (query.Input, []tensors.Tensor) {
 		{Name: "input_ids", Datatype: tensors.Int64, Shape: shape, Data: ids}, {Name: "attention_mask", Datatype: tensors.Int64, Shape: shape, Data: mask}}
 }
 
-// manyTypes is a net with inputs and outputs of many datatypes and ranks, one of which it quantises
+// manyTypes is a net with inputs and outputs of many datatypes and ranks, one of which it quantizes
 // to integers of eight bits.
 func manyTypes() []byte {
 	random := rand.New(rand.NewPCG(5, 5))

@@ -81,7 +81,7 @@ func interrupted(t *testing.T, recs []query.Record, moment time.Time) (across []
 }
 
 // Scale-in interrupts no query: while two of three busy workers are drained,
-// each query runs once, and what ran on them when they were told to leave was
+// each query runs once, and what ran on them when they were asked to leave was
 // finished there.
 func TestScaleInInterruptsNoQuery(t *testing.T) {
 	t.Parallel()

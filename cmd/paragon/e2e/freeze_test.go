@@ -174,8 +174,8 @@ func (s *stage) allEndOnce(load []mixed) {
 		}
 	}
 	s.t.Logf("%d of %d strict queries were late", late, strict)
-	// Each caller has one request under way, a list at most: so many can the
-	// killed process and the stopped one have held.
+	// Each caller has one request under way, a list at most: that is the most that the
+	// killed process and the stopped one can have held.
 	if most := 2 * mixedCallers * 3; late > most {
 		s.t.Errorf("%d strict queries were late, and the two processes held %d at most", late, most)
 	}

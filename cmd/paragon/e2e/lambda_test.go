@@ -176,7 +176,7 @@ func (l lambdas) publish(t *testing.T, heard time.Time) {
 	}
 }
 
-// submit sends a strict query whose caller waits for so many seconds.
+// submit sends a strict query whose caller waits for some seconds.
 func (l lambdas) submit(t *testing.T, pic picture, seconds int) (q api.Query) {
 	t.Helper()
 	body := fmt.Sprintf(`{"model":"cnn","class":"strict","constraints":{"latency_ms":5000},"input":{"content_type":"image/png","data":%q}}`,

@@ -63,7 +63,7 @@ func TestMailScoresAreTheLibrarysBitForBit(t *testing.T) {
 	}
 }
 
-// mailStage is a stage with so many workers and the mail pool, whose mails that are held out it
+// mailStage is a stage with a number of workers and the mail pool, whose held-out mails it
 // returns.
 func mailStage(t *testing.T, workers int) (*profiles.Set, *profile.Catalogue, []modelcheck.Item, *stage) {
 	t.Helper()

@@ -108,7 +108,7 @@ func timeOf(f func()) time.Duration {
 // bare is a session of the library with nothing of the pipeline around it.
 func bare(t *testing.T, m *profile.Model) *engine.Model { return bareOf(t, m, 1) }
 
-// bareOf is bare for so many inferences at once.
+// bareOf is bare for as many inferences at once as there are runners.
 func bareOf(t *testing.T, m *profile.Model, runners int) *engine.Model {
 	t.Helper()
 	set, c := profilestest.Loaded(t)

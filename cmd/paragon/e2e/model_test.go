@@ -210,7 +210,7 @@ func TestAModelComesAndGoesUnderLoad(t *testing.T) {
 				versions[a.Version] = true
 				return versions["1"] && versions["2"]
 			})
-			// So many that the first cold starts are too few to count.
+			// Enough that the first cold starts are too few to count.
 			s.until("strict queries are answered on a "+string(kind), func() bool { return counted.strictOn(kind) >= 1500 })
 			s.mustModel("remove", "weather")
 			s.until("the removed model is refused", func() bool { // each process reads the catalogue for itself

@@ -220,7 +220,7 @@ func colours() []byte {
 // colourNames are the labels of colours.
 const colourNames = "red\ngreen\nblue\n"
 
-// onePicture is a PNG of one colour.
+// onePicture is a PNG of one color.
 func onePicture(t *testing.T, c color.Color) []byte {
 	t.Helper()
 	picture := image.NewRGBA(image.Rect(0, 0, 40, 30))
@@ -235,7 +235,7 @@ func onePicture(t *testing.T, c color.Color) []byte {
 }
 
 // A classifier of pictures is served with its labels and preprocessing: the printed example
-// prints the label of a picture, and the scores are those of the normalised channels.
+// prints the label of a picture, and the scores are those of the normalized channels.
 func TestServeAClassifierOfPictures(t *testing.T) {
 	s := serve(t, t.TempDir(), file(t, "colours.onnx", colours()), "--labels", file(t, "names.txt", []byte(colourNames)), "--preprocess", "imagenet")
 	mean, deviation := []float64{0.485, 0.456, 0.406}, []float64{0.229, 0.224, 0.225}
@@ -327,7 +327,7 @@ func TestServeAFolder(t *testing.T) {
 	s.ends(syscall.SIGTERM)
 }
 
-// Whoever ends the command before it serves hears no complaint: while it opens its data folder,
+// Ending the command before it serves prints no complaint: while it opens its data folder,
 // while its worker boots, and while a model is checked that does not end its first run.
 func TestServeEndsBeforeItServes(t *testing.T) {
 	endless := file(t, "endless.onnx", enginetest.Endless())

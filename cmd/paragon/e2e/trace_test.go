@@ -63,7 +63,7 @@ func spansIn(t *testing.T, path string) (out []span) {
 	return out
 }
 
-// way tells a query's trace as part:span, in the order from the root down.
+// way lists the spans of a query's trace as part:span, in the order from the root down.
 func way(t *testing.T, spans []span, id string) []string {
 	t.Helper()
 	trace := ""

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// notes is a roster that notes what it is told, and fails when it is to.
+// notes is a roster that notes what is reported to it, and fails on request.
 type notes struct {
 	said []string
 	err  error

@@ -47,7 +47,7 @@ func (c *coreBound) Invoke(ctx context.Context, function string, payload []byte)
 	return c.Invoker.Invoke(ctx, function, payload)
 }
 
-// take takes a core while so many runs of workers are in progress, if one is free.
+// take takes a core, if one is free while workers have busy runs in progress.
 func (c *coreBound) take(busy int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,7 +20,7 @@ func (h held) Invoke(context.Context, string, []byte) (platform.Invocation, erro
 	return platform.Invocation{BilledMS: 1}, nil
 }
 
-// reporting is a fleet of so many workers that are ready, with so many runs in progress.
+// reporting is a fleet of ready workers, with busy runs in progress.
 func reporting(ready, busy int) func(context.Context) (int, int, error) {
 	return func(context.Context) (int, int, error) { return ready, busy, nil }
 }

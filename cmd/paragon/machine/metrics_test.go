@@ -15,7 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
-// silent takes every point, until it is told to refuse them.
+// silent takes every point, until it is set to refuse them.
 type silent struct {
 	platform.Metrics
 	refuse bool

@@ -169,7 +169,7 @@ func (p *play) loses() {
 	}
 }
 
-// arrives wants the callbacks of queries in so many calls, those that fail included, no
+// arrives expects the callbacks of queries in the given numbers of calls, those that fail included, no
 // others, and that all of their messages are over then.
 func (r *receiver) arrives(calls map[string]int) {
 	r.p.t.Helper()

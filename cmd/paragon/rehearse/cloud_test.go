@@ -241,7 +241,7 @@ func (s *stand) made() map[string][]policy.Call {
 	return out
 }
 
-// testKey is the access key of standin.Env.
+// testKey is the access key of testserver.Env.
 const testKey = "testing"
 
 func (s *stand) groupOf(instance string) string {

@@ -28,7 +28,7 @@ func (s *scenario) endFunctions() {
 	must(s.t, s.api.SetFunctions(next))
 }
 
-// together asks so many strict queries at once, again where the API says so: each has
+// together sends n strict queries at once, again where the API says so: each has
 // an api process of its own, and each is accepted once. Their arrivals are in the log
 // although no other request comes in which they could be written.
 func (s *scenario) together(n int) {

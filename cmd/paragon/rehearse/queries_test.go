@@ -135,7 +135,7 @@ func (p *play) read(location string) answered {
 	return q
 }
 
-// classes are how many the models of the play tell apart.
+// classes are how many the models of the play distinguish.
 const classes = 10
 
 // asksForAll asks a query for the scores of every class, which are stored of it then.
@@ -152,7 +152,7 @@ func (p *play) asksForAll(class query.Class, by query.RunnerKind) {
 	p.storesScores(q.ID, classes)
 }
 
-// storesScores holds a record to the highest scores, and to so many of every class.
+// storesScores checks that a record has the highest scores, and all scores of every class.
 func (p *play) storesScores(id string, all int) {
 	p.t.Helper()
 	r, err := p.backend.Records.GetRecord(p.t.Context(), id)
@@ -162,7 +162,7 @@ func (p *play) storesScores(id string, all int) {
 	}
 }
 
-// cancelled takes back a query that waits, and is told that it is.
+// cancelled takes back a query that waits, and the answer confirms it.
 func (p *play) cancelled(location string) {
 	p.t.Helper()
 	p.request("DELETE", location, "")
@@ -188,7 +188,7 @@ func (p *play) overflow() {
 	p.dispatch(5 * time.Second)
 }
 
-// dispatch waits for so long for messages on the overflow queue, if it waits at all, and
+// dispatch waits up to wait for messages on the overflow queue, if it waits at all, and
 // hands those that are there to the dispatcher.
 func (p *play) dispatch(wait time.Duration) {
 	p.t.Helper()

@@ -57,7 +57,7 @@ func (p *play) lines() (out []string) {
 	return out
 }
 
-// arrive puts so many arrivals a second until the returned function is called.
+// arrive puts perSecond arrivals a second until the returned function is called.
 func (p *play) arrive(perSecond float64) (stop func()) {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	done := make(chan struct{})
@@ -78,7 +78,7 @@ func (p *play) arrive(perSecond float64) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// points are those of so many relaxed queries in a second: each takes 10 ms
+// points are those of a number of relaxed queries in a second: each takes 10 ms
 // of a runner, or $2 a million on a function, and may wait for 5 s.
 func points(at time.Time, queries float64) []platform.Point {
 	return []platform.Point{
@@ -105,7 +105,7 @@ func (p *play) unset(name string) {
 	must(p.t, err)
 }
 
-// lists asks the API for what else it tells.
+// lists requests the API's other lists and reports.
 func (p *play) lists() {
 	p.t.Helper()
 	for _, path := range []string{"/v1/status", "/v1/models", "/v1/queries"} {
@@ -168,7 +168,7 @@ func (p *play) raises() {
 	p.until("a tick has the setting", func() bool { return strings.Contains(p.lines()[0], "the fleet is fixed") })
 }
 
-// overflows has a strict query answered by a function, and holds it to so many
+// overflows has a strict query answered by a function, and checks the number of its
 // writes. It returns where the query is.
 func (p *play) overflows(writes int, headers ...string) string {
 	p.t.Helper()

@@ -45,7 +45,7 @@ func (s *scenario) ready() (n int) {
 	return n
 }
 
-// kept holds that so many workers of the release before serve.
+// kept checks that n workers of the release before serve.
 func (s *scenario) kept(n int) {
 	s.t.Helper()
 	kept := 0

@@ -159,7 +159,7 @@ func (s *scenario) do(words []string) {
 		s.warm()
 	case "partitions": // partitions SHARE: the tables take that of what DynamoDB takes
 		s.stand.tables.SetScale(s.number(rest[0]))
-	case "refuse": // refuse N FUNCTION ACTION: the next so many calls are throttled
+	case "refuse": // refuse N FUNCTION ACTION: the next N calls are throttled
 		s.stand.faults.Refuse(rest[1], rest[2], int(s.number(rest[0])))
 	case "seed", "throttle", "latency", "twice", "delayed", "points", "gaps", "lagging":
 		s.goWrong(words[0], rest)
@@ -177,7 +177,7 @@ func (s *scenario) launches(words []string) {
 		return
 	}
 	why := strings.Join(words[1:], " ")
-	if words[0] == "lost" { // no activity tells of them
+	if words[0] == "lost" { // no activity mentions them
 		why = ""
 	}
 	var have []string
@@ -254,22 +254,22 @@ func (s *scenario) expect(what string, words []string) {
 	s.t.Helper()
 	s.begins()
 	switch what {
-	case "workers": // expect workers N: so many are there that do not leave
+	case "workers": // expect workers N: N are there that do not leave
 		s.until(s.line, func() bool { return float64(len(s.workers())) == s.number(words[0]) })
 		if ws := s.workers(); len(ws) > 0 {
 			s.first = ws[0].ID
 		}
-	case "instances": // expect instances N: the group has so many, with those that leave
+	case "instances": // expect instances N: the group has N, with those that leave
 		s.until(s.line, func() bool { return float64(len(s.instances())) == s.number(words[0]) })
 	case "desired": // expect desired N: at least
 		s.until(s.line, func() bool { return float64(s.group().Desired) >= s.number(words[0]) })
 	case "launched": // expect launched N: the instance has completed the launch hook so often
 		s.until(s.line, func() bool { return float64(s.stand.scaling.Launched(s.first)) == s.number(words[0]) })
-	case "ready": // expect ready N: so many workers serve
+	case "ready": // expect ready N: N workers serve
 		s.until(s.line, func() bool { return float64(s.ready()) == s.number(words[0]) })
-	case "ended": // expect ended N: since the release the controller has ended so many instances, at least
+	case "ended": // expect ended N: since the release the controller has ended N instances, at least
 		s.until(s.line, func() bool { return float64(s.ended()-s.endedBefore) >= s.number(words[0]) })
-	case "kept": // expect kept N: so many workers serve that did when the release came
+	case "kept": // expect kept N: N workers serve that did when the release came
 		s.kept(int(s.number(words[0])))
 	case "released": // expect released: every instance was replaced, and its worker serves
 		s.until(s.line, s.released)

@@ -30,7 +30,7 @@ SIDE = 28
 
 @dataclass(frozen=True)
 class Pictures:
-    """Grey pictures as uint8 [N,28,28] and their labels as int64 [N]."""
+    """Gray pictures as uint8 [N,28,28] and their labels as int64 [N]."""
 
     pixels: np.ndarray
     labels: np.ndarray

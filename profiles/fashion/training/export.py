@@ -29,7 +29,7 @@ def export(module, path):
 
 
 def clean(model):
-    """Drop whatever could tell of the machine, and pin the format's version."""
+    """Drop whatever could identify the machine, and pin the format's version."""
     model.ir_version = IR_VERSION
     model.doc_string = ""
     del model.metadata_props[:]

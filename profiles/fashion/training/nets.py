@@ -9,7 +9,7 @@ CLASSES = 10
 MEAN, DEVIATION = 0.2860, 0.3530
 
 
-class Normalise(nn.Module):
+class Normalize(nn.Module):
     """Bring pixels in 0..1 to mean 0 and deviation 1."""
 
     def forward(self, pixels):
@@ -17,7 +17,7 @@ class Normalise(nn.Module):
 
 
 def convolution(inputs, outputs, stride=1, kernel=3, groups=1):
-    """A convolution with batch normalisation, which the export folds away."""
+    """A convolution with batch normalization, which the export folds away."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
@@ -68,13 +68,13 @@ class Bottleneck(nn.Module):
 
 def logistic():
     """Logistic regression on the pixels."""
-    return nn.Sequential(Normalise(), nn.Flatten(), nn.Linear(28 * 28, CLASSES))
+    return nn.Sequential(Normalize(), nn.Flatten(), nn.Linear(28 * 28, CLASSES))
 
 
 def mlp():
     """Two hidden layers."""
     return nn.Sequential(
-        Normalise(),
+        Normalize(),
         nn.Flatten(),
         nn.Linear(28 * 28, 128),
         nn.ReLU(),
@@ -88,7 +88,7 @@ def mlp():
 def cnn_small():
     """Three narrow convolutions on a picture halved twice."""
     return nn.Sequential(
-        Normalise(),
+        Normalize(),
         activated(1, 16, stride=2),
         activated(16, 32, stride=2),
         activated(32, 32),
@@ -100,7 +100,7 @@ def cnn_small():
 def cnn():
     """A plain convolutional network with pooling."""
     return nn.Sequential(
-        Normalise(),
+        Normalize(),
         activated(1, 32),
         nn.MaxPool2d(2),
         activated(32, 64),
@@ -115,7 +115,7 @@ def cnn():
 def mobilenet():
     """A MobileNetV2 cut down to 28 by 28 pixels."""
     return nn.Sequential(
-        Normalise(),
+        Normalize(),
         activated(1, 24, stride=2),
         Bottleneck(24, 24, 1, 3),
         Bottleneck(24, 40, 2, 3),
@@ -128,7 +128,7 @@ def mobilenet():
 
 def resnet(blocks):
     """He et al.'s CIFAR network of 6 * blocks + 2 layers: 16, 32, 64 channels."""
-    layers, inputs = [Normalise(), activated(1, 16)], 16
+    layers, inputs = [Normalize(), activated(1, 16)], 16
     for outputs in (16, 32, 64):
         for block in range(blocks):
             shrink = block == 0 and outputs > 16
@@ -150,7 +150,7 @@ def resnet_20():
 def resnet_wide():
     """Fewer, wider layers: two pooled stages with a residual block each."""
     return nn.Sequential(
-        Normalise(),
+        Normalize(),
         activated(1, 48),
         activated(48, 64),
         nn.MaxPool2d(2),

@@ -81,7 +81,7 @@ MEMBERS_ONLY = {"resnet-wide-second"}
 
 
 class Trainer:
-    """One training run: a network, its optimiser and its averaged weights."""
+    """One training run: a network, its optimizer and its averaged weights."""
 
     def __init__(self, recipe, pictures):
         torch.manual_seed(recipe.seed)
@@ -95,11 +95,11 @@ class Trainer:
         )
         self.loss = nn.CrossEntropyLoss(label_smoothing=recipe.smoothing)
         self.steps = len(self.labels) // recipe.batch
-        self.optimiser = torch.optim.SGD(
+        self.optimizer = torch.optim.SGD(
             self.network.parameters(), recipe.rate, 0.9, weight_decay=recipe.decay, nesterov=True
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
+            self.optimizer,
             recipe.rate,
             total_steps=self.steps * recipe.epochs,
             pct_start=0.2,
@@ -131,9 +131,9 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
             scores = self.network(inputs)
         loss = self.loss(scores.float(), labels)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.network)
         return loss.item()

@@ -35,7 +35,7 @@ PUBLISHED_TOP1 = {"0": 75.1, "1": 76.7, "2": 77.6}
 
 # Photographs that scikit-image ships, and classes that are right for each: more
 # than one where the picture shows more than one, or where species are hard to
-# tell, and none where no class of ImageNet is right for certain.
+# distinguish, and none where no class of ImageNet is right for certain.
 PICTURES = {
     "chelsea.png": {281, 282, 285},  # tabby, tiger cat, Egyptian cat
     "coffee.png": {967, 968, 504},  # espresso, cup, coffee mug
@@ -88,7 +88,7 @@ def write_pictures(folder):
 
 
 def pixels(path, side):
-    """A photograph as the network takes it: its centre, RGB within 0 to 1."""
+    """A photograph as the network takes it: its center, RGB within 0 to 1."""
     picture = Image.open(path).convert("RGB")
     edge = min(picture.size)
     picture = picture.resize([(side + CROP_PADDING) * n // edge for n in picture.size], Image.BILINEAR)

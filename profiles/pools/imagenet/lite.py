@@ -1,5 +1,5 @@
-"""EfficientNet-Lite as an ONNX graph, with batch normalisation folded into the
-convolutions, and the normalisation of pixels and the softmax inside.
+"""EfficientNet-Lite as an ONNX graph, with batch normalization folded into the
+convolutions, and the normalization of pixels and the softmax inside.
 
 The architecture is that of Tan and Le, "EfficientNet" (2019), in its Lite form:
 no squeeze-and-excitation, ReLU6, and stem and head of fixed width."""
@@ -51,7 +51,7 @@ class Graph:
         return output
 
     def convolution(self, x, name, norm, kernel, stride, side, groups=1, relu6=True):
-        """Adds a convolution with its batch normalisation folded in, padded as
+        """Adds a convolution with its batch normalization folded in, padded as
         TensorFlow's SAME. Returns its output and that one's side in pixels."""
         scale, shift, mean, variance = (
             self.weights[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")

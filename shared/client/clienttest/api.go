@@ -39,12 +39,12 @@ type API struct {
 	Now func() time.Time
 	// Token is asked of every caller when it is set.
 	Token string
-	// Uncalibrated makes the status tell why no savings are quoted.
+	// Uncalibrated makes the status say why no savings are quoted.
 	Uncalibrated atomic.Bool
 	// Large makes it a stage of 1,000 workers and 50 models.
 	Large atomic.Bool
-	// Faulty makes the status tell of a store that cannot be written, of a model that is
-	// not offered, and of models whose runs fail.
+	// Faulty makes the status report a store that cannot be written, a model that is
+	// not offered, and models whose runs fail.
 	Faulty atomic.Bool
 	// Dead makes it hold two dead letters, until they are redriven.
 	Dead atomic.Bool

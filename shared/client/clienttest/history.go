@@ -21,7 +21,7 @@ const (
 // otherSchemes are what a stage is compared with, the cheapest first.
 var otherSchemes = []string{"plain function", "mixed", "util_aware", "hedged", "reactive", "mixed_predictive", "exascale", "kpa", "quantile", "target_tracking", "managed_instances"}
 
-// history is what became of queries over so many hours: a swell, and a gap in
+// history is what became of queries over the hours asked for: a swell, and a gap in
 // which the stage was not up.
 func (a *API) history(w http.ResponseWriter, r *http.Request) {
 	hours, err := strconv.Atoi(r.URL.Query().Get("hours"))

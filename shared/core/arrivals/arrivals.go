@@ -58,7 +58,7 @@ func (t Trace) Times(random *rand.Rand) Times {
 	}
 }
 
-// scatter yields count arrivals anywhere in a step, in order, and tells
+// scatter yields count arrivals anywhere in a step, in order, and reports
 // whether more are wanted. That is a Poisson process whose count is known.
 func scatter(start, step time.Duration, count float64, random *rand.Rand, yield func(time.Duration) bool) bool {
 	whole, part := math.Modf(count)

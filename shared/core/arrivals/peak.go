@@ -40,7 +40,7 @@ func peakToMedian(window []float64, steps int) float64 {
 	return max(1, slices.Max(bins)/middle/poissonPeak(middle, len(bins)))
 }
 
-// Bins adds up whole bins of so many steps; what is left at the start of the
+// Bins adds up whole bins of steps steps each; what is left at the start of the
 // window, being the oldest, is dropped.
 func Bins(window []float64, steps int) []float64 {
 	out := make([]float64, len(window)/steps)

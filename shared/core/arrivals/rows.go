@@ -105,7 +105,7 @@ func lineError(behind int, err error) error {
 // errLong is what a row that never ends is read as.
 var errLong = fmt.Errorf("is longer than %d bytes", maxRow)
 
-// bounded reads at most so many bytes before it is topped up.
+// bounded reads a bounded number of bytes before it is topped up.
 type bounded struct {
 	from io.Reader
 	left int

@@ -54,8 +54,8 @@ func (t Trace) Describe(windows ...time.Duration) Stat {
 	return s
 }
 
-// window measures windows of n steps that follow each other, in bins of so
-// many steps at least: a thin window's own are longer.
+// window measures windows of n steps that follow each other, in bins of bin
+// steps at least: a thin window's own are longer.
 func (t Trace) window(n, bin int) WindowStat {
 	out := WindowStat{WindowSeconds: float64(n) * t.Step.Seconds(), BinSeconds: float64(bin) * t.Step.Seconds()}
 	var ratios []float64

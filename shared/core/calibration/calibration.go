@@ -83,10 +83,10 @@ type Subject struct {
 }
 
 // LeastPast is for how long workers or functions must have cost something before a stage's
-// own past tells an error: as long as one of the runs that ship with Paragon.
+// own past yields an error: as long as one of the runs that ship with Paragon.
 const LeastPast = time.Hour
 
-// Past is a stage's recent past beside its simulation under the scheme that ran.
+// Past is a stage's recent past compared with its simulation under the scheme that ran.
 type Past struct {
 	Cost      time.Duration // for how long the stage cost something
 	Scheme    string
@@ -94,12 +94,12 @@ type Past struct {
 	// CostUSD is what the stage counted of its workers and functions, and SimulatedUSD
 	// what the simulator makes of the same arrivals.
 	CostUSD, SimulatedUSD float64
-	// Unknown is why this tells nothing, such as a change of the scheme within the time.
+	// Unknown is why this yields no error, such as a change of the scheme within the time.
 	Unknown string
 }
 
 // errorPercent is by how much the simulation is off what the stage counted; false
-// where the past is too short to tell.
+// where the past is too short to say.
 func (p *Past) errorPercent() (percent float64, known bool) {
 	if p == nil || p.Unknown != "" || p.Cost < LeastPast || !(p.CostUSD > 0) {
 		return 0, false
@@ -107,7 +107,7 @@ func (p *Past) errorPercent() (percent float64, known bool) {
 	return 100 * (p.SimulatedUSD/p.CostUSD - 1), true
 }
 
-// why says why the past tells nothing.
+// why says why the past yields no error.
 func (p *Past) why() string {
 	if p != nil && p.Unknown != "" {
 		return p.Unknown
@@ -121,7 +121,7 @@ type Evidence struct {
 	// is none.
 	Stored *Report
 	// Command is what a person runs to calibrate this machine; empty for a stage in an
-	// account, where no run can be calibrated: there its own past alone tells.
+	// account, where no run can be calibrated: there its own past alone counts.
 	Command string
 	// Past is the stage's own past; nil where it was not simulated.
 	Past *Past

@@ -104,7 +104,7 @@ func TestTheMarginIsDoubledWhereTheRunsDiffer(t *testing.T) {
 }
 
 // The error of the stage's own past counts where it is the larger one, doubled as that of
-// runs is. A past that is too short tells nothing: then the runs of a machine count alone,
+// runs is. A past that is too short yields no error: then the runs of a machine count alone,
 // and of a stage in an account nothing is quoted.
 func TestTheLargerErrorOfRunsAndOwnPast(t *testing.T) {
 	others := calibration.Subject{Version: calibration.Shipped.Version, Catalogue: "fashion", Schemes: []string{"mixed"}}

@@ -145,7 +145,7 @@ func Check(address string, hs Hosts, reach Reach) error {
 }
 
 // parseURL wants an absolute address without what a request would not send, or would
-// send to whoever answers.
+// send to any server that answers.
 func parseURL(address string) (*url.URL, error) {
 	if len(address) > maxURLBytes {
 		return nil, fmt.Errorf("has %d characters, and the maximum is %d", len(address), maxURLBytes)
@@ -189,7 +189,7 @@ const (
 	growth              = 3
 )
 
-// Wait is how long to wait after so many tries, spread by a draw from 0 to 1 so that
+// Wait is how long to wait after a number of tries, spread by a draw from 0 to 1 so that
 // calls that failed together do not come again together: 0.8 to 1.2 times the step.
 func Wait(tries int, draw float64) time.Duration {
 	wait := firstWait

@@ -191,7 +191,7 @@ func (c Case) LaunchFailed() bool { return c.Group.LaunchFault != "" && c.Have()
 // Have is how many workers there are, those that came and those that are to come.
 func (c Case) Have() int { return c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting }
 
-// spot is how many of so many workers are spot instances. Where the guard lets fewer
+// spot is how many of the workers to keep are spot instances. Where the guard lets fewer
 // come than were chosen those on demand come first, which nobody takes back; where it
 // keeps more, those on demand that are there stay. Where nothing was decided all stay.
 func (c Case) spot(to int, d procurement.Decision) int {
@@ -209,7 +209,7 @@ func (c Case) spot(to int, d procurement.Decision) int {
 	return to - onDemand
 }
 
-// action says what to do to have so many workers.
+// action says what to do to reach a number of workers.
 func (c Case) action(to int, d procurement.Decision) Action {
 	a := Action{From: c.Have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
 	if left, limited := c.budgetLeft(); limited {

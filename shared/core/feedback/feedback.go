@@ -141,7 +141,7 @@ func (r Rules) Posterior(profilePercent float64, tallies []Tally, now time.Time)
 
 func (r Rules) bounded() bool { return r.OwnerShare > 0 && r.OwnerShare < 1 }
 
-// limited returns the tally limited to so many votes, in its own proportion.
+// limited returns the tally limited to a number of votes, in its own proportion.
 func (t Tally) limited(votes float64) Tally {
 	if n := t.Right + t.Wrong; n > votes {
 		t.Right *= votes / n
@@ -191,7 +191,7 @@ func (r Rules) ownerLimit(prior float64, tallies []Tally) float64 {
 		// With k owners bounded: is the next one within the limit?
 		bounded := 1 - share*float64(k)
 		if bounded <= 0 {
-			break // so many owners that no share is passed
+			break // too many owners for any to exceed its share
 		}
 		if limit := share * (prior + rest) / bounded; n <= limit {
 			return limit

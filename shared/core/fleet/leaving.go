@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// LeavingOrder names who leaves first on scale-in, so many at most: workers that
-// boot, the last launched first, as nobody misses them; then the idle ones, the
+// LeavingOrder names the workers that leave first on scale-in, most at the most: those that
+// boot, the last launched first, as they serve nobody yet; then the idle ones, the
 // longest idle first; then those with the least to do. The booting ones of the
 // census are in order of launch.
 func LeavingOrder(c Census, most int) []string {

@@ -90,8 +90,8 @@ func Ahead(name string, past []float64, ahead, tries int) (Band, error) {
 
 // With forecasts with one forecaster. Its mean absolute error is that of the
 // forecasts that it would have made ahead steps before each of the last tries
-// values; the errors of the band are those of them that foretold the most alike
-// to what is foretold now, as load errs upwards when it is low and downwards
+// values; the errors of the band are those whose predictions are nearest
+// to the prediction made now, as load errs upwards when it is low and downwards
 // when it is high.
 func With(f Forecaster, past []float64, ahead, tries int) Band {
 	b := Band{Expected: f.Expect(past, ahead), By: f.Name()}
@@ -101,7 +101,7 @@ func With(f Forecaster, past []float64, ahead, tries int) Band {
 	}
 	all := make([]attempt, n)
 	for i := range all {
-		at := len(past) - n + i // the value that was to be foretold
+		at := len(past) - n + i // the value to predict
 		predicted := f.Expect(past[:at-ahead+1], ahead)
 		all[i] = attempt{math.Abs(predicted - b.Expected), past[at] - predicted}
 		b.MAE += math.Abs(all[i].err) / float64(n)
@@ -115,7 +115,7 @@ func With(f Forecaster, past []float64, ahead, tries int) Band {
 	return b
 }
 
-// attempt is a forecast of the past: how far what it foretold is from what is
+// attempt is a forecast of the past: how far its prediction is from what is
 // predicted now, and how wrong it was.
 type attempt struct{ far, err float64 }
 

@@ -106,7 +106,7 @@ func BenchmarkAuto(b *testing.B) {
 }
 
 // The settings name exactly the forecasters there are, and each is one of its
-// own: no two foretell the same of a load that moves.
+// own: no two predict the same for a load that moves.
 func TestEveryForecasterOfTheSettingsIsItsOwn(t *testing.T) {
 	f, ok := settings.Lookup("forecaster")
 	if !ok || !slices.Equal(slices.Sorted(slices.Values(f.OneOf)), slices.Sorted(slices.Values(forecast.Names()))) {

@@ -271,7 +271,7 @@ func TestConcurrencyIsKept(t *testing.T) {
 	})
 }
 
-// refused is how many of so many queries that begin at once, in one process, may
+// refused is how many of the queries that begin at once, in one process, may
 // not run.
 func (s *stage) refused(queries int, l Limits) int {
 	var all sync.WaitGroup

@@ -84,7 +84,7 @@ func Refused(load float64, places int) float64 {
 const (
 	// maxSkew is how far the clocks of two processes may differ.
 	maxSkew = 2 * time.Second
-	// spareShare bounds the spare in a grant: one part in so many of what is free.
+	// spareShare bounds the spare in a grant: what is free divided by it.
 	spareShare = 64
 	// tolerance is the share of a cost that may be missing, so that a budget of
 	// ten times a cost is one for ten in spite of rounding.

@@ -10,7 +10,7 @@ import (
 )
 
 // However an owner asks, in no span of time does it get more than the rate times
-// the span and one second's burst; and what it is told to wait suffices.
+// the span and one second's burst; and waiting as long as the answer says suffices.
 func TestRatesHoldInEverySpan(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		perSecond := rapid.Float64Range(0.1, 50).Draw(rt, "rate")

@@ -36,7 +36,7 @@ const (
 	// each. A limit that has changed ends it after blockTime all the same.
 	longTime = 10 * time.Minute
 	// roomyShare is the share of places and money that may be taken where nearly
-	// everything is free: one part in so many. So much at most is held for longTime
+	// everything is free: what is free divided by it. At most this is held for longTime
 	// by processes that do not use it.
 	roomyShare = 8
 	// tries and the pauses between them bound how long a change is fought for.

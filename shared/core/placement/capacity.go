@@ -27,7 +27,7 @@ func GrowthOf(set settings.Settings) Growth {
 }
 
 // HasCapacity reports whether a query that waits on the pool's work queue has a worker
-// that answers it within so many milliseconds, behind aheadMS of work, in milliseconds
+// that answers it within withinMS milliseconds, behind aheadMS of work, in milliseconds
 // of one runner. Where a worker serves, that is whether its runners, and those of the
 // workers that boot, have done that work by then. Where none does, it is whether one
 // boots, does not answer for now, or can still be launched; where the last launch

@@ -178,8 +178,8 @@ func TestAWarmInstancePaysForItsDisk(t *testing.T) {
 }
 
 // With no worker up the bill exceeds a plain function's by the api function's
-// request, its wait, and what is counted now and then, also where each query is so
-// long after the last one that it shares little.
+// request, its wait, and what is counted now and then, also where each query comes
+// long enough after the last one to share little.
 func TestTheExcessOverAPlainFunction(t *testing.T) {
 	for _, tt := range []struct{ perSecond, ms, most float64 }{
 		{1000, 10, 0.30}, {1000, 60, 0.40}, {1000, 120, 0.50}, {1, 10, 0.42}, {1, 60, 0.5}, {1, 120, 0.60}, {0.1, 10, 0.5}, {0.1, 60, 0.58}, {0.1, 120, 0.68}, {0.5, 120, 0.60}, {0.01, 120, 1.26},

@@ -36,7 +36,7 @@ const (
 	tallySeconds     = 10    // least between two writes of what a process has counted
 	tallyUnits       = 2     // of a worker's with a few models; a function's takes one
 	tallyQueries     = 30    // after which an api environment writes what it has counted
-	tallyMostSeconds = 240   // or else after so long
+	tallyMostSeconds = 240   // or else after this time
 	ownersSeconds    = 900   // between two writes of what a process has counted by owner; a unit holds some eight owners
 	leaseSeconds     = 6     // between a process's calls to the global limits: measured
 	longLeaseSeconds = 450   // that is where at most a roomyShare is taken: measured

@@ -195,7 +195,7 @@ func (r Rest) Lines(p profile.Prices) []Line {
 	return nonZero(lines)
 }
 
-// ticking is what the controller takes for so many seconds and ticks.
+// ticking is what the controller takes for a number of seconds and of ticks.
 func (r Rest) ticking(p profile.Prices, when string, seconds, ticks float64) []Line {
 	return []Line{
 		newLine("controller's run time"+when, float64(r.ControllerMB)/1024*seconds, "GB-seconds", p.LambdaGBSecondARM),
@@ -206,7 +206,7 @@ func (r Rest) ticking(p profile.Prices, when string, seconds, ticks float64) []L
 	}
 }
 
-// awake is what the controller takes in so many minutes of not resting, on top of its rest.
+// awake is what the controller takes in the minutes in which it does not rest, on top of its rest.
 func (r Rest) awake(p profile.Prices, when string, minutes float64) []Line {
 	return r.ticking(p, when, max(0, r.BusySecondsPerMinute-r.ControllerSecondsPerMinute)*minutes, max(0, r.BusyTicksPerMinute-r.TicksPerMinute)*minutes)
 }
@@ -253,7 +253,7 @@ func (r Rest) watching(p profile.Prices) []Line {
 	}
 }
 
-// Trial is what the controller takes on top for so many hours of a month in which a version
+// Trial is what the controller takes on top for the hours of a month in which a version
 // of a model is on trial; nothing without one. It judges at each tick, and does not rest
 // without workers either.
 func (r Rest) Trial(p profile.Prices, hours float64, workersUp bool) []Line {

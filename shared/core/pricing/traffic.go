@@ -226,7 +226,7 @@ func (t Traffic) together(share float64) float64 {
 	return max(1, n*share/(1-math.Pow(1-share, n)))
 }
 
-// awaitReads are the reads of a record by the process that waits for it so long: one at
+// awaitReads are the reads of a record by the process that waits for it for waitMS: one at
 // once, then after pauses that grow.
 func awaitReads(waitMS float64) float64 {
 	n, pause := 1.0, awaitFirstMS

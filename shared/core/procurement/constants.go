@@ -11,7 +11,7 @@ type Constant struct {
 
 // The constants of hedged. hedgedConstants lists them with their sources.
 const (
-	// The expectation over the forecast's error band is a mean over so many equally
+	// The expectation over the forecast's error band is a mean over a fixed number of equally
 	// likely parts, each at its middle.
 	bandParts = 10
 	// profileSeconds is the step in which the load's movement is read, in addition to its

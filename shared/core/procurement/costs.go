@@ -61,7 +61,7 @@ func horizon(ratio, boot float64) float64 {
 }
 
 // load is the rates of a scenario, in queries a second: series that are equally likely, each
-// of rates that last for so many seconds and come in this order.
+// of rates that last for a number of seconds each and come in this order.
 type load struct {
 	series [][]float64
 	step   int
@@ -126,7 +126,7 @@ func (c costs) overflowUSD(rates []float64, step int, ready func(i int) int) flo
 	return usd
 }
 
-// beyondUSD is what so many queries a second that n workers do not take cost a second. While
+// beyondUSD is what the queries that n workers do not take cost a second. While
 // workers are up, a query that finds no place on functions waits for one of them: what is
 // beyond all that functions answer is late. While none is up, such a query is refused.
 func (c costs) beyondUSD(beyond float64, n int) float64 {

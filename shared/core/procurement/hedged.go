@@ -108,7 +108,7 @@ func (c costs) choose(sc scenario, have int) choice {
 	return best
 }
 
-// explained keeps the winner and its neighbours and says why each lost.
+// explained keeps the winner and its neighbors and says why each lost.
 func explained(cs []Candidate, winner int) []Candidate {
 	i := slices.IndexFunc(cs, func(c Candidate) bool { return c.Workers == winner })
 	if i < 0 {

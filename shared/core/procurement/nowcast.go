@@ -25,14 +25,14 @@ type UseCheck struct {
 	Arrived  float64 `json:"arrived"`
 }
 
-// add counts a nowcast of so many seconds.
+// add counts a nowcast over a number of seconds.
 func (u UseCheck) add(seconds, servedPerSecond, arrivedPerSecond float64) UseCheck {
 	keep := math.Max(0, 1-seconds/useCheckSeconds)
 	return UseCheck{u.Inferred*keep + seconds*servedPerSecond, u.Arrived*keep + seconds*arrivedPerSecond}
 }
 
 // corrected is what the workers' use comes to in queries a second, when by the
-// profiles it stands for so many. Where a query takes longer than its profile says,
+// profiles it stands for servedPerSecond. Where a query takes longer than its profile says,
 // as with models of microseconds, it stands for too many: a use that was too high by
 // useOff or more is corrected. It is not where the workers are used much, as that
 // many are needed then whatever the profiles say, nor where it was too low, since
@@ -62,7 +62,7 @@ func (s Snapshot) servedPerSecond() float64 {
 	return s.Pool.Used * float64(s.Pool.Ready) * s.Throughput()
 }
 
-// nowcast is what arrives a second when so many are served.
+// nowcast is what arrives a second when served queries a second are answered.
 func (st State) nowcast(s Snapshot, set settings.Settings, served float64) float64 {
 	waits := (s.Pool.QueuedMS - st.QueuedMS) / s.ServiceMS / set.TickSeconds
 	rate := max(0, served+waits)

@@ -10,7 +10,7 @@ import (
 )
 
 // A pool under a load that is steady, or rises evenly, whose workers are used by more or
-// less than their profile says, and whose metrics come so many seconds late.
+// less than their profile says, and whose metrics come some seconds late.
 type steady struct {
 	perSecond, times float64 // how much longer a query takes than its profile says
 	ready            int

@@ -27,7 +27,7 @@ type Regime struct {
 	StaticEnds    int     `json:"static_ends,omitempty"`    // static phases that ended
 }
 
-// next takes a new reading after so many seconds.
+// next takes a new reading, some seconds after the last one.
 func (r Regime) next(dynamic bool, seconds float64) Regime {
 	if !r.Dynamic {
 		r.StaticSeconds += seconds

@@ -41,7 +41,7 @@ func (p Plans) last(scenario int) int {
 	return w[len(w)-1]
 }
 
-// with adds what the scenarios ask for now; at most so many ticks are kept.
+// with adds what the scenarios ask for now; at most a number of ticks are kept.
 func (p Plans) with(now time.Time, chosen []choice, most int) Plans {
 	p.At = now
 	for i, c := range chosen {
@@ -78,7 +78,7 @@ func (p Plans) rates(st State) [][]float64 {
 	return out
 }
 
-// played is what so many workers a tick cost on so many queries in each second of
+// played is what the given numbers of workers, one a tick, cost with the given rates of queries in each second of
 // the ticks, of which relaxed ones wait for workers as long as they may. Workers
 // leave only when fewer were asked for during scale_in_wait_seconds, the last
 // started first, and serve once they have been there for a boot.

@@ -153,7 +153,7 @@ type Decision struct {
 	Outcome Outcome `json:"outcome"`
 	Workers int     `json:"workers"` // ready and booting together
 	// Spot is how many of them are asked for as spot instances, whether or not the
-	// cloud has so many.
+	// cloud has that many.
 	Spot       int         `json:"spot,omitempty"`
 	Strict     Overflow    `json:"strict_overflow"`
 	Relaxed    Overflow    `json:"relaxed_overflow"`
@@ -238,7 +238,7 @@ func hold(scheme Scheme, p Pool, before State, cause string) Decision {
 	return d
 }
 
-// HoldWorkers keeps so many workers, and the rules of overflow as they were. Before the
+// HoldWorkers keeps a number of workers, and the rules of overflow as they were. Before the
 // first decision they are the scheme's, but strict queries always may overflow: there may
 // be no worker. Cause is why.
 func HoldWorkers(scheme Scheme, workers int, before State, cause string) Decision {

@@ -16,7 +16,7 @@ import (
 var at = time.Unix(1_700_000_000, 0).UTC()
 
 // observedReason is a snapshot of a pool whose workers answer 10 queries a second each,
-// and that saw a rate for so many seconds.
+// and that saw a rate for some seconds.
 func observedReason(rate float64, seconds int, p procurement.Pool) procurement.Snapshot {
 	p.RunnersEach = 2
 	s := procurement.Snapshot{CoveredTo: at, ServiceMS: 200, DeferMS: 9000, WorkerUSDPerHour: 0.09, FunctionUSD: 2e-5, Pool: p}

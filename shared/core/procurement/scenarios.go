@@ -102,8 +102,8 @@ func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
 	}
 }
 
-// detrended is how a load moves around its level: each rate by the mean of so
-// many steps around it. Slower movement is the forecast's, whose band has it: a
+// detrended is how a load moves around its level: each rate divided by the mean of
+// the steps around it. Slower movement is the forecast's, whose band has it: a
 // step in the load of half an hour ago says nothing of how the load moves now.
 func detrended(rates []float64, steps int) []float64 {
 	out := make([]float64, len(rates))

@@ -10,7 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// seasonOf is what is kept, of a season of so many minutes, of so many periods of a load that
+// seasonOf is what is kept, of a season with a length in minutes, from some periods of a load that
 // is shown ten minutes at a time.
 func seasonOf(minutes int, periods float64, rate func(at time.Time) float64) (Season, time.Time) {
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)

@@ -71,7 +71,7 @@ func (st State) Fresh(s Snapshot) []Second {
 // RereadSeconds, and behind them what is new. After seconds that nobody saw,
 // nothing before them is replaced any more.
 func (st State) merge(s Snapshot) State {
-	shown, again := s.Arrivals, 0 // so many seconds that were seen follow the start of those shown
+	shown, again := s.Arrivals, 0 // again is the number of seen seconds that follow the start of those shown
 	if len(shown) == 0 {
 		return st
 	}
@@ -143,8 +143,8 @@ func mean(of []float64) float64 {
 	return sum / float64(len(of))
 }
 
-// bins returns the past as rates over bins of so many seconds, oldest first,
-// the last bin ending with the last second; at most so many of them.
+// bins returns the past as rates over bins of a number of seconds, oldest first,
+// the last bin ending with the last second; at most a number of them.
 func (st State) bins(seconds, most int) []float64 {
 	n := min(len(st.History)/seconds, most)
 	out := make([]float64, n)

@@ -72,7 +72,7 @@ func (m *Model) BatchOnReference(most int) (Batching, bool) {
 	return m.batchOn(reference, alone, most)
 }
 
-// batchOn is the best batch on a resource that takes so long for one query.
+// batchOn is the best batch on a resource that takes the time alone for one query.
 func (m *Model) batchOn(resource string, alone Latency, most int) (Batching, bool) {
 	best := Batching{PerQueryMS: alone.MS.P50 * batchPays}
 	for _, l := range m.Latency {

@@ -6,7 +6,7 @@ import "slices"
 // measured with pictures of about the model's size. The zero value is nothing.
 type Decoding struct {
 	// Pixels are the picture's own, by its header, which intake checked against the limit:
-	// the process that decodes it takes so many and no more.
+	// the process that decodes it takes this number and no more.
 	Pixels int `json:"pixels,omitempty"`
 	// MS is on one vCPU of the reference machine.
 	MS       float64 `json:"ms,omitempty"`
@@ -19,7 +19,7 @@ type Decoding struct {
 // little.
 const largeMS = 5
 
-// Large reports whether decoding takes so long that it is done in the background.
+// Large reports whether decoding is slow enough to be done in the background.
 func (d Decoding) Large() bool { return d.MS >= largeMS }
 
 // Decoding returns the catalogue with models as they are for a picture that takes

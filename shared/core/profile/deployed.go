@@ -21,7 +21,7 @@ type Fetch struct {
 // fetchRequests are those of a cold start: of the catalogue of added models, and of the file.
 const fetchRequests = 2
 
-// of is what a file of so many bytes adds to a cold start.
+// of is what a file of fileBytes bytes adds to a cold start.
 func (f *Fetch) of(fileBytes int64) Percentiles {
 	if f == nil {
 		return Percentiles{}

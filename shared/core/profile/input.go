@@ -17,7 +17,7 @@ const (
 	Exact = "exact" // stretch; the default
 	Cover = "cover" // crop the longer side evenly to the model's proportions, then scale
 	// ShorterSide scales the shorter side to Input.ShorterSidePX, keeps the proportions, and
-	// crops the centre to the model's size, as Resize and CenterCrop of torchvision do.
+	// crops the center to the model's size, as Resize and CenterCrop of torchvision do.
 	ShorterSide = "shorter-side"
 )
 

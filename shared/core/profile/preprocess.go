@@ -7,7 +7,7 @@ import (
 
 // Imagenet is the preset for networks trained on ImageNet with torchvision or timm: the
 // shorter side of the picture is scaled to 8/7 of the input's (256 pixels for 224), the
-// centre is cropped, and each channel, less its mean, is divided by its deviation.
+// center is cropped, and each channel, less its mean, is divided by its deviation.
 const Imagenet = "imagenet"
 
 // Presets are the values of Preprocess.Preset.

@@ -24,7 +24,7 @@ func (f FunctionSizes) vCPUs(memoryMB int) int {
 }
 
 // fastest returns the batch-1 figure for a resource with the number of threads that pays,
-// at most so many. A cold start is that of one thread where no other was measured.
+// at most mostThreads. A cold start is that of one thread where no other was measured.
 func (m *Model) fastest(resource string, memoryMB, mostThreads int) (Latency, bool) {
 	one, ok := m.find(resource, memoryMB)
 	best, bestMS := one, math.Inf(1)

@@ -21,7 +21,7 @@ const (
 	Relaxed Class = "relaxed"
 )
 
-// Dimension is one of the three things a caller bounds or optimises.
+// Dimension is one of the three things a caller bounds or optimizes.
 type Dimension string
 
 // The three dimensions of a choice.

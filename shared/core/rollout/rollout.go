@@ -110,7 +110,7 @@ func accuracy(canary, served Sample, r Rules) (string, bool) {
 
 // tails are the quantiles that are compared: a version is slower when the share of its
 // runs above that of the served one, times the factor, is with confidence above most.
-// The served version's is known well enough with so many times MinQueries.
+// The served version's is known well enough with MinQueries times servedTimes.
 var tails = []struct {
 	name        string
 	q, most     float64

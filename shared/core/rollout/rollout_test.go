@@ -12,7 +12,7 @@ import (
 
 var rules = Rules{Confidence: 0.999, MinQueries: 20, ErrorPoints: 1, LatencyFactor: 1.5, AccuracyPoints: 2, CostFactor: 1.5}
 
-// version is one that fails with a probability, and takes so long, give or take.
+// version is one that fails with a probability, and takes about a given time.
 type version struct {
 	faults, ms, usd, right float64
 }

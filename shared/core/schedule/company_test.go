@@ -68,7 +68,7 @@ func TestOnlyTheLastRunnerIsKeptAndOnlyInCompany(t *testing.T) {
 		name    string
 		runners int
 		before  string        // who ran something before
-		ago     time.Duration // so long before
+		ago     time.Duration // how long before
 		owners  string        // of the queries that are added
 		want    int           // of them that start
 	}{

@@ -24,7 +24,7 @@ import (
 // that divide a core all take longer than one after another.
 const expressCosts = 10
 
-// MostRuns is how many runs a worker of so many runners has at a time at most: its
+// MostRuns is how many runs a worker with a number of runners has at a time at most: its
 // runners', and as express runs what one owner would have beyond the runner that is kept
 // for it, but one at least.
 func MostRuns(runners int) int {
@@ -52,7 +52,7 @@ type bucket struct {
 	at   time.Time
 }
 
-// share is what an owner may use of so many runners.
+// share is what an owner may use of a number of runners.
 func (u *uses) share(runners int) float64 { return float64(runners) / float64(len(u.of)+1) }
 
 // used is what an owner used beyond its share, in milliseconds.
@@ -165,7 +165,7 @@ func (q *Queue[T]) fit(p *player, e *entry[T], left int) *slot {
 	return s
 }
 
-// shares predicts when an express run ends that would take so long alone: it has its part
+// shares predicts when an express run ends that would take aloneMS alone: it has its part
 // of the cores, and ends no later than if it waited for the runner that comes free first.
 func (p *player) shares(first int, aloneMS float64) time.Duration {
 	runs, runners := p.most-p.express+1, len(p.free)
@@ -217,7 +217,7 @@ type crowd struct {
 	at   time.Time     // until when it is counted
 }
 
-// count counts until now, where so many ran.
+// count counts the time until now, during which a number of runs were in progress.
 func (c *crowd) count(now time.Time, runs, runners int) {
 	if runs > runners && now.After(c.at) {
 		c.lost += now.Sub(c.at) * time.Duration(runs-runners) / time.Duration(runs)

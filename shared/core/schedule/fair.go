@@ -59,7 +59,7 @@ type fairness struct {
 	flows   map[flowKey]*flow
 	now     [2]float64 // virtual time, by class
 	latest  [2]float64 // the end of what has started, by class
-	pruneAt int        // when there are so many flows, forget those that do not matter
+	pruneAt int        // number of flows at which those that do not matter are dropped
 }
 
 // index is a class's place in an array.

@@ -59,7 +59,7 @@ func (p *pace) ratio(now time.Time) float64 {
 	return p.asked
 }
 
-// measure counts a run that took so long where the profile has expectedMS. Up to lostMS
+// measure counts a run that took tookMS where the profile has expectedMS. Up to lostMS
 // of it may be due to express runs, as far as runs need a core all the time: between the
 // two it says nothing. A model without a service time has no pace.
 func (p *pace) measure(now time.Time, tookMS, lostMS, expectedMS float64) {

@@ -61,7 +61,7 @@ func (l *loop) start() {
 	}
 }
 
-// play runs until so many queries were answered.
+// play runs until a number of queries were answered.
 func (l *loop) play(callers, until int) {
 	for range callers {
 		l.ask()

@@ -27,8 +27,8 @@ type Work struct {
 	Large bool
 	P50MS float64 // service time: what it takes others
 	P99MS float64 // service time: what it may take itself
-	// BatchMax and BatchEachMS say when batching pays: at most so many queries
-	// of the model in one inference, and what each then takes. 0 means never.
+	// BatchMax and BatchEachMS say when batching pays: at most BatchMax queries
+	// of the model in one inference, each of which then takes BatchEachMS. 0 means never.
 	BatchMax    int
 	BatchEachMS float64
 	// HandOverAt and HandOverBy are the last moments at which an inference
@@ -94,7 +94,7 @@ type run struct {
 	costMS       float64       // as its owner was charged
 }
 
-// NewQueue returns a queue of so many runners.
+// NewQueue returns the queue of a number of runners.
 func NewQueue[T any](runners int) *Queue[T] {
 	return &Queue[T]{runners: runners, paces: map[paced]*pace{}, fair: fairness{flows: map[flowKey]*flow{}}}
 }
@@ -239,7 +239,7 @@ func newRun[T any](n int) Run[T] {
 
 // pick returns which of the held queries starts now, and how many of those behind
 // it run with it; 0 when none may. It is the first, unless the free runner is kept
-// from its owner (see company). Only neighbours in the starting order join, so that
+// from its owner (see company). Only neighbors in the starting order join, so that
 // nobody is passed over; every free runner gets its part; and a query joins only
 // when all still meet their deadlines.
 func (q *Queue[T]) pick(now time.Time) (at, n int) {

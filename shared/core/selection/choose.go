@@ -125,7 +125,7 @@ func bounds(c query.Constraints) (latencyMS, priceUSD, accuracy float64) {
 	return latencyMS, priceUSD, c.Accuracy
 }
 
-// objective is what is optimised: what the need names; without a name and
+// objective is what is optimized: what the need names; without a name and
 // without weights the third where two are bounded, else cost.
 func objective(n query.Need) query.Dimension {
 	c := n.Constraints

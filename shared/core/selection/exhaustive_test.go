@@ -241,7 +241,7 @@ func held(t *rapid.T, n query.Need, o Offer, options []option, c Candidate) {
 }
 
 // beats reports whether x dominates the winner, or is better in what is
-// optimised. The price counts in addition to the marginal cost: of two free slots the
+// optimized. The price counts in addition to the marginal cost: of two free slots the
 // one that takes less of a worker is better.
 func beats(x, won option, n query.Need, idle bool) bool {
 	latency := func(o option) float64 {

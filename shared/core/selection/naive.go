@@ -30,7 +30,7 @@ func NaiveAny(n query.Need, o Offer, draw Draw) (Candidate, query.Class, error) 
 	return c, class, err
 }
 
-// NaiveFeasible is the baseline that keeps the bounds and optimises nothing: a
+// NaiveFeasible is the baseline that keeps the bounds and optimizes nothing: a
 // model drawn from those that some resource runs within them, on the resource
 // that suits it best.
 func NaiveFeasible(n query.Need, o Offer, draw Draw) (Candidate, query.Class, error) {

@@ -107,7 +107,7 @@ func (p span) share(x float64) float64 {
 	return (x - p.low) / (p.high - p.low)
 }
 
-// spans normalise the three dimensions, so that weights compare like with like.
+// spans normalize the three dimensions, so that weights compare like with like.
 type spans struct{ latency, inaccuracy, cost span }
 
 func newSpans() spans {

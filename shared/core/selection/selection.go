@@ -58,7 +58,7 @@ type Offer struct {
 	StrictBelowMS float64
 	// Broken says why a model is not run on a kind of resource at this moment.
 	Broken map[Broken]string
-	// Accuracy overrides the profile's top-1 percent by model, as learnt from
+	// Accuracy overrides the profile's top-1 percent by model, as learned from
 	// feedback; a model that is absent keeps its profile.
 	Accuracy map[string]float64
 }
@@ -95,7 +95,7 @@ type Ranked struct {
 	Candidates []Candidate `json:"candidates"`
 	// Class is the query's SLO class.
 	Class query.Class `json:"class"`
-	// Objective is what was optimised: a dimension, or "weights".
+	// Objective is what was optimized: a dimension, or "weights".
 	Objective string `json:"objective"`
 }
 

@@ -55,7 +55,7 @@ type Settings struct {
 	OwnerHourlyBudgetUSD float64 `name:"owner_hourly_budget_usd" default:"0" min:"0" max:"100000" unit:"USD" doc:"The most that the queries of one caller may cost in a clock hour in the whole stage, counted by their time on workers and functions. 0 means no limit."`
 	OwnerUploads         int     `name:"owner_uploads" default:"1000" min:"0" max:"1000000" unit:"places" doc:"The most upload places that one caller may create within an hour. 0 means no limit."`
 
-	// How accuracy is learnt from what callers say: docs/selection.md.
+	// How accuracy is learned from what callers say: docs/selection.md.
 	FeedbackHalfLifeHours float64 `name:"feedback_half_life_hours" default:"24" min:"0.1" max:"8760" unit:"h" doc:"The time after which a vote counts half. Without new votes, the accuracy of a model returns to the accuracy in its profile."`
 	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model that may come from one caller. With a value below 1, no single caller can change the accuracy of a model alone. 1 means no limit, which suits a stage with one caller."`
 	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"What selection uses as the accuracy of a model that has votes: the posterior mean (mean), or a random draw from the posterior (thompson, for Thompson sampling)."`

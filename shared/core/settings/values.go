@@ -62,7 +62,7 @@ const settled = 2
 func (s Settings) ArrivalSeconds() float64 { return max(1, s.MetricSettleSeconds-settled) }
 
 // OverflowQueueMS is by how much the way of an overflowed query to its function is longer
-// than that to a worker; it holds its place on the functions for so long, too.
+// than that to a worker; it holds its place on the functions for that time, too.
 func (s Settings) OverflowQueueMS() float64 {
 	if s.OverflowPath == "direct" {
 		return 0

@@ -2,8 +2,8 @@ package sizing
 
 import "github.com/paragon-serving/paragon/shared/core/profile"
 
-// LastMoment is the latest moment at which an inference function that takes so
-// long still keeps a deadline; with cold, one that must be started first. A
+// LastMoment is the latest moment at which an inference function with the time
+// takes still keeps a deadline; with cold, one that must be started first. A
 // relaxed query that may overflow waits for a runner until then and no longer.
 // All are in one unit, counted from one moment: microseconds in the simulator,
 // milliseconds since acceptance in production.
@@ -23,8 +23,8 @@ func HandOverAt[T ~int64 | ~float64](functionLast, deadline, workerTakes, lookAh
 	return min(functionLast, deadline-workerTakes) - lookAhead
 }
 
-// TooSlowByQueue reports whether a function that takes so long keeps what is left of a
-// bound only when whoever holds the query invokes it: the overflow queue's way is too
+// TooSlowByQueue reports whether a function with the time takes keeps what is left of a
+// bound only when the process that holds the query invokes it: the overflow queue's way is too
 // long. All are in one unit.
 func TooSlowByQueue[T ~int64 | ~float64](left, takes, way, queueWay T) bool {
 	return left < takes+queueWay && left >= takes+way
@@ -55,7 +55,7 @@ func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, 
 	return HandOver{Size: sizes[0], ColdAfterMS: after(true), WarmAfterMS: after(false)}, true
 }
 
-// KeepAfter is after how many milliseconds without an answer whoever holds the request of
+// KeepAfter is after how many milliseconds without an answer the process that holds the request of
 // a strict query has a function answer it: its bound less the function's p95. It is false
 // where no function holds the model, and where there is no time for that.
 func KeepAfter(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, pathMS float64) (afterMS float64, ok bool) {

@@ -278,9 +278,9 @@ func (b *Book) Due(now time.Time, every time.Duration) Snapshot {
 	})
 }
 
-// A process that reports rarely has at most so much unreported: one part in so many
-// of all that it has observed, and so many observations; and nothing for longer than
-// so long.
+// A process that reports rarely has at most so much unreported: a fixed part
+// of all that it has observed, and a fixed number of observations; and nothing for longer than
+// a fixed time.
 const (
 	unreportedShare = 10
 	unreportedMost  = 60 // two a query: that it arrived, and how it ended

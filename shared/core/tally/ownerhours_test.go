@@ -13,7 +13,7 @@ import (
 
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-// snapshotOf is what a process has counted of one owner after so many minutes.
+// snapshotOf is what a process has counted of one owner after some minutes.
 func snapshotOf(minutes float64, answered int64) tally.Snapshot {
 	return tally.Snapshot{Since: noon, At: noon.Add(time.Duration(minutes * float64(time.Minute))),
 		Owners: []tally.OwnerTally{{OwnerKey: tally.OwnerKey{Owner: "ann", Task: "t"}, Counts: tally.Counts{Answered: answered}}}}

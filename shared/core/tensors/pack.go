@@ -93,7 +93,7 @@ func (r *reader) take(n int) []byte {
 	return out
 }
 
-// length reads a number of so many bytes, which no more bytes follow than.
+// length reads a length that is stored in size bytes. One beyond the whole input makes the input bad.
 func (r *reader) length(size int) int {
 	raw := r.take(size)
 	n := uint64(0)

@@ -91,7 +91,7 @@ func TestHalvesAreExact(t *testing.T) {
 		if h&0x7c00 == 0x7c00 || h&0x7fff == 0x7bff {
 			continue
 		}
-		// Between two neighbours the even one wins.
+		// Between two neighbors the even one wins.
 		middle := (x + fromHalf(uint16(h+1))) / 2
 		want := uint16(h) + uint16(h)&1
 		if got := toHalf(middle); got != want {

@@ -103,7 +103,7 @@ func TestNothingIsLostBetweenRows(t *testing.T) {
 	})
 }
 
-// Counts by owner are in the rows of an hour alone, and of so many owners as are kept;
+// Counts by owner are in the rows of an hour alone, and only of the owners that are kept;
 // none is lost.
 func TestOwnersAreKeptByTheHour(t *testing.T) {
 	w := timeline.NewWriter(nil)

@@ -6,7 +6,7 @@ package workload
 
 import "github.com/paragon-serving/paragon/shared/core/profile"
 
-// Mean is the mean of the last queries, so many of them.
+// Mean is a mean over the last queries, and over how many.
 type Mean struct {
 	Value   float64 `json:"value"`
 	Queries float64 `json:"queries"`
@@ -18,7 +18,7 @@ const meanQueries = 500
 // mostSum is beyond what queries can sum up to between two ticks.
 const mostSum = 1e15
 
-// Add takes the sum of so many queries' values. What is no number, or of no
+// Add takes the sum of a number of queries' values. What is no number, or of no
 // query, changes nothing.
 func (m Mean) Add(sum, queries float64) Mean {
 	if !(sum > 0 && sum < mostSum) || !(queries > 0 && queries < mostSum) {

@@ -13,7 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
-// large is a picture of so many pixels that decoding it takes several times 5 ms,
+// large is a picture with enough pixels that decoding it takes several times 5 ms,
 // with what intake reads in its header.
 func large(t *testing.T, p *profile.Model) query.Input {
 	t.Helper()

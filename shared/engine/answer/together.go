@@ -102,7 +102,7 @@ func groups(p *profile.Model, given [][]tensors.Tensor) (out [][]int) {
 	return out
 }
 
-// shapesOf tells apart inputs that cannot share a run.
+// shapesOf differs between inputs that cannot share a run.
 func shapesOf(ts []tensors.Tensor) string {
 	var b strings.Builder
 	for _, t := range ts {

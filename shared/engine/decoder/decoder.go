@@ -35,7 +35,7 @@ type request struct {
 }
 
 // reply is its tensor, or why there is none: Input where the input is wrong. Behind it
-// stand the tensor's numbers as so many Bytes, because gob encodes floats one by one,
+// stand the tensor's numbers as that number of Bytes, because gob encodes floats one by one,
 // which takes longer than decoding most pictures.
 type reply struct {
 	Shape  []int64

@@ -43,7 +43,7 @@ func CountsRows() []byte {
 	}.Bytes()
 }
 
-// Dense is layers of weights, from so many numbers x to so many y by way of the others, with
+// Dense is layers of weights, from the first width of numbers x to the last of numbers y by way of the others, with
 // negative numbers cut off between them.
 func Dense(random *rand.Rand, widths ...int64) []byte {
 	last := len(widths) - 1

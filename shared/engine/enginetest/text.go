@@ -33,7 +33,7 @@ func Tokens(length int64) []byte {
 }
 
 // Tokenizer is a tokenizer.json of three words: "[UNK]" 0, "yes" 1, "no" 2, cut after
-// so many tokens.
+// maxTokens tokens.
 func Tokenizer(maxTokens string) []byte {
 	return []byte(`{"truncation":{"direction":"Right","max_length":` + maxTokens + `,"strategy":"LongestFirst","stride":0},
 		"normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"BertPreTokenizer"},

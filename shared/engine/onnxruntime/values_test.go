@@ -21,7 +21,7 @@ var datatypes = map[enginetest.ElementType]tensors.Datatype{
 	enginetest.Uint64: tensors.Uint64, enginetest.BFloat16: tensors.BF16,
 }
 
-// filled is a tensor of a datatype and shape whose bytes tell elements apart.
+// filled is a tensor of a datatype and shape whose elements all differ in their bytes.
 func filled(name string, d tensors.Datatype, shape []int64) tensors.Tensor {
 	n, err := tensors.Elements(shape)
 	if err != nil {

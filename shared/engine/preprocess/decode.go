@@ -9,7 +9,7 @@
 //
 // A picture is turned and mirrored as the orientation in its EXIF says, as
 // telephones store photographs. What else its file says besides the pixels is
-// ignored: bytes after its end, colour profiles and gamma. Transparent pixels are
+// ignored: bytes after its end, color profiles and gamma. Transparent pixels are
 // blended with black; 16-bit channels keep their upper 8 bits.
 package preprocess
 

@@ -38,7 +38,7 @@ func TestGreyPixelsAreExact(t *testing.T) {
 	}
 }
 
-// Every kind of picture of one colour gives that colour.
+// Every kind of picture of one color gives that color.
 func TestKindsOfPicture(t *testing.T) {
 	orange := color.NRGBA{R: 255, G: 128, B: 0, A: 255}
 	box := image.Rect(0, 0, 16, 16)
@@ -69,7 +69,7 @@ func TestKindsOfPicture(t *testing.T) {
 	})
 }
 
-// wantColour fails unless all of a picture has a colour, within a tolerance.
+// wantColour fails unless all of a picture has a color, within a tolerance.
 func wantColour(t *testing.T, contentType string, data []byte, r, g, b, tolerance float64) {
 	t.Helper()
 	got, err := Decode(contentType, data, rgb, Limits{})

@@ -15,7 +15,7 @@ import (
 // grey is the spec of a 28x28 grey model, as Fashion-MNIST's are.
 var grey = Spec{Width: 28, Height: 28, Channels: 1}
 
-// rgb is the spec of a small colour model.
+// rgb is the spec of a small color model.
 var rgb = Spec{Width: 16, Height: 16, Channels: 3}
 
 func encodePNG(t rapid.TB, picture image.Image) []byte {

@@ -25,7 +25,7 @@ type span struct {
 	samples    int // that may be read
 }
 
-// spanOf is a stretch in samples, each of which stands for so many pixels, and the first
+// spanOf is a stretch in samples, each of which stands for a number of pixels, and the first
 // that it touches.
 func spanOf(st stretch, each int) (s span, first int) {
 	first = st.first / each
@@ -130,7 +130,7 @@ func (ts *taps) fill(s span, n int) {
 // a loop.
 func evenly(weights int) int { return (weights + 1) &^ 1 }
 
-// shorten leaves so many weights of each target sample.
+// shorten leaves each weights per target sample.
 func (ts *taps) shorten(each int) {
 	for i := range ts.first {
 		copy(ts.weights[i*each:], ts.weights[i*ts.each:][:each])

@@ -101,7 +101,7 @@ func alongOf(s span, n, i int) []float64 {
 
 // weighed is a weighted sum of values, and by how much whole weights may miss it. Their
 // running sums are rounded, each by half a step of weightOne at most, so that a sum is off
-// by half a step of every difference of neighbours; and it is rounded itself.
+// by half a step of every difference of neighbors; and it is rounded itself.
 func weighed(weights, values []float64) (sum, off float64) {
 	off = 0.5
 	for i, w := range weights {
@@ -136,7 +136,7 @@ func exactly(p plane, width, height, x, y int) (want, off float64) {
 	return want, off + most
 }
 
-// drawStretch draws what is seen and what may be read of so many pixels.
+// drawStretch draws what is seen and what may be read of a number of pixels.
 func drawStretch(rt *rapid.T, name string, pixels int) stretch {
 	first := rapid.IntRange(0, pixels-1).Draw(rt, name+" first")
 	last := rapid.IntRange(first+1, pixels).Draw(rt, name+" last")
@@ -150,7 +150,7 @@ func drawStretch(rt *rapid.T, name string, pixels int) stretch {
 }
 
 // Whole numbers of eight bits bring a sample as near to what real numbers make of it as
-// their rounding allows: to about one step of 255 where neighbours differ little.
+// their rounding allows: to about one step of 255 where neighbors differ little.
 func TestWholeNumbersAreNearRealOnes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w, h := rapid.IntRange(1, 70).Draw(rt, "width"), rapid.IntRange(1, 70).Draw(rt, "height")

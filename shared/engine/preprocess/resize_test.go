@@ -116,7 +116,7 @@ func TestCoverOfTheSameSizeIsExact(t *testing.T) {
 	}
 }
 
-// One colour stays that colour however odd the sizes; a long and thin picture
+// One color stays that color however odd the sizes; a long and thin picture
 // must not take the memory of a square of its length either.
 func TestOddSizesKeepTheColour(t *testing.T) {
 	for _, size := range []image.Point{{1, 1}, {1, 100000}, {100000, 1}, {29, 27}, {57, 113}, {447, 3}} {

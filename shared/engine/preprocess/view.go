@@ -33,7 +33,7 @@ func viewOf(full image.Rectangle, s Spec) view {
 // all is the stretch of the pixels from first to before last.
 func all(first, last int) stretch { return stretch{float64(first), float64(last), first, last} }
 
-// scaled is the size that a picture has once its shorter side is scaled to so many pixels.
+// scaled is the size that a picture has once its shorter side is scaled to shorter pixels.
 // The longer side is cut to whole pixels, as in torchvision
 // (_compute_resized_output_size in torchvision/transforms/functional.py).
 func scaled(width, height, shorter int) (w, h int) {
@@ -44,7 +44,7 @@ func scaled(width, height, shorter int) (w, h int) {
 }
 
 // centre is the stretch of the pixels from first to before last that becomes the middle n
-// pixels once all of them are scaled to so many. What is seen is the same as after a
+// pixels once all of them are scaled to size pixels. What is seen is the same as after a
 // scaling of the whole picture and a crop: the filter also reads beyond the crop.
 //
 // A crop that cannot be in the very middle begins at the even one of the two places, as in

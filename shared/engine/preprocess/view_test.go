@@ -18,7 +18,7 @@ import (
 )
 
 // Sizes and places are those of torchvision: the longer side is cut to whole pixels, and a
-// half is rounded to the even neighbour.
+// half is rounded to the even neighbor.
 func TestShorterSideIsPlacedAsInTorchvision(t *testing.T) {
 	for _, c := range []struct {
 		picture, scaled image.Point
@@ -77,7 +77,7 @@ func TestTheViewIsWithinThePicture(t *testing.T) {
 	})
 }
 
-// One colour stays that colour whatever the sizes, and no filter reads beyond the picture.
+// One color stays that color whatever the sizes, and no filter reads beyond the picture.
 func TestShorterSideKeepsTheColour(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		side := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(1, 700))
@@ -106,7 +106,7 @@ func TestShorterSideKeepsTheColour(t *testing.T) {
 //
 // Weights of 8 bits and the average that goes before the filter may move a pixel of a PNG by a
 // few steps of 255, where it lies on an edge. A JPEG is decoded without Pillow's smoothing of
-// chroma, and at a part of its size, so that pixels on coloured edges differ by more. On the
+// chroma, and at a part of its size, so that pixels on colored edges differ by more. On the
 // whole neither is seen.
 func TestShorterSideComesOutAsInTorchvision(t *testing.T) {
 	dir := filepath.Join("testdata", "shorter-side")

@@ -8,7 +8,7 @@ import (
 
 // What decoding takes on one vCPU of the reference machine: nanoseconds a pixel and a
 // byte of the file, above nearly all that BenchmarkPixels measures (in CPU time of
-// its thread, 2 vCPU AMD EPYC, 26 November 2026: grey 3 to 8 ns a pixel, colour 11 to
+// its thread, 2 vCPU AMD EPYC, 26 November 2026: gray 3 to 8 ns a pixel, color 11 to
 // 15, 16 bits a channel 19 to 45 and up to 114 where nothing was to compress, JPEG that
 // the standard library decodes 15 to 20 and up to 45; of what the package baseline
 // decodes, photographs 5 to 15 at the sizes of models and 2 to 7 at several times them,
@@ -24,7 +24,7 @@ const (
 	largerBy = 2
 )
 
-// The default limit of a picture's pixels is so many times those that the model takes,
+// The default limit of a picture's pixels is a multiple of those that the model takes,
 // 16 times its width and height, within bounds: a photograph of 12 megapixels for a
 // model of 224 x 224, a screenshot for one of 28 x 28.
 const (
@@ -38,7 +38,7 @@ func (s Spec) DefaultMaxPixels() int {
 	return min(max(leastMaxPixels, mostTimes*s.Width*s.Height), topMaxPixels)
 }
 
-// weigh returns what a picture of a file of so many bytes takes beyond what the profile
+// weigh returns what a picture of a file of that many bytes takes beyond what the profile
 // of a model of that input includes; nothing of one of about the model's size.
 func (f format) weigh(h header, bytes int, s Spec) profile.Decoding {
 	own := s.Width * s.Height

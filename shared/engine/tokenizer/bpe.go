@@ -2,17 +2,17 @@ package tokenizer
 
 import "container/heap"
 
-// bytePairs merges neighbouring tokens, the pair that was learnt first first.
+// bytePairs merges neighboring tokens, the pair that was learned first first.
 type bytePairs struct {
 	vocabulary map[string]int64
 	merges     map[[2]int64]merge
 	unknown    int64 // -1: what is not in the vocabulary is left out
-	fuse       bool  // neighbouring unknown tokens are one
+	fuse       bool  // neighboring unknown tokens are one
 	ignore     bool  // a word that is in the vocabulary is not merged
 	fallback   bool  // a character that is not in the vocabulary is encoded by its bytes
 }
 
-// merge is what a pair becomes, and how early it was learnt.
+// merge is what a pair becomes, and how early it was learned.
 type merge struct {
 	rank int
 	id   int64
@@ -53,7 +53,7 @@ func (b *bytePairs) encode(ids []int64, word string) []int64 {
 	return ids
 }
 
-// part is a token of a word in the making, with its neighbours.
+// part is a token of a word in the making, with its neighbors.
 type part struct {
 	id           int64
 	before, next int // -1 at the ends
@@ -89,7 +89,7 @@ func (b *bytePairs) parts(word string) []part {
 	return out
 }
 
-// pair is two neighbours that can be merged.
+// pair is two neighbors that can be merged.
 type pair struct {
 	merge
 	at          int
@@ -114,7 +114,7 @@ func (b *bytePairs) push(q *pairQueue, parts []part, at int) {
 	}
 }
 
-// pairQueue has the pair that was learnt first at its head, of equals the leftmost.
+// pairQueue has the pair that was learned first at its head, of equals the leftmost.
 type pairQueue []pair
 
 func (q pairQueue) Len() int      { return len(q) }

@@ -137,7 +137,7 @@ type pattern struct {
 }
 
 // simplePattern is the regular expressions that mean the same to every engine:
-// characters, each once or so many times.
+// characters, each once or a given number of times.
 var simplePattern = regexp.MustCompile(`^(?:[^\\.\[\](){}*+?^$|](?:\{[1-9][0-9]{0,2}(?:,[0-9]{0,3})?\}|\+)?)+$`)
 
 // replace is the normalizer of a Replace.

@@ -93,7 +93,7 @@ func (u *unigram) encode(ids []int64, word string) []int64 {
 	for i := len(cuts) - 1; i >= 0; i-- {
 		end := cuts[i]
 		start := best[end].start
-		for best[end].id == u.unknown && i > 0 && best[cuts[i-1]].id == u.unknown { // neighbours are one
+		for best[end].id == u.unknown && i > 0 && best[cuts[i-1]].id == u.unknown { // neighbors are one
 			i--
 			end = cuts[i]
 		}

@@ -27,7 +27,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
-// testRoom has room for so many bytes.
+// testRoom has room for a number of bytes.
 type testRoom struct {
 	mu          sync.Mutex
 	most, taken int64
@@ -83,7 +83,7 @@ func dial(t *testing.T, l *bufconn.Listener) oip.GRPCInferenceServiceClient {
 	return oip.NewGRPCInferenceServiceClient(conn)
 }
 
-// inferring is a request with so many bytes of input.
+// inferring is a request with n bytes of input.
 func inferring(n int) *oip.ModelInferRequest {
 	return &oip.ModelInferRequest{
 		ModelName: "m", Inputs: []*oip.ModelInferRequest_InferInputTensor{{Name: "x", Datatype: "UINT8", Shape: []int64{int64(n)}}},

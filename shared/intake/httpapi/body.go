@@ -149,7 +149,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 	return readBodyAligned(w, r, limit, 0)
 }
 
-// readBodyAligned is readBody; what lies behind a head of so many bytes is
+// readBodyAligned is readBody; what lies behind a head of head bytes is
 // aligned for numbers, which then need no copy.
 func readBodyAligned(w http.ResponseWriter, r *http.Request, limit, head int) ([]byte, error) {
 	if there, ok := r.Body.(whole); ok && len(codingsOf(r.Header)) == 0 {

@@ -49,7 +49,7 @@ func (w *slots) Answer(_ context.Context, m query.Message, _ time.Time) (query.O
 	return o, nil
 }
 
-// mark is a number that tells inputs apart.
+// mark is a number that differs between inputs.
 func mark(data []byte) float32 {
 	return float32(crc32.ChecksumIEEE(data) % 1000)
 }

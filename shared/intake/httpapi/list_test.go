@@ -202,7 +202,7 @@ func TestABatchKeepsItsOrder(t *testing.T) {
 	}
 }
 
-// pixels are items of the model's size, each of one grey.
+// pixels are items of the model's size, each of one gray.
 func pixels(items int) []byte {
 	var out []byte
 	for i := range items {

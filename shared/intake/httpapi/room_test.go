@@ -25,7 +25,7 @@ func begin(t *testing.T, server *httptest.Server, head, part string) *bufio.Read
 	return bufio.NewReader(conn)
 }
 
-// A body that says that it is too large is refused before its caller is told to
+// A body that says that it is too large is refused before its caller is asked to
 // send it.
 func TestTooLargeIsSaidBeforeContinue(t *testing.T) {
 	s := newStage(t)

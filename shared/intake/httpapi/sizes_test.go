@@ -119,7 +119,7 @@ var ways = []way{
 	{"/v2", inferBody, nil, false, 1, platform.Overflow},
 }
 
-// sized is a picture in a file of so many bytes.
+// sized is a picture in a file of n bytes.
 func sized(t *testing.T, n int) []byte {
 	t.Helper()
 	p := picture(t, 7)

@@ -218,7 +218,7 @@ func (g *Grid) fillHeadrooms(of map[gridRun]comparison.Row) {
 	}
 }
 
-// priced is a row as it would be if a function's query cost so many times a
+// priced is a row as it would be if a function's query cost priceRatio times a
 // worker's.
 func priced(r comparison.Row, priceRatio float64) comparison.Row {
 	r.LambdaUSD *= comparison.Ratio(priceRatio, r.PriceRatio)

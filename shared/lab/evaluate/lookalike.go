@@ -35,7 +35,7 @@ func Lookalikes() []string {
 	return []string{"berkeley-like", "wits-like", "twitter-like", "wiki-like"}
 }
 
-// Lookalike makes one of them, of so long.
+// Lookalike makes one of them, of a length.
 func Lookalike(name string, length time.Duration, seed uint64) (arrivals.Trace, error) {
 	l, ok := lookalikes[name]
 	if !ok {

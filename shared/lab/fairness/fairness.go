@@ -41,7 +41,7 @@ type Stretch struct {
 	Noisy       *load.Group `json:"noisy,omitempty"` // absent if there is no other load
 }
 
-// Round is one stretch with each neighbour.
+// Round is one stretch with each neighbor.
 type Round []Stretch
 
 func (r Round) of(b Neighbour) Stretch {

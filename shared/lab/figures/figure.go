@@ -36,7 +36,7 @@ type Panel struct {
 }
 
 // Series are points of one name, joined by lines when Joined. Of a Pair two
-// that follow each other share a colour.
+// that follow each other share a color.
 type Series struct {
 	Name   string
 	Joined bool

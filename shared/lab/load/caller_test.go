@@ -65,7 +65,7 @@ func TestCaller(t *testing.T) {
 	}
 }
 
-// impatient is a client that is told to give up before its first read.
+// impatient is a client that gives up before its first read.
 func impatient(t *testing.T, endpoint string) *client.Client {
 	t.Helper()
 	cl, err := client.New(client.Config{Endpoint: endpoint, Attempts: 1, Sleep: func(context.Context, time.Duration) error { return context.Canceled }})

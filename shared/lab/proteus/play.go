@@ -148,7 +148,7 @@ func planned(ctx context.Context, families []Family, c Cluster, o Options) ([]Sh
 	return found.plan, nil
 }
 
-// bestOf is a family on so many devices, with the most accurate variant that is worth
+// bestOf is a family on n devices, with the most accurate variant that is worth
 // being served there. It is false where no variant keeps the deadline.
 func bestOf(f Family, kind string, n int, o Options) (best Share, ok bool, err error) {
 	until := int(o.Plan.Milliseconds())

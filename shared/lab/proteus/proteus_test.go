@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// repository is a small copy with a family of two variants that gets so many queries a
+// repository is a small copy with a family of two variants that gets perSecond queries a
 // second for a minute. It returns the folder and the digests.
 func repository(t *testing.T, perSecond int) (folder, digests string) {
 	t.Helper()

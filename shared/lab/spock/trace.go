@@ -43,7 +43,7 @@ func FromTrace(t arrivals.Trace, seed uint64) (Seconds, error) {
 const none = -1
 
 // Read reads its own trace files, second,count,type,tasks without a header,
-// from a second on, so many of them.
+// from a second on, length seconds of them.
 func Read(r io.Reader, from, length int) (Seconds, error) {
 	var out Seconds
 	last := 0

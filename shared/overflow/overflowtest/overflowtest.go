@@ -39,7 +39,7 @@ func Catalogue() *profile.Catalogue {
 	}
 }
 
-// Query is one of a class that was accepted so long ago.
+// Query is one of a class that was accepted some time ago.
 func Query(id string, class query.Class, ago time.Duration) query.Message {
 	at := time.Now().Add(-ago).UTC().Truncate(time.Millisecond)
 	return query.Message{ID: id, Owner: "ann", Task: "digits", Model: "net", Class: class, AcceptedAt: at, DeadlineAt: at.Add(bound),
@@ -209,7 +209,7 @@ func send(t *testing.T, b platform.Backend, q platform.QueueName, m query.Messag
 	}
 }
 
-// receive returns so many messages of a queue, or those that are there within a second.
+// receive returns n messages of a queue, or those that are there within a second.
 func receive(t *testing.T, b platform.Backend, q platform.QueueName, n int) (all []platform.Delivery) {
 	t.Helper()
 	for len(all) < n {

@@ -37,7 +37,7 @@ func callsOf(t *testing.T, h *Backend) (out []platform.CallbackMessage) {
 	}
 }
 
-// Whoever stores the record of a query with a callback sends its message, and of others
+// The process that stores the record of a query with a callback sends its message, and of others
 // nobody does.
 func recordsSendCallbacks(t *testing.T, h *Backend) {
 	plain, calling := ended(t, signed.Stored, time.Now()), ended(t, signed.Stored, time.Now())

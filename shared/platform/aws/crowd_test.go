@@ -146,7 +146,7 @@ func (c *crowd) do(words []string) error {
 	return nil
 }
 
-// queries sends so many a second for a time, evenly.
+// queries sends perSecond queries a second for a time, evenly.
 func (c *crowd) queries(perSecond int, kind string, length time.Duration) error {
 	end, ok := map[string]func(context.Context, query.Message){"stored": c.store, "awaited": c.await, "keyed": c.keyed, "placed": c.place}[kind]
 	if !ok {
@@ -235,7 +235,7 @@ func (c *crowd) place(ctx context.Context, m query.Message) {
 	c.await(ctx, m)
 }
 
-// processes are so many environments of functions, each of which reads the view of
+// processes runs n environments of functions, each of which reads the view of
 // the fleet once a second and reports its counts once in ten; a controller publishes
 // the view, and reads the counts as often.
 func (c *crowd) processes(n int, length time.Duration) {

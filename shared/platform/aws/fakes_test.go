@@ -22,7 +22,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
-// sender takes batches down, and fails as told.
+// sender notes batches, and fails where a test sets it to.
 type sender struct {
 	queueClient
 	batches [][]types.SendMessageBatchRequestEntry

@@ -18,7 +18,7 @@ func countedBy(id string, since, at time.Time, state platform.WorkerState, owner
 }
 
 // What processes counted adds up by owner over processes and hours, each query once,
-// whatever is reported again and whoever starts again under the same name.
+// even where counts are reported again or a process starts again under the same name.
 func TestUsageByOwner(t *testing.T) {
 	h := newGround(t).backend(t)
 	noon := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)

@@ -9,7 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// have asks for so many workers of the pool and returns those that come, which
+// have asks for a number of workers of the pool and returns those that come, which
 // boot and say nothing.
 func (s *suite) have(t *testing.T, workers int) []platform.WorkerReport {
 	t.Helper()

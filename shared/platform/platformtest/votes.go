@@ -20,7 +20,7 @@ var voteCases = []contractCase{
 	{"no reader misses a vote", anyBackend, noVoteIsMissed},
 }
 
-// vote is one of an owner's, cast so many minutes ago.
+// vote is one of an owner's, cast some minutes ago.
 func vote(owner string, minutesAgo int) feedback.Vote {
 	at := time.Now().UTC().Truncate(time.Millisecond).Add(-time.Duration(minutesAgo) * time.Minute)
 	return feedback.Vote{Task: "fashion", Model: "mlp", Owner: owner, Correct: minutesAgo%2 == 0, At: at}

@@ -28,7 +28,7 @@ func retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// final recognises an error that no other try mends.
+// final recognizes an error that no other try mends.
 func final(err error) bool {
 	for _, class := range []error{platform.ErrNotFound, platform.ErrLeaseLost, platform.ErrRevoked, platform.ErrTooLarge} {
 		if errors.Is(err, class) {

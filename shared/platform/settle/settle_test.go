@@ -16,7 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// book writes down every call, and fails the first calls of each kind as told.
+// book writes down every call, and fails the first calls of each kind where a test sets it to.
 type book struct {
 	calls   []string
 	states  map[string]query.State

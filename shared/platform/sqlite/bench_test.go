@@ -54,7 +54,7 @@ func cpu() time.Duration {
 }
 
 // spread does work b.N times with some callers at once and reports the
-// processor time of each, which tells more than the wall on a busy machine.
+// processor time of each, which says more than the wall time on a busy machine.
 func spread(b *testing.B, callers int, work func(i int) error) {
 	var next atomic.Int64
 	used, n := cpu(), b.N

@@ -12,7 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// oweCall notes, with the message of a query, the call that is owed at its end: whoever
+// oweCall notes, with the message of a query, the call that is owed at its end: the process that
 // ends it, and may know no more than its id, makes the call due.
 func (t *tx) oweCall(id, url string, forgetAt time.Time) error {
 	if url == "" {

@@ -165,7 +165,7 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 	}
 }
 
-// A damaged file is told with what to do about it.
+// A damaged file is reported with what to do about it.
 func TestDamagedFileSaysWhatToDo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paragon.db")
 	must(t, os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600))

@@ -42,7 +42,7 @@ func (t *tx) then(f func())              { t.after = append(t.after, f) }
 
 // writer is the one goroutine that writes. It commits all that waits in one
 // transaction (group commit), each operation in a savepoint, so that the fault
-// of one does not undo its neighbours.
+// of one does not undo its neighbors.
 type writer struct {
 	db     *sql.DB
 	conn   *sql.Conn // the one that writes

@@ -31,7 +31,7 @@ type Row struct {
 	BoundUSD           float64        `json:"bound_usd"`
 	ClairvoyantUSD     float64        `json:"clairvoyant_usd"`
 	ClairvoyantNoDefer float64        `json:"clairvoyant_nodefer_usd"`
-	// LinearUSD is what the clairvoyant's linear programme costs: no schedule that keeps
+	// LinearUSD is what the clairvoyant's linear program costs: no schedule that keeps
 	// the bounds costs less. ClairvoyantGap is the clairvoyant's cost relative to it.
 	LinearUSD          float64  `json:"linear_usd"`
 	ClairvoyantGap     float64  `json:"clairvoyant_gap"`

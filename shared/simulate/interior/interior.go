@@ -1,4 +1,4 @@
-// Package interior solves linear programmes whose rows are ordered in time: each
+// Package interior solves linear programs whose rows are ordered in time: each
 // column has entries in rows that are close to each other. It is an interior-point
 // method (Mehrotra's predictor and corrector), whose systems are banded then, so that
 // an iteration takes time in proportion to the columns.

@@ -22,7 +22,7 @@ func TestTheCheapestColumnsFillARow(t *testing.T) {
 	}
 }
 
-// Of random programmes with a choice that exists, the values keep rows and bounds,
+// Of random programs with a choice that exists, the values keep rows and bounds,
 // no choice that is tried is below the least, and the cost found is it.
 func TestRandomProgrammes(t *testing.T) {
 	sixteenths := rapid.Map(rapid.IntRange(-32, 32), func(n int) float64 { return float64(n) / 16 })

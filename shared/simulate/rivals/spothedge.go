@@ -13,7 +13,7 @@ import (
 // target N it asks for N + extra spot instances, spread over zones, and falls back to
 // min(N, N + extra - ready spot instances) workers on demand. The target is quantile's
 // and what is left overflows to functions, which SkyServe has not: so that the mix alone
-// is compared, in its favour. It runs on Paragon's platform.
+// is compared, in its favor. It runs on Paragon's platform.
 type spotHedge struct{}
 
 // spotHedgeExtra is num_overprovision of the example in SkyServe's documentation.

@@ -87,7 +87,7 @@ func exporting(t *testing.T, c *collector, headers func(context.Context) (string
 	return e, log
 }
 
-// totalsOf are totals of so many answers.
+// totalsOf are totals of n answers.
 func totalsOf(n int) telemetry.Totals {
 	b := tally.NewBook(began)
 	key := tally.Key{Task: "fashion", Model: "cnn", Class: query.Strict, Resource: "c5.large"}
@@ -366,7 +366,7 @@ func TestADocumentTakesWhatTheBillCounts(t *testing.T) {
 	}
 }
 
-// sizeOfDocument is how many bytes are sent of so many models.
+// sizeOfDocument is how many bytes are sent for a number of models.
 func sizeOfDocument(t *testing.T, models int) (sent int) {
 	t.Helper()
 	b, random := tally.NewBook(began), rand.New(rand.NewPCG(1, 2))

@@ -1,7 +1,7 @@
 // Package tracing follows a query through all processes that have a hand in it,
 // and the controller through a tick, as OpenTelemetry spans. The trace travels
-// in the message (W3C traceparent), so that one query is one trace. A span tells
-// ids, names and classes, and never what a caller sent.
+// in the message (W3C traceparent), so that one query is one trace. A span has
+// ids, names and classes, and nothing that a caller sent.
 //
 // A nil *Tracer does nothing and costs next to nothing: tracing is off.
 package tracing

@@ -41,10 +41,10 @@ def use_triton(address, picture):
             check(got.as_numpy("scores").shape[0] == len(data), f"triton: scores {got.get_response()}")
             check(got.as_numpy("label").dtype == np.object_ and got.as_numpy("index").dtype == np.int64, "triton: datatypes")
     want = c.infer(MODEL, tritons_inputs(triton, one, True)).as_numpy("scores")
-    for packing in "gzip", "deflate":
+    for encoding in "gzip", "deflate":
         got = c.infer(MODEL, tritons_inputs(triton, one, True), model_version="1", request_id="mine",
-                      request_compression_algorithm=packing, response_compression_algorithm=packing)
-        check(np.array_equal(got.as_numpy("scores"), want) and got.get_response()["id"] == "mine", f"triton: {packing}")
+                      request_compression_algorithm=encoding, response_compression_algorithm=encoding)
+        check(np.array_equal(got.as_numpy("scores"), want) and got.get_response()["id"] == "mine", f"triton: {encoding}")
     for binary in True, False:
         outputs = [triton.InferRequestedOutput("scores", binary_data=binary, class_count=3),
                    triton.InferRequestedOutput("index", binary_data=not binary)]
@@ -68,8 +68,8 @@ async def use_triton_aio(address):
     async with triton_aio.InferenceServerClient(address) as c:
         check(await c.is_server_ready() and await c.is_model_ready(MODEL, "1"), "triton aio: not ready")
         one = tensor((await c.get_model_metadata(MODEL))["inputs"][0]["shape"])
-        got = await asyncio.gather(*[c.infer(MODEL, tritons_inputs(triton_aio, one, binary), request_compression_algorithm=packing)
-                                     for binary in (True, False) for packing in (None, "gzip", "deflate")])
+        got = await asyncio.gather(*[c.infer(MODEL, tritons_inputs(triton_aio, one, binary), request_compression_algorithm=encoding)
+                                     for binary in (True, False) for encoding in (None, "gzip", "deflate")])
         check(all(np.array_equal(g.as_numpy("scores"), got[0].as_numpy("scores")) for g in got), "triton aio: scores")
 
 

@@ -41,9 +41,9 @@ def use_triton(address, url, picture):
         check(server.name == "paragon" and model["versions"] == ["1"], f"triton grpc: metadata {server} {model}")
         one = tensor(model["inputs"][0]["shape"])
         want = over_http(url, one)
-        for packing in None, "gzip", "deflate":
-            got = c.infer(MODEL, inputs(triton, one), model_version="1", request_id="mine", compression_algorithm=packing)
-            check(np.array_equal(got.as_numpy("scores"), want) and got.get_response().id == "mine", f"triton grpc: {packing}")
+        for encoding in None, "gzip", "deflate":
+            got = c.infer(MODEL, inputs(triton, one), model_version="1", request_id="mine", compression_algorithm=encoding)
+            check(np.array_equal(got.as_numpy("scores"), want) and got.get_response().id == "mine", f"triton grpc: {encoding}")
             check(got.as_numpy("label").dtype == np.object_ and got.as_numpy("index").dtype == np.int64, "triton grpc: datatypes")
         batch = c.infer(MODEL, inputs(triton, np.concatenate([one, one, one])), client_timeout=60)
         check(batch.as_numpy("scores").shape[0] == 3, "triton grpc: batch")
@@ -69,8 +69,8 @@ async def use_triton_aio(address):
     async with triton_aio.InferenceServerClient(address) as c:
         check(await c.is_server_ready() and await c.is_model_ready(MODEL), "triton grpc aio: not ready")
         one = tensor((await c.get_model_metadata(MODEL)).inputs[0].shape)
-        got = await asyncio.gather(*[c.infer(MODEL, inputs(triton_aio, one), compression_algorithm=packing)
-                                     for packing in (None, "gzip", "deflate") for _ in range(4)])
+        got = await asyncio.gather(*[c.infer(MODEL, inputs(triton_aio, one), compression_algorithm=encoding)
+                                     for encoding in (None, "gzip", "deflate") for _ in range(4)])
         check(all(np.array_equal(g.as_numpy("scores"), got[0].as_numpy("scores")) for g in got), "triton grpc aio: scores")
 
 

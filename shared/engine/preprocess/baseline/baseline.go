@@ -26,7 +26,7 @@ type Plane struct {
 	PerX, PerY int
 }
 
-// Picture is what was decoded: a plane of grey, or three of luma and chroma, as
+// Picture is what was decoded: a plane of gray, or three of luma and chroma, as
 // image.YCbCr has them. Samples outside of the part that was wanted are undefined.
 type Picture struct {
 	Planes []Plane

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// tableBits are so many bits that are looked up at once.
+// tableBits is how many bits are looked up at once.
 const tableBits = 10
 
 // A symbol's entry in a table. Where code and value together have no more than
@@ -135,7 +135,7 @@ func (t *table) enter(from, n int32, length int, symbol byte) {
 	}
 }
 
-// extend is the value that so many bits stand for, F.2.2.1.
+// extend is the value that a number of bits stand for, F.2.2.1.
 func extend(v uint64, size uint) int32 {
 	if size > 0 && v < 1<<(size-1) {
 		return int32(v) - 1<<size + 1

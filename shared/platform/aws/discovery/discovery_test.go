@@ -16,7 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
-// account is a terminal at an account, whose SSM answers as it is told.
+// account is a terminal at an account, whose SSM answers with ssm.
 func account(t *testing.T, ssm http.HandlerFunc) {
 	t.Helper()
 	server := httptest.NewServer(ssm)

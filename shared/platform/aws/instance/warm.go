@@ -44,7 +44,7 @@ func targetOf(state string) Target {
 	return Serve
 }
 
-// CompleteLaunch tells the group's launch hook that this machine is prepared for the
+// CompleteLaunch reports to the group's launch hook that this machine is prepared for the
 // warm pool, or that it serves, as soon as the hook waits.
 func (m *Machine) CompleteLaunch(ctx context.Context) error { return m.complete(ctx, names.LaunchHook) }
 

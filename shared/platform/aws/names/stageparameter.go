@@ -36,7 +36,7 @@ type PoolGroup struct {
 	Warm         int    `json:"warm,omitempty"`
 }
 
-// StageParameterPath is where SSM keeps a stage's Door. It lies outside of SettingsPath,
+// StageParameterPath is where SSM keeps a stage's StageParameter. It lies outside of SettingsPath,
 // as it is no setting.
 func StageParameterPath(stage string) string { return "/paragon-stages/" + stage }
 

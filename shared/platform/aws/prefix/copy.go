@@ -52,7 +52,7 @@ func whole(to string, write func(next io.Writer) error) error {
 	return nil
 }
 
-// fill writes exactly so many bytes, and is an error when there are others.
+// fill writes exactly size bytes; another number is an error.
 func fill(to io.Writer, from io.Reader, size int64) error {
 	n, err := io.Copy(to, io.LimitReader(from, size+1))
 	if err == nil && n != size {

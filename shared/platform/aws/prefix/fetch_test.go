@@ -73,7 +73,7 @@ func TestAFetchedFileHasItsDigest(t *testing.T) {
 	}
 }
 
-// Without a cache a file is fetched each time, held to its digest, and nothing stays.
+// Without a cache a file is fetched each time, checked against its digest, and nothing stays.
 func TestAFileMayBeFetchedIntoMemory(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -73,7 +73,7 @@ func (f *Faults) Begin(p Plan) {
 	f.plan, f.rand, f.hits = p, rand.New(rand.NewPCG(p.Seed, 0)), map[string]int{}
 }
 
-// Refuse has the next calls of an action by a caller throttled, so many.
+// Refuse has the next calls of an action by a caller throttled, as many as calls says.
 func (f *Faults) Refuse(who, action string, calls int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -69,8 +69,8 @@ var (
 )
 
 // FailLaunches has the launches of a group fail for a reason from now on: only the
-// instances that it has are there. Without a reason they are lost: no activity tells
-// of them.
+// instances that it has are there. Without a reason they are lost: no activity
+// mentions them.
 func (g *Groups) FailLaunches(group, why string, have ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -164,7 +164,7 @@ func TestACallIsKept(t *testing.T) {
 	}
 }
 
-// So many calls of an action by a caller are throttled, and no other ones.
+// The given number of calls of an action by a caller is throttled, and no other ones.
 func TestTheNextCallsAreRefused(t *testing.T) {
 	f := &Faults{Next: (&recorder{}).answer}
 	f.Refuse("dispatcher", "PutItem", 2)

@@ -25,7 +25,7 @@ import (
 const maxPayload = 6 << 20
 
 // initAllowance is what a cold start may take on top of the function's
-// timeout. Lambda gives the first try so long and repeats it within the timeout.
+// timeout. Lambda gives the first try this time and repeats it within the timeout.
 const initAllowance = 10 * time.Second
 
 // Function is one inference function.
@@ -49,7 +49,7 @@ type Options struct {
 	// an extension know of its end by SIGTERM, as Lambda does.
 	Freeze bool
 	// Pace gives the least time that an event, and its cold start, takes: the
-	// environment and its caller are held so long, so that a small machine
+	// environment and its caller are held for that time, so that a small machine
 	// shows the service time of the profile it stands for. Nil holds nothing.
 	Pace   func(function string, payload []byte, cold bool) time.Duration
 	Now    func() time.Time // nil means time.Now

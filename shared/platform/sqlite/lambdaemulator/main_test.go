@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// request tells the bootstrap what to do with an event.
+// request says what the bootstrap does with an event.
 type request struct {
 	Do   string `json:"do,omitempty"`
 	Addr string `json:"addr,omitempty"` // where a gate is

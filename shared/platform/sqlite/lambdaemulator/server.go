@@ -73,7 +73,7 @@ func (in *Invoker) with(h func(*environment, http.ResponseWriter, *http.Request)
 }
 
 // register takes an extension of the process, which gets no events: it is how a
-// process comes to be told of its end.
+// process learns of its end.
 func register(e *environment, w http.ResponseWriter, _ *http.Request) {
 	e.extended.Store(true)
 	w.Header().Set("Lambda-Extension-Identifier", e.sandbox)

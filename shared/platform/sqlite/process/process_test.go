@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// hello tells the test that this process runs: by a connection, which ends with it.
+// hello shows the test that this process runs: by a connection, which ends with it.
 func hello() net.Conn {
 	conn, err := net.Dial("tcp", os.Getenv("TEST_ADDR"))
 	if err != nil {

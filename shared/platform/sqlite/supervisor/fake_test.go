@@ -32,7 +32,7 @@ func newFakeBackend(desired int) *fakeBackend {
 	return &fakeBackend{desired: desired, changed: make(chan struct{})}
 }
 
-// change changes the fleet and tells who listens.
+// change changes the fleet and notifies the listeners.
 func (h *fakeBackend) change(f func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// beWorker reports until it is told to leave. Its process id stands for how
+// beWorker reports until it is asked to leave. Its process id stands for how
 // much it answered.
 func beWorker() {
 	backend, err := rpc.Dial(os.Getenv(environment.LocalURL))

@@ -57,8 +57,8 @@ type Fault struct {
 	LaunchFails bool          // it is refused, as for want of capacity
 	SlowBoot    time.Duration // on top of the boot delay
 	NeverReady  bool          // it boots for ever
-	DiesAfter   time.Duration // killed so long after its process began; 0 means never
-	// SpotAfter takes it back so long after its process began, with a notice of
+	DiesAfter   time.Duration // time after its process began at which it is killed; 0 means never
+	// SpotAfter takes it back this time after its process began, with a notice of
 	// SpotNotice as a spot instance has; 0 means never.
 	SpotAfter time.Duration
 }

@@ -3,7 +3,7 @@
     from paragon_client import Client, text
 
     with Client("http://127.0.0.1:8080") as c:
-        print(c.submit(text("Dear friend"), task="mail", wait=5).result.label)
+        print(c.submit(text("Hello friend"), task="mail", wait=5).result.label)
 
 Calls are tried again when nothing answers, and on 429 and 503. A submission that does
 not wait carries an idempotency key, so that its repeats are one query.

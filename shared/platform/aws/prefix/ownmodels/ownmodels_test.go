@@ -22,8 +22,8 @@ import (
 
 const where = "s3://models/models"
 
-// standIn makes the bucket of a stage, and returns what overwrites an object of it.
-func standIn(t *testing.T) (put func(name, text string)) {
+// makeBucket makes the bucket of a stage, and returns what overwrites an object of it.
+func makeBucket(t *testing.T) (put func(name, text string)) {
 	t.Helper()
 	object := testserver.Bucket(t, "models")
 	return func(name, text string) {
@@ -74,7 +74,7 @@ func (c *clock) on(s *modelstore.Store, d time.Duration) {
 
 // Of operators who add models at once none loses one.
 func TestOperatorsAtOnceLoseNoModel(t *testing.T) {
-	standIn(t)
+	makeBucket(t)
 	const operators = 4
 	stores := make([]*modelstore.Store, operators)
 	for i := range stores {
@@ -100,7 +100,7 @@ func TestOperatorsAtOnceLoseNoModel(t *testing.T) {
 
 // A catalogue that was read is not written over another.
 func TestAnOlderCatalogueIsNotWrittenOverANewerOne(t *testing.T) {
-	standIn(t)
+	makeBucket(t)
 	p := place(t)
 	if err := p.Write([]byte("{}"), nil); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestAnOlderCatalogueIsNotWrittenOverANewerOne(t *testing.T) {
 // Who serves takes up what an operator adds and removes, without a restart; such a
 // model has no functions where the deployment made none for it.
 func TestAStageTakesUpWhatIsAdded(t *testing.T) {
-	standIn(t)
+	makeBucket(t)
 	c := &clock{at: time.Unix(1e9, 0)}
 	reader := modelstore.OpenRefreshed(place(t), Deployed(profilestest.Shipped(t)), c.now)
 	if n := len(reader.Current().Models); n != len(profilestest.Shipped(t).Models) {
@@ -166,7 +166,7 @@ func TestAStageTakesUpWhatIsAdded(t *testing.T) {
 
 // A file that is not the one which was added is not run.
 func TestAnotherFileIsRefused(t *testing.T) {
-	put := standIn(t)
+	put := makeBucket(t)
 	s := writer(t)
 	add(t, s, "forest", "first")
 	m, _ := s.Current().Model("forest")
@@ -178,7 +178,7 @@ func TestAnotherFileIsRefused(t *testing.T) {
 
 // What somebody breaks in the bucket keeps nobody from serving the rest.
 func TestABrokenCatalogueLeavesTheLastOne(t *testing.T) {
-	put := standIn(t)
+	put := makeBucket(t)
 	put(modelstore.CatalogueFile, "{")
 	c := &clock{at: time.Unix(1e9, 0)}
 	reader := modelstore.OpenRefreshed(place(t), Deployed(profilestest.Shipped(t)), c.now)
@@ -201,7 +201,7 @@ func TestABrokenCatalogueLeavesTheLastOne(t *testing.T) {
 
 // What was removed long ago leaves the bucket.
 func TestARemovedModelLeavesTheBucket(t *testing.T) {
-	standIn(t)
+	makeBucket(t)
 	s := writer(t)
 	add(t, s, "forest", "first")
 	m, _ := s.Current().Model("forest")
@@ -241,7 +241,7 @@ func add(t *testing.T, s *modelstore.Store, name, content string) {
 
 // Drafts lie in a folder of their own, from which those of killed processes are removed.
 func TestDraftsOfKilledCommandsAreRemoved(t *testing.T) {
-	standIn(t)
+	makeBucket(t)
 	s := writer(t)
 	old, err := s.Receive(strings.NewReader("its command was killed"))
 	if err != nil {
