@@ -32,6 +32,8 @@ type stage struct {
 	cs      []*control.Controller
 
 	strict, relaxed float64 // queries a second
+	evenly          bool    // ready workers share the load, and report how much of them it uses
+	used            float64 // of the runners of a busy worker
 	boot, dies      time.Duration
 	capacity        int         // the most workers that can be had
 	warmSince       []time.Time // of each place in the warm pool: when its instance is stopped
@@ -52,7 +54,7 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	check(t, err)
-	s := &stage{T: t, backend: h, cloud: h.Platform(), boot: 100 * time.Second, capacity: 1000, metrics: "fine",
+	s := &stage{T: t, backend: h, cloud: h.Platform(), boot: 100 * time.Second, capacity: 1000, metrics: "fine", used: 0.9,
 		mortal: &mortal{}, warmBoot: 40 * time.Second, bootOf: map[string]time.Duration{}, readyAt: map[string]time.Time{}, idleAt: map[string]time.Time{}, read: map[string]decision.Record{}}
 	s.tuned = tuning.New(s.cloud.Settings)
 	s.cs = []*control.Controller{s.controller("first")}
@@ -126,6 +128,15 @@ func (s *stage) moveFleet() {
 	ws, err := s.cloud.Fleet.Workers(ctx, pool)
 	check(s.T, err)
 	busy, staying := int(math.Ceil((s.strict+s.relaxed)/20)), 0
+	if s.evenly {
+		ready := 0
+		for _, w := range ws {
+			if w.State == platform.Ready {
+				ready++
+			}
+		}
+		busy, s.used = len(ws), min(1, (s.strict+s.relaxed)/20/float64(max(1, ready)))
+	}
 	for _, w := range ws {
 		switch {
 		case w.State == platform.Draining, s.dies > 0 && w.State == platform.Ready && now.Sub(s.readyAt[w.ID]) >= s.dies:
@@ -188,7 +199,7 @@ func (s *stage) work(w platform.WorkerReport, busy bool) {
 func (s *stage) report(w platform.WorkerReport, busy bool) {
 	w.At, w.Busy, w.Used, w.IdleSince = time.Now(), 0, 0, s.idleAt[w.ID]
 	if busy {
-		w.Busy, w.Used, w.IdleSince = 2, 0.9, time.Time{}
+		w.Busy, w.Used, w.IdleSince = 2, s.used, time.Time{}
 	}
 	if _, err := s.cloud.Fleet.Report(s.Context(), w); err != nil {
 		s.Fatal(err)
