@@ -260,6 +260,12 @@ lint-image: venv ## Check the Dockerfile with hadolint
 site: .venv-site/.made ## Make a website of the docs in site/; fails if a link or an anchor is broken
 	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict -f .ci/site/mkdocs.yml
 
+.PHONY: links
+links: ## Fetch every link from the README and the docs to another site, and list those that fail
+	@failed=$$(git grep -hoE '\]\(https://[^)#]+' -- '*.md' | cut -c3- | sort -u | \
+		xargs -P 8 -I{} sh -c 'curl -sSfL --max-time 30 --retry 2 -o /dev/null {} 2>&1 | sed "s|^|{}: |"'); \
+	[[ -z $$failed ]] || { echo "$$failed"; exit 1; }
+
 .venv-site/.made: .ci/site/requirements.txt
 	@python3 -m venv .venv-site 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-site; }
 	@.venv-site/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/site/requirements.txt

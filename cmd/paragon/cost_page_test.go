@@ -73,6 +73,26 @@ func TestTheREADMESaysWhatOneWorkerTakes(t *testing.T) {
 	}
 }
 
+// The README's example of SageMaker's endpoints is a row of the table that the page on
+// comparisons has.
+func TestTheREADMESaysWhatSageMakerTakes(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(sagemakerTable(t), "| `ResNet50` | 100 | ")
+	line, _, ended := strings.Cut(after, " |\n")
+	cells := strings.Split(line, " | ") // Paragon, plain function, instances, real-time, serverless
+	if !found || !ended || len(cells) != 5 {
+		t.Fatalf("the row is %q", cells)
+	}
+	want := fmt.Sprintf("`ResNet50` at 100 queries a second costs %s a month on a real-time endpoint with %s instances, %s on a serverless endpoint, and %s with Paragon",
+		cells[3], cells[2], cells[4], cells[0])
+	if !strings.Contains(string(text), want) {
+		t.Errorf("it does not say: %s", want)
+	}
+}
+
 // holdTables compares the tables of a page, by name, or writes them.
 func holdTables(t *testing.T, path string, tables map[string]string) {
 	t.Helper()

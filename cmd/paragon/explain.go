@@ -73,6 +73,14 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 		return nil
 	}
 	printStory(term, e.Query)
+	if e.Asked.Task == "" { // without a record only the id is known
+		if e.Query.State.Terminal() {
+			term.Printf("\nNo reason is stored, because the query ended before anything ran it.\n")
+		} else {
+			term.Printf("\nWhat was requested and why it was sent where it went is stored when the query ends: run the command again then.\n")
+		}
+		return nil
+	}
 	term.Printf("\nRequested: %s%s.\n", requested(e.Asked), byDefault(e.Query, e.Asked))
 	term.Printf("Chosen: %s. %s.\n", cli.OneLine(e.Choice), predicted(e))
 	if len(e.Candidates) == 0 {

@@ -145,7 +145,7 @@ func ownModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model,
 		}
 		return m, nil, nil
 	}
-	return profile.Model{}, nil, fmt.Errorf("no model %q was added; `paragon model list` lists the added models", name)
+	return profile.Model{}, nil, cli.Usagef("no model %q was added; `paragon model list` lists the added models", name)
 }
 
 // printModel prints what a model takes and gives, and what it costs in time.

@@ -35,12 +35,12 @@ func newModelCheckCommand(term *cli.Terminal) *cobra.Command {
 	}
 }
 
-// sizeText is a file's size for people.
+// sizeText is a file's size in the units of the limits, which are powers of two.
 func sizeText(bytes int64) string {
-	if bytes < 1e9 {
-		return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+	if bytes < 1<<30 {
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
 	}
-	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
 }
 
 // readModel reads a model's file of at most limit bytes.

@@ -20,8 +20,8 @@ func TestFilesThatAreTooLarge(t *testing.T) {
 		bytes, limit int64
 		says         []string
 	}{
-		{tokenizer.MaxFileBytes + 1<<20, tokenizer.MaxFileBytes, []string{"34.6 MB", "33.6 MB"}},
-		{3 << 30, modelstore.MaxONNXBytes, []string{"3.2 GB", "1.1 GB"}},
+		{tokenizer.MaxFileBytes + 1<<20, tokenizer.MaxFileBytes, []string{"33.0 MiB", "32.0 MiB"}},
+		{3 << 30, modelstore.MaxONNXBytes, []string{"3.0 GiB", "1.0 GiB"}},
 	} {
 		path := filepath.Join(t.TempDir(), "large")
 		if err := os.WriteFile(path, nil, 0o600); err != nil {

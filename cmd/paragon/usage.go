@@ -25,8 +25,8 @@ for the queries' compute time on workers and functions, as in their answers.
 Paragon keeps counts per clock hour, for 14 days. The span starts at the beginning of its
 first hour. --mine prints only your own usage: that of your token or of requests without a
 token, and in an account that of your credentials or key. With --stage, operators read the
-usage of all owners. A query is counted after it ends: on one machine within heartbeat_seconds
-and 5 s more (15 s by default), in an account within 15 minutes.`
+usage of all owners. A query is counted after it ends: on one machine at most
+heartbeat_seconds + 5 s later (15 s by default), in an account at most 15 minutes later.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {
@@ -98,11 +98,11 @@ func printUsage(term *cli.Terminal, u api.Usage) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the usage: %w", err)
 	}
-	within := "heartbeat_seconds and 5 s more (15 s by default)"
+	within := "heartbeat_seconds + 5 s (15 s by default)"
 	if stage, _ := term.Place(); stage != "" {
 		within = "15 minutes"
 	}
-	term.Printf("\nA query is counted within %s after it ends: the latest may be missing.\n", within)
+	term.Printf("\nThe newest queries may be missing: a query is counted at most %s after it ends.\n", within)
 	return nil
 }
 

@@ -14,7 +14,7 @@ func TestUsage(t *testing.T) {
 		code int
 		has  []string
 	}{
-		"of all":             {nil, cli.ExitOK, []string{`local +fashion +200 +25 +12\.5 % +0 +0 +10\.0 % +\$0\.500`, `key-1 +fashion +105 +0 +0\.0 % +3 +2`, `\(others\) +fashion +1 `, `all +306 +25 +8\.3 %.*\$0\.750`, `counted within heartbeat_seconds and 5 s`}},
+		"of all":             {nil, cli.ExitOK, []string{`local +fashion +200 +25 +12\.5 % +0 +0 +10\.0 % +\$0\.500`, `key-1 +fashion +105 +0 +0\.0 % +3 +2`, `\(others\) +fashion +1 `, `all +306 +25 +8\.3 %.*\$0\.750`, `counted at most heartbeat_seconds \+ 5 s`}},
 		"one's own":          {[]string{"--mine"}, cli.ExitOK, []string{`all +200 `}},
 		"as JSON":            {[]string{"--json"}, cli.ExitOK, []string{`"owner":"key-1".*"refused":2`}},
 		"of too long a time": {[]string{"--since", "337h"}, cli.ExitUsage, []string{`1h to 336h`}},

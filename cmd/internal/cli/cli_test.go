@@ -83,6 +83,9 @@ func TestRefusalsAreTheCallersMistake(t *testing.T) {
 		401: cli.ExitFailure, 403: cli.ExitFailure, 409: cli.ExitFailure, 410: cli.ExitFailure, 429: cli.ExitFailure, 500: cli.ExitFailure, 503: cli.ExitFailure} {
 		refusals[&client.Problem{Problem: api.Problem{Status: status}}] = want
 	}
+	for field, want := range map[string]int{"name": cli.ExitUsage, "task": cli.ExitUsage, "promote": cli.ExitFailure} { // a name that is taken, and a state that may change
+		refusals[&client.Problem{Problem: api.Problem{Status: http.StatusConflict, Field: field}}] = want
+	}
 	for err, want := range refusals {
 		root := func(term *cli.Terminal) *cobra.Command {
 			root := term.Root(&cobra.Command{Use: "tool"})

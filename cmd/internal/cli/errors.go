@@ -88,10 +88,10 @@ var mistakes = []error{admin.ErrUnknown, admin.ErrBadSetting, admin.ErrBadQueue,
 func refused(err error) bool {
 	var p *client.Problem
 	var here interface{ HTTPStatus() int } // refused by this process, as a server would
-	status := 0
+	status, field := 0, ""
 	switch {
 	case errors.As(err, &p):
-		status = p.Status
+		status, field = p.Status, p.Field
 	case errors.As(err, &here):
 		status = here.HTTPStatus()
 	default:
@@ -100,6 +100,8 @@ func refused(err error) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return true
+	case http.StatusConflict: // a name that is taken; without a field it is a state that may change
+		return field == "name" || field == "task"
 	}
 	return false
 }

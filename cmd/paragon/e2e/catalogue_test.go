@@ -244,6 +244,37 @@ func TestTheDemonstrationOfAnotherCatalogue(t *testing.T) {
 	}
 }
 
+// The first minute of `make run`, with the catalogue that ships: a worker is ready before the
+// stage says so, and the load has queries on functions, decisions to start workers, answers by
+// several models, and a bill next to other schemes, rivals and a plain function.
+func TestTheFirstMinute(t *testing.T) {
+	t.Parallel() // it waits for most of a minute
+	s := up(t, t.TempDir(), "--demo")
+	if p := s.pool(); p.Ready == 0 {
+		t.Errorf("the stage says that it is ready, with the pool %+v", p)
+	}
+	s.until("the end of the demonstration", func() bool { return strings.Contains(s.log.String(), "Ctrl-C stops the server") })
+	log := s.log.String()
+	if !strings.Contains(log, "A first input of task fashion, a sample picture, was answered in") || strings.Contains(log, "got no answer") {
+		t.Errorf("the demonstration says:\n%s", log)
+	}
+	if all, models := chosen(t, log); len(models) < 2 || models["cnn"] == 0 {
+		t.Errorf("of %d queries, the models answered %v", all, models)
+	}
+	st, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if of := st.Classes["strict"].Hour; of.Answered == 0 || of.Overflowed == 0 || of.Overflowed == of.Answered {
+		t.Errorf("strict queries of the last hour: %+v", of)
+	}
+	moves, err := s.Decisions(t.Context(), api.DecisionQuery{Moves: true, Limit: 100})
+	if err != nil || !slices.ContainsFunc(moves, func(m api.Decision) bool { return strings.Contains(m.Line, "grow from ") }) {
+		t.Errorf("the decisions are %+v, error %v", moves, err)
+	}
+	s.printsBill()
+}
+
 // chosen are the queries that a demonstration says were answered, in all and by model.
 func chosen(t *testing.T, log string) (all int, models map[string]int) {
 	t.Helper()

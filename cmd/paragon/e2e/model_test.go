@@ -511,7 +511,7 @@ func TestModelsThatCannotBeServed(t *testing.T) {
 		{"shapes that do not fit", file(t, "shapes.onnx", graph(add, enginetest.Weight{Name: "w", Shape: []int64{3}, Data: make([]float32, 3)})), nil, []string{"shapes.onnx", "Add y"}},
 		{"a weight that is no number", file(t, "nan.onnx", graph(add, enginetest.Weight{Name: "w", Shape: []int64{1}, Data: []float32{float32(math.NaN())}})), nil, []string{"nan.onnx", `"w"`, "NaN"}},
 		{"too few labels", file(t, "labels.onnx", affine), []string{"--labels", file(t, "labels.txt", []byte("a\nb\n"))}, []string{"labels.onnx", `"y"`, "4 scores", "2 labels"}},
-		{"3 GB", large, nil, []string{"large.onnx", "3.2 GB", "1.1 GB"}},
+		{"3 GiB", large, nil, []string{"large.onnx", "3.0 GiB", "1.0 GiB"}},
 		{"a name that is taken", file(t, "cnn.onnx", affine), nil, []string{"name", `"cnn"`, "fashion"}},
 		{"another kind than the task's", file(t, "kind.onnx", affine), []string{"--task", "fashion", "--kind", "embed"}, []string{"kind", "fashion", "classify"}},
 		{"another input than the task's", file(t, "input.onnx", affine), []string{"--task", "fashion"}, []string{"picture", "x FP32"}},

@@ -171,8 +171,8 @@ func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 }
 
 func tooLarge(o api.ModelOrder, bytes float64) error {
-	return unusable(http.StatusRequestEntityTooLarge, "file", "%s has %.1f GB or more: a model may have at most %.1f GB, including weights in other files",
-		o.File, bytes/1e9, float64(modelstore.MaxONNXBytes)/1e9)
+	return unusable(http.StatusRequestEntityTooLarge, "file", "%s has %.1f GiB or more: a model may have at most %.1f GiB, including weights in other files",
+		o.File, bytes/(1<<30), float64(modelstore.MaxONNXBytes)/(1<<30))
 }
 
 // readOrder reads the line of JSON before a model's file.
