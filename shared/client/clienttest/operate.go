@@ -119,10 +119,6 @@ func (a *API) explain(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not-found", "", "there is no such query")
 		return
 	}
-	if !q.State.Terminal() { // it has no record yet
-		write(w, http.StatusOK, api.Explanation{Query: q})
-		return
-	}
 	e := api.Explanation{Query: q, Asked: query.Need{Task: q.Task}, Choice: "cnn-small on c5.large: the cheapest that keeps the bounds", PredictedMS: 21}
 	n := fewModels
 	if a.Large.Load() {
