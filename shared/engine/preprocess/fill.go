@@ -97,7 +97,7 @@ func chromaOf(own, green int32) (out [256]chroma) {
 }
 
 // luma is the brightness of an RGB pixel by ITU-R BT.601, rounded to nearest;
-// grey stays what it is.
+// gray stays what it is.
 func luma(red, green, blue byte) byte {
 	return byte((19595*uint32(red) + 38470*uint32(green) + 7471*uint32(blue) + 1<<15) >> 16)
 }

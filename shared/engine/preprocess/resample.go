@@ -231,8 +231,8 @@ func add(out []blended, a, b []byte, weightA, weightB uint64) {
 	}
 }
 
-// line are so many samples of a line, zeros where there are no more. There is room
-// for two lines that end with the plane.
+// line returns samples of a line, zeros after its last one, with room for two lines
+// at the end of the plane.
 func (m *filter) line(room int, p plane, line, samples int) []byte {
 	at := line * p.stride
 	if at+samples <= len(p.pix) {

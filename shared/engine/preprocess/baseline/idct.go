@@ -9,9 +9,9 @@ import "encoding/binary"
 // all is linear, and what overflows the lower value moves the upper one by less
 // than what is rounded.
 const (
-	// Coefficients have so many bits after the point, and samples between the passes.
+	// Bits after the point of coefficients, and of samples between the passes.
 	coefficientBits, betweenBits = 12, 8
-	// So many have the factors of the transform, of which each pass multiplies one in.
+	// Bits after the point of the factors of the transform; each pass multiplies by one.
 	factorBits = 8
 	factor1414 = 362 // sqrt(2)
 	factor1848 = 473 // 2 cos(pi/8)
@@ -26,8 +26,8 @@ const (
 	upper  = 32        // of a number's values
 )
 
-// scales are by what coefficients are multiplied for a transform into so many
-// samples, in each direction.
+// scales are the factors of coefficients by the number of samples that the transform
+// gives in each direction.
 var scales = map[int][8]float64{
 	8: {1, 1.387039845, 1.306562965, 1.175875602, 1, 0.785694958, 0.541196100, 0.275899379},
 	4: {1, 1.306562965, 1, 0.541196100},
@@ -52,8 +52,8 @@ var places = func() (out [64]uint8) {
 	return out
 }()
 
-// factors turns a table of quantization into what a block's coefficients are
-// multiplied by as they come, for a transform into so many samples.
+// factors turns a table of quantization into the factors of a block's coefficients,
+// in their order in the file, for a transform into samples in each direction.
 func factors(quantization *[64]int32, samples int) (out [64]int64) {
 	scale := scales[samples]
 	for k, q := range quantization {
