@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -48,30 +49,41 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 	}
 }
 
-// stageDev makes an account with the stage dev, which has a pool of c5.large, and opens it.
+// stageDev makes an account with the stage dev, which has a pool of c5.large, and opens it. Its
+// API is a fake.
 func stageDev(t *testing.T) platform.Backend {
+	return stageServing(t, func(platform.Backend, names.StageParameter) http.Handler {
+		return watched(&clienttest.API{Now: time.Now})
+	})
+}
+
+// stageServing makes an account with the stage dev, whose API is what serve returns for the
+// stage's backend and for where its parts are.
+func stageServing(t *testing.T, serve func(platform.Backend, names.StageParameter) http.Handler) platform.Backend {
 	t.Helper()
-	gateway := httptest.NewServer(guarded(t, watched(&clienttest.API{Now: time.Now})))
-	t.Cleanup(gateway.Close)
 	testserver.Bucket(t, "models")
 	testserver.Table(t, "s", names.StateKey, names.StateSort)
 	testserver.Table(t, "r", names.RecordKey, names.RecordSort)
+	where := names.StageParameter{Authorizer: names.ByIAM, Pools: []string{"general"}, Groups: []names.PoolGroup{{InstanceType: "c5.large", Max: 10}}, StateTable: "s", RecordsTable: "r", Bucket: "b",
+		QueueURLPrefix: os.Getenv("AWS_ENDPOINT_URL") + "/" + testserver.Account + "/" + names.Prefix("dev"), Models: "s3://models/" + names.ModelsPrefix, Catalogue: "fashion", FunctionArch: "x86_64", FunctionMB: []int{1024, 1769}, SigningSecret: "keys"}
+	backend, err := paws.New(t.Context(), paws.Config{Stage: "dev", StateTable: where.StateTable, RecordsTable: where.RecordsTable, Bucket: where.Bucket, QueueURLPrefix: where.QueueURLPrefix, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := httptest.NewServer(guarded(t, serve(backend.Backend, where)))
+	t.Cleanup(gateway.Close)
+	where.Endpoint = gateway.URL
+	text, err := json.Marshal(where)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sdk, err := awsconfig.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	where, err := json.Marshal(names.StageParameter{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, Groups: []names.PoolGroup{{InstanceType: "c5.large", Max: 10}}, StateTable: "s", RecordsTable: "r", Bucket: "b",
-		QueueURLPrefix: "p", Models: "s3://models/" + names.ModelsPrefix, Catalogue: "fashion", FunctionArch: "x86_64", FunctionMB: []int{1024, 1769}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := ssm.NewFromConfig(sdk).PutParameter(t.Context(), &ssm.PutParameterInput{
-		Name: aws.String(names.StageParameterPath("dev")), Value: aws.String(string(where)), Type: types.ParameterTypeString,
+		Name: aws.String(names.StageParameterPath("dev")), Value: aws.String(string(text)), Type: types.ParameterTypeString,
 	}); err != nil {
-		t.Fatal(err)
-	}
-	backend, err := paws.New(t.Context(), paws.Config{Stage: "dev", StateTable: "s", RecordsTable: "r", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
 		t.Fatal(err)
 	}
 	return backend.Backend

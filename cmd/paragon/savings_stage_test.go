@@ -4,17 +4,14 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
-	"github.com/paragon-serving/paragon/cmd/internal/operator"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/core/timeline"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/telemetry"
@@ -39,13 +36,14 @@ func arrivedInTheHour(t *testing.T, backend platform.Backend, now time.Time) {
 	}
 }
 
-// hourCost has the stage count so much for the hour that is compared.
-func hourCost(t *testing.T, backend platform.Backend, now time.Time, usd float64) {
+// hourCost has the stage count so much for the hour that is compared, and these queries in each
+// of its minutes.
+func hourCost(t *testing.T, backend platform.Backend, now time.Time, usd float64, answered ...tally.Tally) {
 	t.Helper()
 	from, to := comparedHour(now)
 	var rows []timeline.Stored
 	for at := from.Add(-warmUp); at.Before(to); at = at.Add(time.Minute) {
-		rows = append(rows, timeline.Stored{Step: time.Minute, Row: timeline.Row{At: at, Samples: 6, Ready: 6, CostUSD: usd / to.Sub(from).Minutes()}})
+		rows = append(rows, timeline.Stored{Step: time.Minute, Row: timeline.Row{At: at, Tallies: answered, Samples: 6, Ready: 6, CostUSD: usd / to.Sub(from).Minutes()}})
 	}
 	if err := backend.Timeline.PutTimeline(t.Context(), rows...); err != nil {
 		t.Fatal(err)
@@ -97,35 +95,6 @@ func TestSavingsOfAStage(t *testing.T) {
 		t.Fatal(err)
 	}
 	term.says(t, cli.ExitOK, "savings   unknown: the setting scheme or fleet was changed on ", "savings", "--stage", "dev", "--since", "1h")
-}
-
-// The page of a stage in an account shows in a browser what the stage's API and this machine
-// answer, with the cost under other schemes, which this machine has simulated.
-func TestThePageOfAStageInABrowser(t *testing.T) {
-	const chromium = "/usr/bin/chromium"
-	backend, now := stageDev(t), time.Now().UTC()
-	arrivedInTheHour(t, backend, now)
-	term := newTerminal(t, http.NotFoundHandler())
-	term.Now, term.Stage = func() time.Time { return now }, "dev"
-	hourCost(t, backend, now, 1.1*simulatedHour(t, term, backend, now).SimulatedUSD)
-	if compareForPage(t.Context(), term.Terminal.Terminal, 0) != nil {
-		t.Error("the page compares although it is to compare nothing")
-	}
-	compared := compareNow(t.Context(), term.Terminal.Terminal, "dev", time.Hour)
-	if !compared.Quoted || len(compared.Others) == 0 {
-		t.Fatalf("compared is %+v", compared)
-	}
-	h, err := pageHandler(t.Context(), term.Terminal.Terminal, operator.Token("mine"), func() *api.Savings { return &compared })
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(h)
-	defer s.Close()
-	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "page_test.mjs")
-	cmd.Env = append(os.Environ(), "PAGE_URL="+s.URL, "CHROMIUM="+chromium)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: chromium and node_modules are there after `make test`\n%s", err, out)
-	}
 }
 
 // Where a stage cannot be compared, the page says why and when it tries again.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus, loadavg } from "node:os";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { complaintsOf, launch } from "./browser.mjs";
+import { complaintsOf, fits, growWindow, launch, windows } from "./browser.mjs";
 
 const { PAGE_URL, PAGE_PICTURES, PAGE_TIMES } = process.env;
 
@@ -446,6 +446,25 @@ test("lines of the cost may change while the charts are drawn", async () => {
   await page.locator("#charts [role=img][aria-label*=kpa]").waitFor();
 });
 
+test("the colors may change while lines of the cost are added", async () => {
+  await page.addInitScript(() => {
+    const made = window.matchMedia.bind(window);
+    window.matchMedia = (query) => (window.scheme = made(query)); // the page watches one
+  });
+  await page.reload();
+  await page.locator("#charts [role=img][aria-label]").nth(8).waitFor();
+  await page.evaluate(async () => {
+    for (const box of [...document.querySelectorAll("#cost-lines input:not(:checked)")].slice(0, 4)) {
+      box.click();
+      for (let i = 0; i < 20; i++) {
+        window.scheme.dispatchEvent(new Event("change"));
+        await new Promise((done) => { setTimeout(done, 0); });
+      }
+    }
+  });
+  assert.equal(await page.locator("#cost-lines :checked").count(), 7);
+});
+
 test("versions of models are listed with what was done to them last", async () => {
   await page.locator("#rollouts-of li:nth-child(2)").waitFor();
   assert.match(await text("#rollouts-of li:nth-child(1)"), /cnn is served by version cnn\s+rolled back cnn@2 at .+: errors: 9 of 9 runs failed/);
@@ -755,31 +774,7 @@ test("a thousand workers, fifty models and seven days", async () => {
   }
 });
 
-// growWindow makes the window as high as the page, so that all of it is laid out.
-async function growWindow(width) {
-  for (const _ of [1, 2]) { // what comes into the window may be higher than was assumed
-    await page.setViewportSize({ width, height: await page.evaluate(() => document.body.offsetHeight) });
-    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  }
-}
-
-// fits checks that the page is as wide as its window, that all controls have names, and what axe checks.
-async function fits(state) {
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(over <= 0, `${state}: it is ${over} pixels wider than the window`);
-  const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, summary, img:not([alt=''])")]
-    .filter((e) => !(e.labels?.[0]?.textContent.trim() || e.closest("label")?.querySelector("[alt]") || e.textContent.trim() || e.alt)).map((e) => e.outerHTML));
-  assert.deepEqual(nameless, [], state);
-  if (!await page.evaluate(() => "axe" in window)) await page.addScriptTag({ url: "/test/axe.js" });
-  const found = await page.evaluate(async () => (await axe.run()).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`));
-  assert.deepEqual(found, [], `axe, ${state}`);
-}
-
-for (const [name, options] of Object.entries({
-  light: { colorScheme: "light", viewport: { width: 1240, height: 900 } },
-  dark: { colorScheme: "dark", viewport: { width: 1240, height: 900 } },
-  phone: { colorScheme: "light", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
-})) {
+for (const [name, options] of Object.entries(windows)) {
   test(`it fits: ${name}`, async () => {
     await open(options);
     for (const i of [2, 5, 8]) {
@@ -794,14 +789,14 @@ for (const [name, options] of Object.entries({
     await page.locator("#answer .candidates tbody tr").nth(5).waitFor();
     const { width } = options.viewport;
     await page.mouse.move(0, 0);
-    await growWindow(width);
+    await growWindow(page, width);
     if (PAGE_PICTURES) {
       const clip = options.isMobile && { x: 0, y: 0, width, height: 3000 }; // the rest of it is very long
       await page.screenshot({ path: `${PAGE_PICTURES}/page-${name}.png`, ...(clip && { clip }) });
     }
     await page.locator("#recent details[open] > .candidates > summary").click();
     await page.locator("#recent .candidates tbody tr").nth(5).waitFor();
-    await fits("a query and a setting are open");
+    await fits(page, "a query and a setting are open");
     await page.locator("#decisions summary").first().click();
     await page.locator("#decisions pre", { hasText: "weighed" }).waitFor();
     await page.check("#settings-all");
@@ -810,17 +805,17 @@ for (const [name, options] of Object.entries({
       await deadLetters(true);
       await page.getByRole("button", { name: "Show the reasons" }).click();
       await page.locator("#letters-list tr").nth(1).waitFor();
-      await growWindow(width);
-      await fits("a decision is open, dead letters and all settings are listed");
+      await growWindow(page, width);
+      await fits(page, "a decision is open, dead letters and all settings are listed");
       await locked(true);
       await open(options);
       mayComplain = true;
       await page.locator("#operators").waitFor();
-      await growWindow(width);
-      await fits("no operator");
+      await growWindow(page, width);
+      await fits(page, "no operator");
       await gone(true);
       await page.locator("#connection[data-state=lost]").waitFor();
-      await fits("no connection");
+      await fits(page, "no connection");
     } finally {
       await gone(false);
       await locked(false);

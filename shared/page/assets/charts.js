@@ -28,23 +28,26 @@ export class Chart {
   draw(columns, from, to) {
     this.range = [from, to];
     if (this.plot && this.lines === this.spec.lines) this.plot.setData(columns);
-    else this.make(columns);
+    else {
+      this.lines = this.spec.lines;
+      this.make(columns);
+    }
     const text = this.describe(columns);
     this.canvas.ariaLabel = `${this.spec.title}: ${text}`;
     this.said.textContent = text;
   }
 
-  // make makes the plot anew, in the present colours.
+  // make makes the plot anew, in the present colours, of columns that fit the lines drawn
+  // last: those of the spec may be newer than what is drawn.
   make(columns) {
     this.plot?.destroy();
-    const { write, lines, least = 0, zoom = false } = this.spec;
-    this.lines = lines;
+    const { write, least = 0, zoom = false } = this.spec;
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1 }, font: "12px system-ui" };
     this.plot = new uPlot({
       width: this.width(), height, padding: [8, 26, 0, 0],
       scales: { x: { range: () => this.range }, y: { range: (_, low, most) => [zoom ? Math.max(0, Math.floor((low ?? least) - 1)) : 0, zoom ? least : Math.max(least, (most ?? 0) * 1.08) || 1] } },
       axes: [{ ...axis, space: 70 }, { ...axis, size: 66, space: 30, values: (_, ticks) => ticks.map(write) }],
-      series: [{}, ...lines.map((l) => ({
+      series: [{}, ...this.lines.map((l) => ({
         label: l.label, stroke: colour(l.colour), width: 1.75, dash: l.dash, points: { show: false }, spanGaps: false,
         value: (_, v) => (v == null ? "–" : write(v)),
       }))],

@@ -1,6 +1,7 @@
 // What became of queries over hours and days: charts, and a table of models.
 import { Chart, library } from "./charts.js";
 import { watch, restart } from "./live.js";
+import { showCost } from "./stage.js";
 import { byId, dollars, element, milliseconds, on, percent, put, turn } from "./words.js";
 
 const rowsShown = 12; // of the table of models, until all are asked for
@@ -54,6 +55,7 @@ function path() {
 async function show(h) {
   last = h;
   byId("history").hidden = false;
+  if (h.at[0] && !byId("cost").dataset.since) showCost(running(h.cost_usd).at(-1), 1000 * h.at[0]);
   await drawAll(h);
   if (h !== last) return; // another one has come
   await showModels(h.models ?? []);

@@ -17,9 +17,12 @@ export function countLetters(queues, operator) {
   byId("letters").hidden = !queue;
   if (!queue) return;
   byId("letters-none").hidden = queue.visible > 0;
-  byId("letters-count").textContent = queue.visible > 0 ? `${queue.visible} queries failed for good, or crashed their runner.` : "";
+  byId("letters-count").textContent = queue.visible > 0 ? `${many(queue.visible, "query", "queries")} failed for good, or crashed their runner.` : "";
   for (const id of ["letters-show", "letters-redrive"]) byId(id).hidden = queue.visible === 0 || !operator;
 }
+
+const many = (n, one, more) => `${n} ${n === 1 ? one : more}`;
+const were = (n) => (n === 1 ? "was " : "were ");
 
 // act reads dead letters or submits them again, and lists each with its result.
 async function act(read, would) {
@@ -29,7 +32,7 @@ async function act(read, would) {
     byId("letters-list").replaceChildren(...letters.map((l) => row(l, would)));
     byId("letters-box").hidden = !letters.length;
     const again = letters.filter((l) => l.outcome === "resubmitted").length;
-    byId("letters-message").textContent = `${again} queries ${would || "were "}submitted again, ${letters.length - again} dead letters ${would || "were "}dropped. Dead letters left in the queue: ${waiting}.`;
+    byId("letters-message").textContent = `${many(again, "query", "queries")} ${would || were(again)}submitted again, ${many(letters.length - again, "dead letter", "dead letters")} ${would || were(letters.length - again)}dropped. Dead letters left in the queue: ${waiting}.`;
   } catch (fault) {
     byId("letters-message").textContent = fault.message;
   } finally {

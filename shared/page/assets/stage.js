@@ -7,8 +7,8 @@ export function showStage(s) {
   byId("overflow").textContent = s.overflow?.answered ? percent(100 * s.overflow.share) : "–";
   byId("overflow-of").textContent = s.overflow?.answered
     ? `${s.overflow.on_functions} of the last hour's ${s.overflow.answered} answers came from functions` : "no query was answered in the last hour";
-  byId("cost").textContent = dollars(s.cost_usd);
-  byId("cost-since").textContent = s.cost_since ? `since ${clock(s.cost_since)}` : "";
+  byId("cost").dataset.since = s.cost_since ?? ""; // without it the history says what the stage cost
+  if (s.cost_since) showCost(s.cost_usd, s.cost_since);
   showSavings(s.savings);
   showRollouts(s.rollouts ?? [], s.shadows ?? []);
   put(byId("pools"), (s.pools ?? []).map((p) => pool(p, s.desired?.[p.name])));
@@ -16,6 +16,12 @@ export function showStage(s) {
   byId("paced").hidden = !s.paced;
   byId("versions").textContent = Object.entries(s.versions ?? {}).map((v) => v.join(" ")).join(", ");
   return [...faults(s), ...notices(s.settings_faults ?? [], s.profile_warnings ?? [])];
+}
+
+// showCost shows what the stage has cost since a moment.
+export function showCost(usd, since) {
+  byId("cost").textContent = dollars(usd);
+  byId("cost-since").textContent = `since ${clock(since)}`;
 }
 
 // showSavings lists what other schemes would have cost, as intervals, or says why
@@ -142,7 +148,7 @@ function draw(name, upper, lower, top) {
 function pool(p, wanted) {
   const name = element("p", "pool-name", element("span", "", element("b", "", p.name), ` ${p.instance_type}`),
     `${p.answered} answered, ${p.bounced} sent to functions`);
-  const counts = element("div", "counts", count(wanted ?? "–", "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"));
+  const counts = element("div", "counts", wanted == null ? "" : count(wanted, "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"));
   const busy = Object.assign(element("meter"), { max: p.runners, value: p.busy, ariaHidden: "true" }); // the line below says the same
   return element("div", "pool", name, counts, busy, element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} queued`));
 }
