@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,7 +142,9 @@ func (s *busyStage) arrive() {
 	for i := range 300 {
 		points = append(points, platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: time.Now().Add(time.Duration(i-60) * time.Second), Value: 6})
 	}
-	s.must(s.Metrics.Put(s.Context(), points...))
+	for some := range slices.Chunk(points, 60) { // the test server is slow
+		s.must(s.Metrics.Put(s.Context(), some...))
+	}
 }
 
 // publish has the controller say what was counted in the last hour.
