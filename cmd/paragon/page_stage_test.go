@@ -157,7 +157,7 @@ func (s *busyStage) publish() {
 	}}))
 }
 
-// byModel is what three models have answered in a minute, so many times.
+// byModel is what three models have answered in a minute, times the factor.
 func byModel(times int64) (out []tally.Tally) {
 	for i, name := range []string{"cnn-small", "mlp", "logistic"} {
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
@@ -186,7 +186,7 @@ func (s *busyStage) move() error {
 		s.Queues.Send(ctx, platform.DeadLetters, query.Message{ID: fmt.Sprintf("q%d", s.n), Owner: "anna", Task: "fashion", Model: "cnn-small", Class: query.Strict, AcceptedAt: now, DeadlineAt: now.Add(time.Second), Input: query.Input{ContentType: "image/png", Data: []byte("boot")}}))...)
 }
 
-// moved is the entry of a decision to launch a worker beside so many.
+// moved is the entry of a decision that raises the number of workers by one.
 func moved(workers int, now time.Time) (platform.Entry, error) {
 	r, _, err := decision.Make(decision.Case{At: now, Pool: "general", Settings: settings.Defaults(), Group: decision.Group{Max: 9}, Snapshot: procurement.Snapshot{CoveredTo: now, ServiceMS: 100, Pool: procurement.Pool{Ready: 1, RunnersEach: 2}}})
 	if err != nil {

@@ -89,7 +89,7 @@ test("the cost under other schemes, a setting and a query", async () => {
   isQuiet();
 });
 
-// That the page waits for so many seconds is tested with a clock beside the page itself.
+// The tests of the page itself check with a clock how many seconds it waits.
 test("one request at a time, the next in 5 seconds, brings every part up to date", async () => {
   await open();
   const asked = [];
