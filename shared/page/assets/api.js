@@ -63,7 +63,6 @@ export function refusal(body, status) {
   return new Refused(body, status);
 }
 
-// send makes a call whose body is a value as JSON.
 export const send = (method, path, value, options = {}) =>
   call(path, { ...options, method, headers: { "Content-Type": "application/json", ...options.headers }, body: JSON.stringify(value) });
 

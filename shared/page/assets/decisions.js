@@ -45,7 +45,6 @@ function item() {
   return element("li", "", details);
 }
 
-// update shows a tick, unless an earlier one is open.
 function update(e, t) {
   const details = e.firstChild;
   if (details.open) return e;
@@ -56,7 +55,6 @@ function update(e, t) {
   return e;
 }
 
-// open reads a decision in full.
 async function open(details) {
   const text = element("pre", "", "reading…");
   text.tabIndex = 0;

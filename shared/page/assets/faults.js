@@ -6,7 +6,6 @@ import { byId, element, on, put } from "./words.js";
 const path = "/local/faults";
 const every = 10000; // milliseconds between two readings
 
-// kinds are the faults, what each does, and the fields that it takes.
 const kinds = {
   "no-capacity": ["refuse every launch", "launches"],
   "launch-fails": ["refuse the next launch", "launches"],
@@ -19,7 +18,6 @@ const kinds = {
 };
 const fields = ["seconds", "launches", "worker", "min", "max"];
 
-// startFaults reads the faults now and then.
 export function startFaults() {
   byId("fault-kind").replaceChildren(...Object.entries(kinds).map(([kind, [does]]) => new Option(`${kind}: ${does}`, kind)));
   on("fault-kind", "change", choose);
@@ -39,7 +37,6 @@ async function read() {
   }
 }
 
-// choose shows the fields of the chosen kind.
 function choose() {
   const [, ...takes] = kinds[byId("fault-kind").value];
   for (const f of fields) byId(`fault-${f}`).closest("label").hidden = !takes.includes(f);

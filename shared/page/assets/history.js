@@ -32,7 +32,6 @@ const specs = {
   cost: { title: "Cost since the start of the chart", write: dollars, lines: [] },
 };
 
-// startHistory watches the history.
 export function startHistory() {
   on("window", "change", restart);
   on("of-model", "change", restart);
@@ -62,7 +61,6 @@ async function show(h) {
   offer(h.models ?? []);
 }
 
-// drawAll draws every chart, each in a turn of its own.
 async function drawAll(h) {
   const mine = ++drawing;
   await library;
@@ -136,13 +134,11 @@ function gridOf(h) {
   return { at, pick };
 }
 
-// running adds a list up.
 function running(list) {
   let sum = 0;
   return list.map((v) => (sum += v));
 }
 
-// showModels lists the models with the most queries first.
 async function showModels(models) {
   const rows = models.toSorted((a, b) => ended(b) - ended(a));
   const shown = allModels ? rows : rows.slice(0, rowsShown);

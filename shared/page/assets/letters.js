@@ -5,7 +5,6 @@ import { byId, clock, element, on } from "./words.js";
 
 const most = 20; // dead letters that are read, or submitted again, at once
 
-// startLetters connects the buttons.
 export function startLetters() {
   on("letters-show", "click", () => act(() => call(`/v1/dead-letters?limit=${most}`, { timeout: 30000 }), "would be "));
   on("letters-redrive", "click", () => act(() => send("POST", "/v1/dead-letters/redrive", { limit: most }, { timeout: 30000 }), ""));

@@ -69,7 +69,6 @@ async function read(mine) {
   await events(mine, response.body.pipeThrough(new TextDecoderStream()).getReader());
 }
 
-// answer waits for an answer to begin.
 async function answer(mine, asked) {
   const query = new URLSearchParams(asked.map((p) => ["watch", p.path()]));
   const late = setTimeout(() => mine.abort(new Lost()), answerTime);
@@ -82,7 +81,6 @@ async function answer(mine, asked) {
   }
 }
 
-// events reads a stream until it ends.
 async function events(mine, reader) {
   let text = "";
   for (;;) {

@@ -18,7 +18,6 @@ export function showStage(s) {
   return [...faults(s), ...notices(s.settings_faults ?? [], s.profile_warnings ?? [])];
 }
 
-// showCost shows what the stage has cost since a moment.
 export function showCost(usd, since) {
   byId("cost").textContent = dollars(usd);
   byId("cost-since").textContent = `since ${clock(since)}`;
@@ -129,7 +128,6 @@ function showArrivals(classes) {
     `Queries per second over the last minute: strict now ${strict.at(-1) ?? 0}, relaxed now ${relaxed.at(-1) ?? 0}, highest total ${Math.max(...total, 0)}`;
 }
 
-// nice is the next round number at or above.
 function nice(n) {
   const unit = 10 ** Math.floor(Math.log10(n));
   return [1, 2, 3, 4, 5, 6, 8, 10].map((f) => f * unit).find((f) => f >= n);

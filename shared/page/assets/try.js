@@ -9,7 +9,6 @@ const inlineBytes = 200 * 1024; // larger pictures are uploaded and named
 let own = null; // the picture that was dropped or chosen
 let takes = {}; // "picture" or "text", by task
 
-// fields are the parts of the request that have a field in the form.
 const fields = {
   "constraints.latency_ms": "latency", "constraints.accuracy": "accuracy",
   "constraints.cost_usd_per_million": "price", task: "task", input: "file", "input.text": "text",
@@ -25,7 +24,6 @@ export function startTry() {
   startDrop();
 }
 
-// loadTry fetches the choices of the form.
 export async function loadTry() {
   await Promise.all([showSamples(), showTasks()]);
 }
@@ -174,7 +172,6 @@ function feedback(query) {
   return box;
 }
 
-// bars shows the highest scores.
 function bars(query) {
   const box = element("div", "bars");
   for (const { label, score } of query.result.top) {

@@ -63,10 +63,8 @@ export function clock(iso) {
   return at.toDateString() === new Date().toDateString() ? time : `${at.toLocaleDateString()}, ${time}`;
 }
 
-// answerOf names a result.
 export const answerOf = ({ label, embedding, outputs }) => label ?? (embedding ? `a vector of ${embedding.length} numbers` : outputs ? `the outputs ${outputs.map((o) => o.name).join(", ")}` : "a vector or outputs");
 
-// ranOn says where a query was answered.
 export function ranOn(query) {
   const by = query.served_by;
   if (!by) return "";
