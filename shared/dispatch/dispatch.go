@@ -117,8 +117,8 @@ func (d *Dispatcher) dispatch(ctx context.Context, del platform.Delivery) bool {
 	span.Query(del.Message)
 	err := d.answer(ctx, del)
 	if err != nil {
-		span.Fail("its result could not be stored")
-		d.Log.Warn("could not store the result of a query", "query", del.Message.ID, "error", err)
+		span.Fail("its end could not be stored")
+		d.Log.Warn("could not end a query; its message comes again after its lease", "query", del.Message.ID, "error", err)
 	}
 	return err == nil
 }

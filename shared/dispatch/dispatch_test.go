@@ -1,8 +1,10 @@
 package dispatch_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -302,4 +304,52 @@ func TestReportsWhatInvocationsCost(t *testing.T) {
 			t.Errorf("paid %v for %v, want %v", r.paid.usd, r.names, want)
 		}
 	})
+}
+
+// lostLeases are queues on which no lease can be renewed: another has the message.
+type lostLeases struct{ platform.Queues }
+
+func (lostLeases) Extend(context.Context, platform.Delivery, time.Duration) error {
+	return fmt.Errorf("renew: %w", platform.ErrLeaseLost)
+}
+
+// A lease is lost while a function answers: the answer is stored all the same, without a
+// second invocation and without a warning. Where another stored an outcome meanwhile, that
+// one stays.
+func TestAnAnswerIsStoredThoughTheLeaseIsLost(t *testing.T) {
+	for _, other := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, nil)
+			defer r.close()
+			var log bytes.Buffer
+			r.Dispatcher.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			r.Dispatcher.Queues = lostLeases{r.Queues}
+			r.settings.MaxOverflowConcurrency = 1
+			r.took = 20 * time.Second // longer than a lease
+			r.submit("q", 60_000, nil)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); r.Pump(ctx) }()
+			<-time.After(time.Second)
+			want := "input of q"
+			if other {
+				want = "another's"
+				m := query.Message{ID: "q", ExpiresAt: time.Now().Add(time.Minute), ForgetAt: time.Now().Add(time.Hour)}
+				_, _, err := r.Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Succeeded, Result: &query.Result{Label: want}}))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			<-time.After(2 * time.Minute)
+			stop()
+			<-done
+			if rec := r.get("q"); rec.State != query.Succeeded || rec.Outcome.Result.Label != want || len(r.names) != 1 {
+				t.Errorf("%s as %+v after %d invocations, want one and %q", rec.State, rec.Outcome, len(r.names), want)
+			}
+			if log.Len() > 0 {
+				t.Errorf("warned:\n%s", &log)
+			}
+			r.wantDepth(platform.Overflow, 0)
+		})
+	}
 }

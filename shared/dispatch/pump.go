@@ -95,26 +95,23 @@ func (p *pump) begin(ctx context.Context, del platform.Delivery, length time.Dur
 	})
 }
 
-// keep renews a delivery's lease until ctx ends, and no longer than one lease
-// beyond the query's expiry. It drops the work when the lease is lost.
+// keep renews a delivery's lease until ctx ends, it is lost, or one lease is over since the
+// query's expiry; the last drops the work. Where the lease is lost the work goes on: a
+// function answers already, and of two outcomes the first that is stored stays.
 func (p *pump) keep(ctx context.Context, drop context.CancelFunc, del platform.Delivery, length time.Duration) {
-	until, endsAt := del.Message.ExpiresAt.Add(length), p.Now().Add(length)
+	until := del.Message.ExpiresAt.Add(length)
+	held := true
 	for settle.Sleep(ctx, length/3) == nil {
-		now := p.Now()
-		grant := min(length, until.Sub(now))
+		grant := min(length, until.Sub(p.Now()))
 		if grant <= 0 {
 			drop()
 			return
 		}
-		call, cancel := context.WithTimeout(ctx, length/3)
-		err := p.Queues.Extend(call, del, grant)
-		cancel()
-		switch {
-		case err == nil:
-			endsAt = now.Add(grant)
-		case errors.Is(err, platform.ErrLeaseLost) || !p.Now().Before(endsAt):
-			drop()
-			return
+		if !held {
+			continue
 		}
+		call, cancel := context.WithTimeout(ctx, length/3)
+		held = !errors.Is(p.Queues.Extend(call, del, grant), platform.ErrLeaseLost)
+		cancel()
 	}
 }
