@@ -21,8 +21,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/loopback"
 )
 
-// tokenFile is the file of the data folder that has the token.
-const tokenFile = "operator-token"
+// TokenFile is the file of the data folder that has the token.
+const TokenFile = "operator-token"
 
 // Token is what an operator shows.
 type Token string
@@ -31,12 +31,15 @@ type Token string
 // another process learned of that is worth nothing then.
 func Make(dataDir string) (Token, error) {
 	token := Token(rand.Text())
-	path := filepath.Join(dataDir, tokenFile)
-	if err := replace(path, string(token)+"\n"); err != nil {
+	path := filepath.Join(dataDir, TokenFile)
+	if err := replace(path, string(token.Text())); err != nil {
 		return "", fmt.Errorf("write the operator's token: %w", err)
 	}
 	return token, nil
 }
+
+// Text is what the token's file holds.
+func (t Token) Text() []byte { return []byte(string(t) + "\n") }
 
 // replace writes a file that its user alone reads, also where one with other
 // permissions was.
@@ -61,7 +64,7 @@ func (t Token) Shown(r *http.Request) bool {
 // InFolder reads the token of the stage that has a data folder, each time anew: it is
 // another one after a restart. It is empty where there is none.
 func InFolder(dataDir string) func() string {
-	return func() string { return read(filepath.Join(dataDir, tokenFile)) }
+	return func() string { return read(filepath.Join(dataDir, TokenFile)) }
 }
 
 func read(path string) string {
@@ -82,11 +85,11 @@ func Announce(addr, dataDir string) (forget func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
 		return nil, err
 	}
-	if err := replace(at, filepath.Join(dataDir, tokenFile)+"\n"); err != nil {
+	if err := replace(at, filepath.Join(dataDir, TokenFile)+"\n"); err != nil {
 		return nil, err
 	}
 	return func() { // a note that stays names a token that is worth nothing
-		if read(at) == filepath.Join(dataDir, tokenFile) {
+		if read(at) == filepath.Join(dataDir, TokenFile) {
 			_ = os.Remove(at)
 		}
 	}, nil

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ var postKinds = []struct {
 // posted is a request and its answer.
 type posted struct {
 	kind   int
-	after  bool // sent after the file was deleted
+	after  bool // sent after the file was lost
 	status int
 	body   []byte
 }
@@ -75,9 +76,9 @@ func (s *stage) post(kind int, key string, data []byte) posted {
 	return posted{kind: kind, status: res.StatusCode, body: body}
 }
 
-// deletedUnder sends queries of every kind at once, and deletes a file once half of them
-// are sent.
-func (s *stage) deletedUnder(path string) []posted {
+// lostUnder sends queries of every kind at once, and has a file taken away or damaged once
+// half of them are sent.
+func (s *stage) lostUnder(lose func() error) []posted {
 	const each, callersOfKind = 60, 2
 	data := pictures(s.t)[0].data
 	out := make([]posted, each*len(postKinds))
@@ -87,7 +88,7 @@ func (s *stage) deletedUnder(path string) []posted {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(out); i = int(next.Add(1)) - 1 {
 				if i == len(out)/2 {
-					if err := os.Remove(path); err != nil {
+					if err := lose(); err != nil {
 						s.t.Error(err)
 					}
 					deleted.Store(1)
@@ -102,17 +103,29 @@ func (s *stage) deletedUnder(path string) []posted {
 	return out
 }
 
-// The data file, or its log, is deleted under load. From then on no query is accepted that
-// a restart would lose, and each caller learns why; direct answers, which store nothing, go
-// on. After a kill and a restart the queries are there that were accepted before the log
-// was deleted, and new ones are served either way.
-func TestNoQueryIsAcceptedIntoADeletedFile(t *testing.T) {
-	for _, name := range []string{"paragon.db", "paragon.db-wal"} {
-		t.Run(name, func(t *testing.T) {
+// The data file, or its log, is deleted or overwritten under load. From then on no query is
+// accepted that a restart would lose, and each caller learns why; direct answers, which
+// store nothing, go on. After a kill and a restart the queries are there that were accepted
+// before the log was deleted, and new ones are served either way.
+func TestNoQueryIsAcceptedIntoALostFile(t *testing.T) {
+	another := []byte(strings.Repeat("of another program ", 1000))
+	for _, c := range []struct {
+		name, file, why string
+		lose            func(path string) error
+		kept            bool // what was accepted before
+	}{
+		{"data file deleted", "paragon.db", "was deleted", os.Remove, false},
+		{"log deleted", "paragon.db-wal", "was deleted", os.Remove, true},
+		{"data file cut off", "paragon.db", "was overwritten", func(path string) error { return os.Truncate(path, 0) }, false},
+		{"log cut off", "paragon.db-wal", "was overwritten", func(path string) error { return os.Truncate(path, 0) }, false},
+		{"data file overwritten", "paragon.db", "was overwritten", func(path string) error { return os.WriteFile(path, another, 0) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
+			path := filepath.Join(dir, c.file)
 			s := up(t, dir, "--workers=1", "--boot-seconds=0")
 			s.workersReady(1)
-			all := s.deletedUnder(filepath.Join(dir, name))
+			all := s.lostUnder(func() error { return c.lose(path) })
 			before, direct := 0, 0
 			for _, p := range all {
 				stored := p.kind != len(postKinds)-1
@@ -121,24 +134,24 @@ func TestNoQueryIsAcceptedIntoADeletedFile(t *testing.T) {
 					before++
 				case p.after && p.accepted() && !stored:
 					direct++
-				case p.after && stored && (p.status != http.StatusServiceUnavailable || !strings.Contains(string(p.body), name+" was deleted")):
-					t.Errorf("%s, after the deletion: %d %s", postKinds[p.kind].name, p.status, p.body)
+				case p.after && stored && (p.status != http.StatusServiceUnavailable || !strings.Contains(string(p.body), c.file+" "+c.why)):
+					t.Errorf("%s, after the loss: %d %s", postKinds[p.kind].name, p.status, p.body)
 				}
 			}
 			if before == 0 || direct == 0 {
 				t.Errorf("%d queries were stored before, and %d answered directly after: both should be some", before, direct)
 			}
-			res, err := http.Get(s.URL + "/readyz")
-			if err != nil {
-				t.Fatal(err)
-			}
-			res.Body.Close()
-			if res.StatusCode != http.StatusServiceUnavailable {
-				t.Errorf("readiness is %d", res.StatusCode)
-			}
+			s.saysWhyNotReady(c.file + " " + c.why)
 			s.kill()
+			if c.name == "data file overwritten" { // an operator would restore a backup
+				for _, suffix := range []string{"", "-wal", "-shm"} {
+					if err := os.Remove(filepath.Join(dir, "paragon.db"+suffix)); err != nil {
+						t.Error(err)
+					}
+				}
+			}
 			s.restart()
-			if name != "paragon.db" {
+			if c.kept {
 				for _, p := range all {
 					if p.accepted() && p.kind != len(postKinds)-1 {
 						if done := s.finish(p.query(t)); done.State != query.Succeeded {
@@ -150,4 +163,38 @@ func TestNoQueryIsAcceptedIntoADeletedFile(t *testing.T) {
 			s.workersReady(1)
 		})
 	}
+}
+
+// saysWhyNotReady expects that readiness and the status name the fault of the store. The
+// status itself may not be readable any more.
+func (s *stage) saysWhyNotReady(why string) {
+	s.t.Helper()
+	for path, statuses := range map[string][]int{"/readyz": {http.StatusServiceUnavailable}, "/v1/status": {http.StatusOK, http.StatusServiceUnavailable}} {
+		res, err := http.Get(s.URL + path)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || !slices.Contains(statuses, res.StatusCode) || !strings.Contains(string(body), why) {
+			s.t.Errorf("%s is %d %s, error %v; want one of %d and %q", path, res.StatusCode, body, err, statuses, why)
+		}
+	}
+}
+
+// The files of secrets are deleted while a stage runs, which writes them again by the time
+// it stops: after a restart ids and receipts that it signed before are known.
+func TestDeletedKeysAreWrittenAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := up(t, dir, "--workers=1", "--boot-seconds=0")
+	ended := s.submitKept("ended")
+	answers := s.answers(ended)
+	for _, name := range []string{"signing-keys.json", "callback-key", "operator-token"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.stop()
+	s.restart()
+	s.sameAgain(ended, answers)
 }

@@ -2,12 +2,9 @@ package machine
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 	mathrand "math/rand/v2"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -41,31 +38,30 @@ func (m *Machine) reach() callback.Reach {
 
 // newCallbacks makes what sends callbacks.
 func (m *Machine) newCallbacks(owner *sqlite.Backend) (*callbacks.Sender, error) {
-	key, err := callbackKey(filepath.Join(m.cfg.DataDir, callbackKeyFile))
-	if err != nil {
-		return nil, fmt.Errorf("the key that signs callbacks: %w", err)
-	}
 	return callbacks.New(callbacks.Options{
 		Store: owner, Records: m.backend.Records, Caller: callbacks.Caller{
-			Settings: m.settings.Current, Keys: callback.Keys{key}, Reach: m.reach(),
+			Settings: m.settings.Current, Keys: callback.Keys{m.callbackKey}, Reach: m.reach(),
 			HTTP: callbacks.NewHTTP(m.reach()), Query: func(r query.Record) any { return httpapi.Ended(r) },
 			Now: time.Now, Draw: mathrand.Float64, Log: m.log,
 		},
 	}), nil
 }
 
-// callbackKey reads the key, and makes it the first time.
-func callbackKey(path string) (callback.Key, error) {
-	key, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		key = make([]byte, callbackKeySize)
+// openCallbackKey reads the key, and makes it the first time.
+func (m *Machine) openCallbackKey() error {
+	key, err := m.openSecret(callbackKeyFile, func() ([]byte, error) {
+		key := make([]byte, callbackKeySize)
 		_, _ = rand.Read(key) // it never fails
-		return key, os.WriteFile(path, key, 0o600)
-	}
+		return key, nil
+	})
 	if err == nil && len(key) != callbackKeySize {
-		err = fmt.Errorf("%s has %d bytes; a key has %d bytes", path, len(key), callbackKeySize)
+		err = fmt.Errorf("%s has %d bytes; a key has %d bytes", filepath.Join(m.cfg.DataDir, callbackKeyFile), len(key), callbackKeySize)
 	}
-	return key, err
+	if err != nil {
+		return fmt.Errorf("the key that signs callbacks: %w", err)
+	}
+	m.callbackKey = key
+	return nil
 }
 
 // callbacksAt shows an operator the receivers' secrets and what waits.

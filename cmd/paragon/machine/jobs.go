@@ -37,6 +37,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 		m.updateSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
 		m.recorder.run,
+		func(ctx context.Context) { m.keepSecrets(ctx, owner) },
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
 }

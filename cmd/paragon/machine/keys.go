@@ -3,10 +3,7 @@ package machine
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/paragon-serving/paragon/shared/stage"
@@ -18,29 +15,21 @@ const keysFile = "signing-keys.json"
 
 // openKeys reads the signing keys, and makes them the first time.
 func (m *Machine) openKeys() error {
-	path := filepath.Join(m.cfg.DataDir, keysFile)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeKeys(path)
-	}
+	text, err := m.openSecret(keysFile, makeKeys)
 	if err != nil {
 		return fmt.Errorf("the signing keys: %w", err)
 	}
 	if m.keys, err = stage.ParseKeySet(text); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", filepath.Join(m.cfg.DataDir, keysFile), err)
 	}
 	m.keySet = string(text)
 	return nil
 }
 
-func makeKeys(path string) ([]byte, error) {
+func makeKeys() ([]byte, error) {
 	set, err := stage.NewKeySet(rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(set)
-	if err != nil {
-		return nil, err
-	}
-	return text, os.WriteFile(path, text, 0o600)
+	return json.Marshal(set)
 }

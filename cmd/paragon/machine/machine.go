@@ -21,6 +21,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/profiles/schema"
 	"github.com/paragon-serving/paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/core/callback"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
@@ -60,7 +61,9 @@ type Machine struct {
 	settings       *tuning.Source
 	keys           signed.Keys // of ids and receipts
 	operator       operator.Token
-	keySet         string // the keys, as children are faults
+	keySet         string // the keys, as children read them
+	callbackKey    callback.Key
+	secrets        secrets
 	functions      *lambdaemulator.Invoker
 	functionBinary string
 	dispatcher     *dispatch.Dispatcher
@@ -94,7 +97,7 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Machine{cfg: cfg, log: cfg.Log}
+	m := &Machine{cfg: cfg, log: cfg.Log, secrets: secrets{}}
 	defer func() {
 		if err != nil {
 			m.Close()
@@ -253,12 +256,14 @@ func (m *Machine) openBackend(ctx context.Context, invoker platform.Invoker) (*s
 	if err := m.store.DropDrafts(time.Now()); err != nil { // no other process writes this folder now
 		m.log.Error("remove files that an earlier process left in the folder of models", "error", err)
 	}
-	if err := m.openKeys(); err != nil {
+	if err := errors.Join(m.openKeys(), m.openCallbackKey()); err != nil {
 		return nil, err
 	}
 	if m.operator, err = operator.Make(m.cfg.DataDir); err != nil {
 		return nil, err
 	}
+	m.secrets[operator.TokenFile] = m.operator.Text()
+	m.onClose(func() { m.restoreSecrets(owner) })
 	m.backend = owner.Platform()
 	m.metrics = newTallied(m.backend.Metrics, m.backend.Queues, time.Now())
 	m.metrics.served = m.servedKeys

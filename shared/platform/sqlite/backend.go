@@ -104,7 +104,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Backend, err error) {
 	if h.readDB, err = openReaders(ctx, path); err != nil {
 		return nil, err
 	}
-	h.reads = &statements{from: h.readDB}
+	h.reads = &statements{from: h.readDB, failed: h.health.unread}
 	if err := errors.Join(h.takeOver(ctx), h.sweepInputs()); err != nil {
 		return nil, fmt.Errorf("take over from the former run: %w", err)
 	}
@@ -144,6 +144,7 @@ func (h *Backend) close() error {
 	if h.writes != nil { // the last: it may write the log back into the file
 		errs = append(errs, h.writes.close())
 	}
+	errs = append(errs, h.health.content.close())
 	if h.lock != nil {
 		errs = append(errs, h.lock.Close())
 	}

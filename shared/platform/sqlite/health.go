@@ -44,9 +44,14 @@ type health struct {
 	opened  []opened // set before the first write
 	now     func() time.Time
 
+	writing sync.Mutex // held during a commit; guards what follows
+	content content
+
 	mu       sync.Mutex
 	reason   string // of the last write that failed; empty when none did since
 	failedAt time.Time
+	ruined   string // why what is written could not be read again, until the next start; empty when it could
+	emptyLog bool   // the log does not belong to what is in the data file now
 }
 
 // opened is a file that is in use.
@@ -55,9 +60,13 @@ type opened struct {
 	file os.FileInfo
 }
 
-// watch notes the files that were opened at the paths.
-func (h *health) watch(paths ...string) error {
-	for _, path := range paths {
+// watch notes the files that are opened: the data file, its log and its lock.
+func (h *health) watch() error {
+	log := h.path + "-wal"
+	if err := h.content.open(h.path, log); err != nil {
+		return err
+	}
+	for _, path := range []string{h.path, log, h.path + ".lock"} {
 		file, err := os.Stat(path)
 		if err != nil {
 			return fmt.Errorf("find an opened file: %w", err)
@@ -67,15 +76,94 @@ func (h *health) watch(paths ...string) error {
 	return nil
 }
 
-// displaced says that a file in use is not at its path any more: what is written to it
-// is lost when the process ends. It is nil when all are there.
+// displaced says that a file in use is not at its path any more, or holds what another
+// program wrote: what is written to it is lost when the process ends. It is nil when all
+// are there. The contents are left to the commit that is under way.
 func (h *health) displaced() error {
+	if err := h.gone(); err != nil {
+		return err
+	}
+	if h.writing.TryLock() {
+		h.judge()
+		h.writing.Unlock()
+	}
+	return h.ruin()
+}
+
+// gone says that a file in use is not at its path any more.
+func (h *health) gone() error {
 	for _, o := range h.opened {
 		if there, err := os.Stat(o.path); err != nil || !os.SameFile(there, o.file) {
 			return &platform.StoreFault{Reason: displaced(o.path)}
 		}
 	}
 	return nil
+}
+
+// ruin says that nothing may be written until the next start; nil when it may.
+func (h *health) ruin() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ruined == "" {
+		return nil
+	}
+	return &platform.StoreFault{Reason: h.ruined}
+}
+
+// enter begins a commit. An error means that nothing may be written any more.
+func (h *health) enter() error {
+	h.writing.Lock()
+	h.judge()
+	return h.ruin()
+}
+
+// committable is nil when what is committed now can be read after the next start, as far as
+// can be known before. Call it between enter and leave.
+func (h *health) committable() error {
+	if h.content.dataChanged() {
+		h.overwritten(h.path)
+	}
+	return errors.Join(h.gone(), h.ruin())
+}
+
+// leave ends a commit. An error means that what was committed cannot be read after the next
+// start.
+func (h *health) leave() error {
+	defer h.writing.Unlock()
+	bad, err := h.content.wrote()
+	if bad != "" {
+		h.overwritten(bad)
+	}
+	return errors.Join(err, h.ruin())
+}
+
+// judge looks whether another program wrote to the files.
+func (h *health) judge() {
+	if h.content.data == nil {
+		return
+	}
+	if path := h.content.changed(); path != "" {
+		h.overwritten(path)
+	}
+}
+
+func (h *health) overwritten(path string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ruined == "" {
+		h.ruined, h.emptyLog = overwritten(path), true
+	}
+}
+
+// beforeClose empties the log where the data file holds what another program wrote, such as
+// a backup, or the log does: SQLite would write it into that file.
+func (h *health) beforeClose() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.emptyLog {
+		return nil
+	}
+	return h.content.log.Truncate(0)
 }
 
 // failed puts down a write that failed, and returns its error as a StoreFault
@@ -93,7 +181,25 @@ func (h *health) failed(err error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reason, h.failedAt = reason, h.now()
+	if reason == reasonDamaged && h.ruined == "" {
+		h.ruined = reasonDamaged
+	}
 	return fmt.Errorf("%w: %w", &platform.StoreFault{Reason: reason}, err)
+}
+
+// unread returns the error of a read as a StoreFault where the files are the reason.
+func (h *health) unread(err error) error {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return err
+	}
+	if fault := h.displaced(); fault != nil {
+		return fmt.Errorf("%w: %w", fault, err)
+	}
+	if code := e.Code() & 0xff; code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB {
+		return h.failed(err)
+	}
+	return err
 }
 
 // wrote puts down a write that succeeded.

@@ -22,8 +22,17 @@ type preparer interface {
 
 // statements prepares every statement once.
 type statements struct {
-	from preparer
-	all  sync.Map // text to *sql.Stmt
+	from   preparer
+	failed func(error) error // explains an error of a read; nil leaves it as it is
+	all    sync.Map          // text to *sql.Stmt
+}
+
+// explained is an error with its cause.
+func (s *statements) explained(err error) error {
+	if err == nil || s.failed == nil {
+		return err
+	}
+	return s.failed(err)
 }
 
 func (s *statements) get(query string) (*sql.Stmt, error) {
@@ -64,32 +73,32 @@ func (s *statements) exec(query string, args ...any) (sql.Result, error) {
 func (s *statements) each(scan func(row *sql.Rows) error, query string, args ...any) error {
 	stmt, err := s.get(query)
 	if err != nil {
-		return err
+		return s.explained(err)
 	}
 	rows, err := stmt.Query(args...)
 	if err != nil {
-		return err
+		return s.explained(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return err
+			return s.explained(err)
 		}
 	}
-	return rows.Err()
+	return s.explained(rows.Err())
 }
 
 // one reads the first row into targets. It is false when there is none.
 func (s *statements) one(query string, args []any, targets ...any) (bool, error) {
 	stmt, err := s.get(query)
 	if err != nil {
-		return false, err
+		return false, s.explained(err)
 	}
 	err = stmt.QueryRow(args...).Scan(targets...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil, s.explained(err)
 }
 
 // openDB opens the file for one kind of use: extra are the driver's options.

@@ -71,7 +71,7 @@ func openWriter(ctx context.Context, path string, o Options, h *health) (*writer
 		err = migrate(ctx, conn)
 	}
 	if err == nil {
-		err = h.watch(path, path+"-wal", path+".lock")
+		err = h.watch()
 	}
 	if err != nil {
 		if conn != nil {
@@ -90,7 +90,7 @@ func openWriter(ctx context.Context, path string, o Options, h *health) (*writer
 func (w *writer) close() error {
 	close(w.stop)
 	<-w.ended
-	return errors.Join(w.stmts.close(), w.conn.Close(), w.db.Close())
+	return errors.Join(w.health.beforeClose(), w.stmts.close(), w.conn.Close(), w.db.Close())
 }
 
 // write runs f in a transaction and returns once it is committed. The wait is
@@ -174,33 +174,15 @@ func (w *writer) collect(first *op) []*op {
 // transaction, and answers.
 func (w *writer) commit(batch []*op) {
 	now := w.now()
-	if _, err := w.stmts.exec("BEGIN IMMEDIATE"); err != nil {
-		w.checkAt(now)
-		w.fail(batch, fmt.Errorf("begin a transaction: %w: %w", platform.ErrUnavailable, w.health.failed(damaged(err))))
-		return
-	}
-	w.lost = nil
-	w.syncClock(now)
-	var ended []*op
-	for _, o := range batch {
-		if o.cancel != nil {
-			ended = append(ended, w.parked.cancel(o.cancel)...)
-		} else if w.step(o, now) {
-			ended = append(ended, o)
-		}
-	}
-	ended = append(ended, w.serve(now)...)
-	err := w.lost
+	ended, err := batch, w.health.enter()
 	if err == nil {
-		err = w.health.displaced() // or what is acknowledged would be lost at the end of the process
+		ended, err = w.transact(batch, now)
 	}
-	if err == nil {
-		_, err = w.stmts.exec("COMMIT")
+	if left := w.health.leave(); err == nil {
+		err = left
 	}
 	if err != nil {
-		_, _ = w.stmts.exec("ROLLBACK") // SQLite may have done so itself
 		w.checkAt(now)
-		w.save()
 		w.fail(ended, fmt.Errorf("commit: %w: %w", platform.ErrUnavailable, w.health.failed(damaged(err))))
 		return
 	}
@@ -211,10 +193,40 @@ func (w *writer) commit(batch []*op) {
 	}
 }
 
+// transact runs a batch in one transaction and returns the operations that ended. An error
+// means that nothing of them stays.
+func (w *writer) transact(batch []*op, now time.Time) (ended []*op, err error) {
+	if _, err := w.stmts.exec("BEGIN IMMEDIATE"); err != nil {
+		return batch, fmt.Errorf("begin a transaction: %w", err)
+	}
+	w.lost = nil
+	w.syncClock(now)
+	for _, o := range batch {
+		if o.cancel != nil {
+			ended = append(ended, w.parked.cancel(o.cancel)...)
+		} else if w.step(o, now) {
+			ended = append(ended, o)
+		}
+	}
+	ended = append(ended, w.serve(now)...)
+	err = w.lost
+	if err == nil {
+		err = w.health.committable() // or what is acknowledged would be lost at the end of the process
+	}
+	if err == nil {
+		_, err = w.stmts.exec("COMMIT")
+	}
+	if err != nil {
+		_, _ = w.stmts.exec("ROLLBACK") // SQLite may have done so itself
+		w.save()
+	}
+	return ended, err
+}
+
 // save writes the log back into the data file, once, when a file was displaced: if that
 // is the log, what was acknowledged before would be lost if the process were killed.
 func (w *writer) save() {
-	if w.saved || w.health.displaced() == nil {
+	if w.saved || w.health.gone() == nil || w.health.ruin() != nil {
 		return
 	}
 	var busy, pages, written int
