@@ -143,6 +143,8 @@ type Controller struct {
 	spent       map[string]functionsSpent   // by pool
 	// tallies are what each pool's processes had counted when that was last read.
 	tallies map[string]map[string]tally.Snapshot
+	// answered is when functions last answered a query of a process, by process and model.
+	answered map[string]map[string]time.Time
 	// stalls are what the views have shown of each pool's strict work.
 	stalls map[string]*fleet.Stall
 	// draining are the ids of each pool's workers that drain, as last read.
@@ -151,7 +153,7 @@ type Controller struct {
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsedAt: map[string]time.Time{}, quiet: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, stalls: map[string]*fleet.Stall{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsedAt: map[string]time.Time{}, quiet: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, answered: map[string]map[string]time.Time{}, stalls: map[string]*fleet.Stall{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	c.trials.Watcher = c.newTrials()
 	return c

@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"reflect"
@@ -202,6 +203,68 @@ func TestTheViewListsWhatFailsOnFunctions(t *testing.T) {
 		lists("one is tried again", "forest", "net")
 		lists("and then", "forest")
 	})
+}
+
+// Of many dispatchers one fails with a model with which the others answer: the stage goes on
+// with it. When the others answer no more, or fail too, the view lists it.
+func TestOneBadDispatcherStopsNoModel(t *testing.T) {
+	for _, end := range []string{"nobody answers", "others fail too"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			defer r.close()
+			const dispatchers = 6
+			books := make([]*tally.Book, dispatchers)
+			for i := range books {
+				books[i] = tally.NewBook(time.Now())
+			}
+			broken := map[int]bool{0: true}
+			answers := true
+			for i, b := range books {
+				b.OnFunctions(func() []breaker.Open {
+					if !broken[i] {
+						return nil
+					}
+					return []breaker.Open{{Model: "net", Until: time.Now().Add(time.Hour), Why: "no such operator"}}
+				})
+			}
+			view := func() (models []string) {
+				t.Helper()
+				for range 12 {
+					for i, b := range books {
+						if answers && !broken[i] {
+							b.Ended(tally.Key{Task: "t", Model: "net", Resource: "lambda-arm64", MemoryMB: 1024}, tally.Observation{State: query.Succeeded, Met: true, Overflowed: true})
+						}
+						if err := platform.ReportTallies(t.Context(), r.Fleet, fmt.Sprint("dispatcher-", i), b.Snapshot(time.Now())); err != nil {
+							t.Fatal(err)
+						}
+					}
+					<-time.After(5 * time.Second)
+					if err := r.PublishView(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				v, err := r.Fleet.View(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, o := range v.BrokenOnFunctions {
+					models = append(models, o.Model)
+				}
+				return models
+			}
+			if got := view(); len(got) > 0 {
+				t.Errorf("one of %d fails: %v", dispatchers, got)
+			}
+			if end == "nobody answers" {
+				answers = false
+			} else {
+				broken[1], broken[2], broken[3] = true, true, true
+			}
+			if got := view(); !slices.Equal(got, []string{"net"}) {
+				t.Errorf("%s: %v", end, got)
+			}
+		})
+	}
 }
 
 func TestView(t *testing.T) {

@@ -72,11 +72,16 @@ func (c *Controller) feedTraffic(ctx context.Context, now time.Time) error {
 		errs = append(errs, err)
 		c.mu.Lock()
 		c.tallies[pool.Name] = counted
-		c.mu.Unlock()
 		for id, s := range counted {
-			more = append(more, t.history.Feed(pool.Name+"/"+id, s, now)...)
+			of := t.history.Feed(pool.Name+"/"+id, s, now)
+			c.noteAnswers(pool.Name+"/"+id, of, now)
+			more = append(more, of...)
 		}
+		c.mu.Unlock()
 	}
+	c.mu.Lock()
+	c.forgetAnswers(now)
+	c.mu.Unlock()
 	t.history.Forget(now)
 	t.last = t.history.Summary(now)
 	c.samplePast(now, more)

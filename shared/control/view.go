@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/core/workload"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
@@ -177,18 +179,50 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	return seen, peers, nil
 }
 
-// brokenOnFunctions are the models whose breakers are open on functions, by what the
-// processes that run them there have last reported.
+// brokenOnFunctions are the models whose breakers are open on functions in more of the
+// processes that run them there than answer with them, by what these have last reported.
 func (c *Controller) brokenOnFunctions(now time.Time) []breaker.Open {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all [][]breaker.Open
-	for _, pool := range c.tallies {
-		for _, s := range pool {
-			all = append(all, s.Broken)
+	answering := map[string]int{}
+	for pool, counted := range c.tallies {
+		for id, s := range counted {
+			open := slices.DeleteFunc(slices.Clone(s.Broken), func(o breaker.Open) bool { return !now.Before(o.Until) })
+			all = append(all, open)
+			for model, at := range c.answered[pool+"/"+id] {
+				fails := slices.ContainsFunc(open, func(o breaker.Open) bool { return o.Model == model })
+				if !fails && now.Sub(at) < breaker.Recent {
+					answering[model]++
+				}
+			}
 		}
 	}
-	return slices.DeleteFunc(breaker.Anywhere(all...), func(o breaker.Open) bool { return !now.Before(o.Until) })
+	return breaker.Prevailing(all, answering)
+}
+
+// noteAnswers notes the models with which functions answered queries of a process, by what it
+// counted since its last report.
+func (c *Controller) noteAnswers(process string, more []tally.Tally, now time.Time) {
+	for _, t := range more {
+		if t.Overflowed == 0 {
+			continue
+		}
+		if c.answered[process] == nil {
+			c.answered[process] = map[string]time.Time{}
+		}
+		c.answered[process][t.Key.Model] = now
+	}
+}
+
+// forgetAnswers forgets what counts no more.
+func (c *Controller) forgetAnswers(now time.Time) {
+	for process, models := range c.answered {
+		maps.DeleteFunc(models, func(_ string, at time.Time) bool { return now.Sub(at) >= breaker.Recent })
+		if len(models) == 0 {
+			delete(c.answered, process)
+		}
+	}
 }
 
 // stalled says whether a pool's strict work does not move, by this view and those before.

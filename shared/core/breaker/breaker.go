@@ -74,6 +74,24 @@ func Anywhere(places ...[]Open) []Open {
 	return slices.SortedFunc(maps.Values(last), byModel)
 }
 
+// Prevailing lists the models that are open in more processes than answer with them, each
+// until the last of those breakers closes: open are those of each process that uses one kind
+// of resource, and answering is by model in how many processes runs of it have succeeded of
+// late without a breaker that is open. What fails in one process alone, while it succeeds in
+// others, is that process's own fault.
+func Prevailing(open [][]Open, answering map[string]int) []Open {
+	failing := map[string]int{}
+	for _, of := range open {
+		for _, o := range of {
+			failing[o.Model]++
+		}
+	}
+	return slices.DeleteFunc(Anywhere(open...), func(o Open) bool { return failing[o.Model] <= answering[o.Model] })
+}
+
+// Recent is for how long a success counts as evidence that a model's runs do not fail.
+const Recent = firstOpen
+
 func byModel(a, b Open) int { return cmp.Compare(a.Model, b.Model) }
 
 // Changed reports whether what is open differs from what was, other than by time.

@@ -101,6 +101,27 @@ func TestAnywhere(t *testing.T) {
 	}
 }
 
+// What fails in one process of many, while it succeeds in others, is open for that one alone.
+func TestPrevailing(t *testing.T) {
+	a, b := Open{"a", t0.Add(9), "x"}, Open{"b", t0.Add(9), "x"}
+	for _, tc := range []struct {
+		name      string
+		open      [][]Open
+		answering map[string]int
+		want      []Open
+	}{
+		{"nobody answers", [][]Open{{a}, nil, nil}, nil, []Open{a}},
+		{"another answers", [][]Open{{a}, nil}, map[string]int{"a": 1}, nil},
+		{"one of many fails", [][]Open{{a}, nil, nil, nil}, map[string]int{"a": 3}, nil},
+		{"most fail", [][]Open{{a}, {a}, nil}, map[string]int{"a": 1}, []Open{a}},
+		{"another model is answered", [][]Open{{a, b}}, map[string]int{"b": 1}, []Open{a}},
+	} {
+		if got := Prevailing(tc.open, tc.answering); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %+v, want %+v", tc.name, got, tc.want)
+		}
+	}
+}
+
 // What opens, opens again or closes before its time is a change; what closes by time is none.
 func TestChanged(t *testing.T) {
 	a, again, b := Open{"a", t0.Add(9), "x"}, Open{"a", t0.Add(20), "x"}, Open{"b", t0.Add(9), "x"}
