@@ -151,8 +151,8 @@ func TestOwnWritesAreNotAnothers(t *testing.T) {
 	h := open(t, Options{})
 	_, err := h.writes.stmts.exec(`PRAGMA wal_autocheckpoint(3)`)
 	must(t, err)
-	stop, look := make(chan struct{}), sync.WaitGroup{}
-	look.Go(func() {
+	stop, polls := make(chan struct{}), sync.WaitGroup{}
+	polls.Go(func() {
 		for {
 			select {
 			case <-stop:
@@ -178,5 +178,5 @@ func TestOwnWritesAreNotAnothers(t *testing.T) {
 	}
 	all.Wait()
 	close(stop)
-	look.Wait()
+	polls.Wait()
 }
