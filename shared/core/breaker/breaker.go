@@ -75,9 +75,9 @@ func Anywhere(places ...[]Open) []Open {
 }
 
 // Prevailing lists the models that are open in more processes than answer with them, each
-// until the last of those breakers closes: open are those of each process that uses one kind
-// of resource, and answering is by model in how many processes runs of it have succeeded of
-// late without a breaker that is open. What fails in one process alone, while it succeeds in
+// until the last of those breakers closes. open has the breakers of each process that uses one
+// kind of resource. answering has, by model, the number of processes without an open breaker in
+// which a run succeeded within Recent. What fails in one process alone, while it succeeds in
 // others, is that process's own fault.
 func Prevailing(open [][]Open, answering map[string]int) []Open {
 	failing := map[string]int{}

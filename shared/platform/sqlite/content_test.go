@@ -145,8 +145,8 @@ func TestStoppingLeavesABackupThatWasCopiedOver(t *testing.T) {
 	}
 }
 
-// What this process itself writes back to the data file is never taken for another's, by
-// whoever looks meanwhile.
+// What this process itself writes back to the data file is never taken for the write of
+// another one.
 func TestOwnWritesAreNotAnothers(t *testing.T) {
 	h := open(t, Options{})
 	_, err := h.writes.stmts.exec(`PRAGMA wal_autocheckpoint(3)`)
