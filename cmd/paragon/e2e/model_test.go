@@ -524,11 +524,8 @@ func TestModelsThatCannotBeServed(t *testing.T) {
 	} {
 		args := append([]string{"add", tc.file, "--task", "own"}, tc.flags...)
 		printed, complaint, err := s.model(args...)
-		status := 2 // the caller's mistake
-		if tc.name == "a name that is taken" {
-			status = 1 // which another state of the stage would allow
-		}
-		if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != status {
+		const callersMistake = 2
+		if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != callersMistake {
 			t.Errorf("%s: %v, printed %s", tc.name, err, printed)
 		}
 		for _, word := range tc.says {
