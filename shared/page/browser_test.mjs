@@ -25,7 +25,7 @@ async function open(options = {}, behind = "") {
   await page?.context().close();
   [mayComplain, sizes, requested] = [false, new Map(), []];
   page = await (await browser.newContext({ viewport: { width: 1240, height: 5000 }, ...options })).newPage();
-  page.setDefaultTimeout(15000);
+  page.setDefaultTimeout(60_000); // other tests may use the processors
   complaints = complaintsOf(page, PAGE_URL);
   const [answered, paths] = [sizes, requested]; // of this page
   page.on("request", (r) => paths.push(new URL(r.url())));
