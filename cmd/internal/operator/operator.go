@@ -8,7 +8,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -32,7 +31,7 @@ type Token string
 func Make(dataDir string) (Token, error) {
 	token := Token(rand.Text())
 	path := filepath.Join(dataDir, TokenFile)
-	if err := replace(path, string(token.Text())); err != nil {
+	if err := WriteFile(path, token.Text()); err != nil {
 		return "", fmt.Errorf("write the operator's token: %w", err)
 	}
 	return token, nil
@@ -41,18 +40,24 @@ func Make(dataDir string) (Token, error) {
 // Text is what the token's file holds.
 func (t Token) Text() []byte { return []byte(string(t) + "\n") }
 
-// replace writes a file that its user alone reads, also where one with other
-// permissions was.
-func replace(path, text string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// WriteFile writes a file that its user alone reads, in place of one with any permissions.
+// Who reads it finds all of it, or what was there before.
+func WriteFile(path string, text []byte) error {
+	next, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // of mode 0600
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
+	_, err = next.Write(text)
+	if err == nil {
+		err = next.Sync() // or a power cut could leave the name without the text
+	}
+	if err = errors.Join(err, next.Close()); err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(next.Name()))
+	}
+	return nil
 }
 
 // Shown says whether a request shows the token.
@@ -85,7 +90,7 @@ func Announce(addr, dataDir string) (forget func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
 		return nil, err
 	}
-	if err := replace(at, filepath.Join(dataDir, TokenFile)+"\n"); err != nil {
+	if err := WriteFile(at, []byte(filepath.Join(dataDir, TokenFile)+"\n")); err != nil {
 		return nil, err
 	}
 	return func() { // a note that stays names a token that is worth nothing

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 )
 
@@ -29,16 +30,8 @@ func StoreCalibration(dataDir string, r calibration.Report) error {
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	file, err := os.CreateTemp(dataDir, calibrationFile+".*")
-	if err != nil {
+	if err := operator.WriteFile(filepath.Join(dataDir, calibrationFile), raw); err != nil {
 		return fmt.Errorf("write the calibration: %w", err)
-	}
-	_, err = file.Write(raw)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), filepath.Join(dataDir, calibrationFile))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write the calibration: %w", err), os.Remove(file.Name()))
 	}
 	return nil
 }

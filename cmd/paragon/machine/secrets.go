@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
@@ -21,26 +22,6 @@ const secretsEvery = time.Second
 // else, is written again.
 type secrets map[string][]byte
 
-// writeSecret writes a file that its user alone reads. Who reads it finds all of it, or what
-// was there before.
-func writeSecret(path string, text []byte) error {
-	next, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = next.Write(text)
-	if err == nil {
-		err = next.Sync() // or a power cut could leave the name without the text
-	}
-	if err = errors.Join(err, next.Close()); err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(next.Name()))
-	}
-	return nil
-}
-
 // openSecret reads a secret of the data folder, which is made the first time, and has its
 // file kept.
 func (m *Machine) openSecret(name string, create func() ([]byte, error)) ([]byte, error) {
@@ -48,7 +29,7 @@ func (m *Machine) openSecret(name string, create func() ([]byte, error)) ([]byte
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = create(); err == nil {
-			err = writeSecret(path, text)
+			err = operator.WriteFile(path, text)
 		}
 	}
 	if err != nil {
@@ -67,7 +48,7 @@ func (s secrets) restore(dataDir string) (written []string, err error) {
 		if err == nil && bytes.Equal(have, text) {
 			continue
 		}
-		if err = writeSecret(path, text); err != nil {
+		if err = operator.WriteFile(path, text); err != nil {
 			errs = append(errs, fmt.Errorf("write %s again: %w", name, err))
 			continue
 		}
