@@ -33,6 +33,7 @@ type stage struct {
 
 	strict, relaxed float64 // queries a second
 	evenly          bool    // ready workers share the load, and report how much of them it uses
+	slower          float64 // how many times as long as its profile says a query takes, where workers share the load
 	used            float64 // of the runners of a busy worker
 	boot, dies      time.Duration
 	capacity        int         // the most workers that can be had
@@ -54,7 +55,7 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	check(t, err)
-	s := &stage{T: t, backend: h, cloud: h.Platform(), boot: 100 * time.Second, capacity: 1000, metrics: "fine", used: 0.9,
+	s := &stage{T: t, backend: h, cloud: h.Platform(), boot: 100 * time.Second, capacity: 1000, metrics: "fine", used: 0.9, slower: 1,
 		mortal: &mortal{}, warmBoot: 40 * time.Second, bootOf: map[string]time.Duration{}, readyAt: map[string]time.Time{}, idleAt: map[string]time.Time{}, read: map[string]decision.Record{}}
 	s.tuned = tuning.New(s.cloud.Settings)
 	s.cs = []*control.Controller{s.controller("first")}
@@ -135,7 +136,7 @@ func (s *stage) moveFleet() {
 				ready++
 			}
 		}
-		busy, s.used = len(ws), min(1, (s.strict+s.relaxed)/20/float64(max(1, ready)))
+		busy, s.used = len(ws), min(1, s.slower*(s.strict+s.relaxed)/20/float64(max(1, ready)))
 	}
 	for _, w := range ws {
 		switch {

@@ -50,7 +50,7 @@ func (c Case) hold(by procurement.Scheme, cause string) (procurement.Decision, S
 	peak, workers := c.lastPeak()
 	d.Outcome, d.Workers = procurement.SafeMode, max(d.Workers, workers)
 	d.Strict = procurement.AtBound
-	d.Reason = fmt.Sprintf("safe mode: workers for the last known peak of %.1f queries/s, and strict queries may overflow, because no decision was possible for %.0f s: %s", peak, held, cause)
+	d.Reason = fmt.Sprintf("safe mode: workers for the last known peak of %s, and strict queries may overflow, because no decision was possible for %.0f s: %s", procurement.Rate(peak), held, cause)
 	return d, after
 }
 

@@ -2,7 +2,6 @@ package decision
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func (r Record) Summary() string {
 	if r.quiet() {
 		b.WriteString("no query has arrived lately; ")
 	}
-	b.WriteString(readable(r.Reason))
+	b.WriteString(r.Reason)
 	for _, c := range r.Clamps {
 		b.WriteString("; " + c.String())
 	}
@@ -37,15 +36,6 @@ func (r Record) Summary() string {
 		b.WriteString("; the newest launch failed: " + r.Case.Group.LaunchFault)
 	}
 	return b.String()
-}
-
-// roundedRate is a rate of queries that rounds to none.
-var roundedRate = regexp.MustCompile(`\b0\.0 queries/s`)
-
-// readable is a reason in which no rate reads as none: a worker that is kept for few queries
-// is kept for more than 0.0 of them.
-func readable(reason string) string {
-	return roundedRate.ReplaceAllString(reason, "less than 0.1 queries/s")
 }
 
 // coming reports the workers that do not serve yet where their number is to stay: those that
@@ -103,9 +93,9 @@ func (r Record) Explain() string {
 		line("warm", "%d stopped instances can serve %.0f s after they are started", c.Group.Warm, c.warmSettings().VMBootSeconds)
 	}
 	for _, k := range r.Candidates {
-		line("candidate", "%s at %s per hour: %s", procurement.Count(k.Workers), pricing.Dollars(k.USDPerHour), readable(k.Why))
+		line("candidate", "%s at %s per hour: %s", procurement.Count(k.Workers), pricing.Dollars(k.USDPerHour), k.Why)
 	}
-	line("wanted", "%d: %s", r.Wanted, readable(r.Reason))
+	line("wanted", "%d: %s", r.Wanted, r.Reason)
 	for _, k := range r.Clamps {
 		line("clamp", "%s", k)
 	}

@@ -58,18 +58,3 @@ func TestTheLineOfADecisionSaysWhatIsComing(t *testing.T) {
 		}
 	}
 }
-
-// A worker that is kept for few queries is not kept for none, in the line and in the
-// explanation; what is stored stays as it was decided.
-func TestARateThatRoundsToNoneIsReadable(t *testing.T) {
-	r, _, err := decision.Make(steady())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Reason = "1 worker for 0.0 queries/s, backlog included; 10.0 queries/s before"
-	for _, text := range []string{r.Summary(), r.Explain()} {
-		if strings.Contains(text, " 0.0 queries/s") || !strings.Contains(text, "less than 0.1 queries/s, backlog") || !strings.Contains(text, "; 10.0 queries/s") {
-			t.Errorf("a rate is not readable in %s", text)
-		}
-	}
-}

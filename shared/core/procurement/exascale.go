@@ -21,8 +21,8 @@ func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st Stat
 	above := max(rate, band.Expected) * set.Headroom
 	n := track(s, set, above)
 	return Decision{Workers: n,
-		Reason: fmt.Sprintf("%s for %.1f queries/s: the larger of the measured rate, %.1f queries/s, and %s, times the setting headroom",
-			Count(n), above, rate, forecastWords(band))}, st
+		Reason: fmt.Sprintf("%s for %s: the larger of the measured rate, %s, and %s, times the setting headroom",
+			Count(n), Rate(above), Rate(rate), forecastWords(band))}, st
 }
 
 // expect forecasts the rate at which a worker that is started now could serve,

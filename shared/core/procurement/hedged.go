@@ -47,7 +47,7 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 	d := Decision{
 		Candidates: explained(won.candidates, won.workers),
 		Reason: fmt.Sprintf("%s at an expected cost of %s per hour, for %s; a query costs %s times as much on a function as on a busy worker; %s",
-			Count(won.workers), pricing.Dollars(won.usdPerHour), all[plans.Followed].why, ratio(c.ratio), compared(all, spent, plans.Followed)),
+			Count(won.workers), pricing.Dollars(won.usdPerHour), all[plans.Followed].why, ratio(c.ratio), compared(all, spent, plans.Followed)) + st.usedWords(now),
 	}
 	for _, season := range []Season{st.Day, st.Hour} {
 		if floor, why := season.floor(now, set, c, s.ColdLate, won.workers); floor > won.workers {

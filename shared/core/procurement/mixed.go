@@ -41,6 +41,6 @@ func (mixedPredictive) Decide(now time.Time, s Snapshot, set settings.Settings, 
 	if close := idle(s, set.IdleSeconds); need < d.Workers && close > 0 {
 		d.Workers = max(need, d.Workers-close)
 	}
-	d.Reason = fmt.Sprintf("%s for a forecast of %.1f queries/s", Count(d.Workers), st.Predicted)
+	d.Reason = fmt.Sprintf("%s for a forecast of %s", Count(d.Workers), Rate(st.Predicted))
 	return d, st
 }

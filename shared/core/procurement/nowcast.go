@@ -1,6 +1,7 @@
 package procurement
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -102,6 +103,24 @@ func (st State) shown(n Nowcast) (perSecond float64, ok bool) {
 		return 0, false
 	}
 	return mean(st.History[from:to]), true
+}
+
+// usedWords report a load that the metrics do not show: workers that are used as much as
+// useOff times the queries that the metrics end with. Either more arrive since, or a query
+// takes longer than its profile says.
+func (st State) usedWords(now time.Time) string {
+	var inferred, seconds float64
+	for _, n := range st.Nowcasts {
+		if n.At.After(st.KnownUntil) {
+			inferred, seconds = inferred+n.PerSecond*n.Seconds, seconds+n.Seconds
+		}
+	}
+	shown := st.rate(shownSeconds)
+	if len(st.History) == 0 || inferred < useCheckQueries || inferred < useOff*shown*seconds {
+		return ""
+	}
+	return fmt.Sprintf("; the metrics end %.0f s ago with %s, and, judged by the workers' utilization and the profiles, %s have come since",
+		now.Sub(st.KnownUntil).Seconds(), Rate(shown), Rate(inferred/seconds))
 }
 
 // extended is the state with the nowcasts that the metrics do not show yet as its

@@ -18,7 +18,7 @@ import (
 
 // Rules is the version of the schemes' rules and of the words that they put their
 // reasons in. A record holds that by which it was decided.
-const Rules = 11
+const Rules = 12
 
 // Second is what arrived in one second.
 type Second struct {
@@ -258,7 +258,16 @@ func Count(workers int) string {
 	return fmt.Sprintf("%d workers", workers)
 }
 
+// Rate is queries per second in words. A rate that rounds to none reads as less than the
+// smallest that is shown: a worker that is kept for few queries is kept for some.
+func Rate(perSecond float64) string {
+	if perSecond < 0.05 {
+		return "less than 0.1 queries/s"
+	}
+	return fmt.Sprintf("%.1f queries/s", perSecond)
+}
+
 // forecastWords say by what a forecast was made, and how good it was so far.
 func forecastWords(b forecast.Band) string {
-	return fmt.Sprintf("the forecast of %s, %.1f queries/s (mean error so far %.1f)", b.By, b.Expected, b.MAE)
+	return fmt.Sprintf("the forecast of %s, %s (mean error so far %.1f)", b.By, Rate(b.Expected), b.MAE)
 }

@@ -242,3 +242,12 @@ func TestSettingsNameTheSchemes(t *testing.T) {
 		}
 	}
 }
+
+// A rate that rounds to none reads as less than the smallest that is shown.
+func TestRatesInWords(t *testing.T) {
+	for perSecond, want := range map[float64]string{0: "less than 0.1 queries/s", 0.0499: "less than 0.1 queries/s", 0.05: "0.1 queries/s", 10: "10.0 queries/s"} {
+		if got := procurement.Rate(perSecond); got != want {
+			t.Errorf("%v is %q, want %q", perSecond, got, want)
+		}
+	}
+}

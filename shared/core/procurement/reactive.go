@@ -55,5 +55,5 @@ func idle(s Snapshot, seconds float64) int {
 }
 
 func observedReason(rate float64, s Snapshot, n int) string {
-	return fmt.Sprintf("%s for %.1f queries/s, backlog included; one worker answers up to %.2f queries/s", Count(n), rate, s.Throughput())
+	return fmt.Sprintf("%s for %s, backlog included; one worker answers up to %.2f queries/s", Count(n), Rate(rate), s.Throughput())
 }

@@ -40,7 +40,7 @@ func lately(seconds int, st State) scenario {
 	}
 	return scenario{
 		name: fmt.Sprintf("the last %d minutes", seconds/60), load: load{[][]float64{rates}, binSeconds, false},
-		why: fmt.Sprintf("%.1f queries/s, the mean of the last %d s", st.rate(seconds), len(rates)*binSeconds),
+		why: fmt.Sprintf("%s, the mean of the last %d s", Rate(st.rate(seconds)), len(rates)*binSeconds),
 	}
 }
 
@@ -88,19 +88,22 @@ func forecasted(now time.Time, set settings.Settings, st State) scenario {
 // need be worked off only within the time that relaxed queries may wait.
 func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
 	top := sc.load.top()
-	seen := st.rate(burstSeconds)
+	seen, words := st.rate(burstSeconds), fmt.Sprintf("the mean of the last %d s", burstSeconds)
 	within := set.BacklogSeconds
 	if s.DeferMS > 0 {
 		within = s.DeferMS / 1000
 	}
 	if with := seen + s.Pool.QueuedMS/s.ServiceMS/within; with > burstFactor*top {
-		seen = with
+		seen, words = with, words+" with the backlog"
 	}
-	if seen > top {
+	if seen > top*(1+sameRate) {
 		sc.bursts, sc.lastsSeconds = true, 0
-		sc.load, sc.why = load{[][]float64{{seen}}, binSeconds, false}, fmt.Sprintf("a burst of %.1f queries/s", seen)
+		sc.load, sc.why = load{[][]float64{{seen}}, binSeconds, false}, fmt.Sprintf("%s, %s, which is more than was expected", Rate(seen), words)
 	}
 }
+
+// sameRate is the rounding within which two means of the same arrivals are equal.
+const sameRate = 1e-9
 
 // detrended is how a load moves around its level: each rate divided by the mean of
 // the steps around it. Slower movement is the forecast's, whose band has it: a

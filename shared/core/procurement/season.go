@@ -128,7 +128,7 @@ func (s Season) floor(now time.Time, set settings.Settings, c costs, coldLate bo
 	case workers == 0:
 		return 0, ""
 	case hourly:
-		return workers, fmt.Sprintf("; every hour %.1f queries/s come at minute %d", expected, at.UTC().Minute())
+		return workers, fmt.Sprintf("; every hour %s come at minute %d", Rate(expected), at.UTC().Minute())
 	}
-	return workers, fmt.Sprintf("; every day %.1f queries/s come at %s UTC", expected, at.UTC().Format("15:04"))
+	return workers, fmt.Sprintf("; every day %s come at %s UTC", Rate(expected), at.UTC().Format("15:04"))
 }
