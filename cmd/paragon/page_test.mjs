@@ -2,7 +2,7 @@
 // names it in PAGE_URL, and changes the stage on request.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { complaintsOf, fits, growWindow, launch, windows } from "../../shared/page/browser.mjs";
+import { complaintsOf, fits, growWindow, isWhole, launch, rulesIn, windows } from "../../shared/page/browser.mjs";
 
 const { PAGE_URL, PAGE_SHOTS } = process.env;
 
@@ -10,15 +10,22 @@ let browser, page, complaints, refused, text;
 before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
-// open opens the page with its token.
-async function open(options = {}) {
+const address = `${PAGE_URL}/#operator=mine`; // as the command prints it
+
+// open opens the page at an address.
+async function open(options = {}, at = address) {
   await page?.context().close();
   page = await (await browser.newContext({ viewport: { width: 1240, height: 5000 }, ...options })).newPage();
   complaints = complaintsOf(page, PAGE_URL);
   const [on, failed] = [page, refused = []];
   page.on("response", (r) => r.status() < 400 || failed.push(`${r.status()} ${new URL(r.url()).pathname}`));
   text = (selector) => on.locator(selector).innerText();
-  await page.goto(`${PAGE_URL}/#operator=mine`);
+  await page.goto(at);
+  if (at === address) await complete();
+}
+
+// complete waits until every part of the page is shown.
+async function complete() {
   await page.locator("#connection[data-state=live]").waitFor();
   await page.locator("#samples img").nth(9).waitFor();
   await page.locator("#charts [role=img][aria-label]").nth(8).waitFor();
@@ -62,7 +69,17 @@ test("every part of the page of a stage in an account", async () => {
   assert.match(await text("#decisions .moves"), /grow from 1 to 2 workers: 60\.0 queries\/s/);
   await page.locator("#decisions summary").first().click();
   await page.locator("#decisions pre", { hasText: "general" }).waitFor();
+  assert.doesNotMatch(await text("body"), /token/i); // there is none to enter: IAM decides what this user may do
   isQuiet();
+});
+
+test("without its token the page names the address that has it", async () => {
+  await open({}, PAGE_URL);
+  await page.locator("#alert", { hasText: "open the page by the address that `paragon page` printed" }).waitFor();
+  assert.doesNotMatch(await text("body"), /operator-token|data folder/);
+  assert.equal(await page.locator("#operator").isVisible(), false);
+  await page.goto(address); // in the same tab, which the browser does not load again
+  await complete();
 });
 
 test("the cost under other schemes, a setting and a query", async () => {
@@ -130,11 +147,12 @@ for (const [name, options] of Object.entries(windows)) {
     await page.locator("#decisions summary").first().click();
     await page.locator("#decisions pre", { hasText: "general" }).waitFor();
     await page.getByRole("button", { name: "Show the reasons" }).click();
-    await page.locator("#letters-list tr").first().waitFor();
+    await page.locator("#letters-list li").first().waitFor();
     await page.locator("#workers tr").nth(3).waitFor();
     await growWindow(page, options.viewport.width);
     if (PAGE_SHOTS) await page.screenshot({ path: `${PAGE_SHOTS}/stage-${name}.png` });
-    await fits(page, "a decision is open and dead letters are listed");
+    await fits(page, "a decision is open and dead letters are listed", rulesIn(name));
+    if (name === "light") await isWhole(page, "a decision is open and dead letters are listed");
     isQuiet();
   });
 }

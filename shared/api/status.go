@@ -43,8 +43,8 @@ type Status struct {
 	// whether the number of workers follows it.
 	Scheme string `json:"scheme,omitempty"`
 	Fleet  string `json:"fleet,omitempty"`
-	// OperatorToken is true where settings, faults and dead letters are for those who
-	// show an operator's token.
+	// OperatorToken is true if settings, faults and dead letters need an operator's token
+	// that the request for this status did not present.
 	OperatorToken bool `json:"operator_token,omitempty"`
 	BackendStatus
 }

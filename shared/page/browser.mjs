@@ -17,12 +17,15 @@ export function complaintsOf(page, address) {
   return complaints;
 }
 
-// windows are the windows in which a page is to fit.
+// windows are the windows in which a page is to fit. The dark one differs from the light one in its colors only.
 export const windows = {
   light: { colorScheme: "light", viewport: { width: 1240, height: 900 } },
   dark: { colorScheme: "dark", viewport: { width: 1240, height: 900 } },
   phone: { colorScheme: "light", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
 };
+
+// rulesIn are the rules of axe that a window of this name is checked by.
+export const rulesIn = (name) => (name === "dark" ? { runOnly: ["color-contrast", "link-in-text-block"] } : {});
 
 // growWindow makes the window as high as the page, so that all of it is laid out.
 export async function growWindow(page, width) {
@@ -32,15 +35,36 @@ export async function growWindow(page, width) {
   }
 }
 
-// fits checks that the page is as wide as its window, that all controls have names, and what axe checks; the server of
-// the page has axe at /test/axe.js.
-export async function fits(page, state) {
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(over <= 0, `${state}: it is ${over} pixels wider than the window`);
+// cutOff lists the elements that reach out of their panel or the window, or whose content is wider than they are: a user
+// sees only part of them. Text that ends in an ellipsis is not listed.
+export const cutOff = (page) => page.evaluate(() => [document.documentElement, ...document.querySelectorAll("body > :not(main), main > *")].flatMap((panel) => {
+  const box = panel.getBoundingClientRect();
+  return [...panel.querySelectorAll("*")].filter((e) => {
+    const { left, right, width } = e.getBoundingClientRect();
+    if (!width || !e.checkVisibility() || e.closest(".unseen")) return false;
+    return left < box.left - 1 || right > box.right + 1 || e.clientWidth && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).textOverflow !== "ellipsis";
+  }).map((e) => `${e.localName}${e.id && `#${e.id}`}.${e.className} in ${panel.id || panel.className}: ${e.textContent.slice(0, 40)}`);
+}));
+
+// isWhole checks at the widths of two desktops and of a phone that nothing of the page is cut off. All of the page is
+// laid out for it, and little is painted.
+export async function isWhole(page, state) {
+  await page.evaluate(() => { for (const panel of document.querySelectorAll("main > *")) panel.style.contentVisibility = "visible"; });
+  for (const width of [1280, 1024, 390]) {
+    await page.setViewportSize({ width, height: 400 });
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))); // charts follow their width
+    assert.deepEqual(await cutOff(page), [], `${state}, in a window of ${width} pixels`);
+  }
+}
+
+// fits checks that nothing of the page is cut off, that all controls have names, and what axe checks, or those rules of it
+// that are given; the server of the page has axe at /test/axe.js.
+export async function fits(page, state, rules = {}) {
+  assert.deepEqual(await cutOff(page), [], state);
   const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, summary, img:not([alt=''])")]
     .filter((e) => !(e.labels?.[0]?.textContent.trim() || e.closest("label")?.querySelector("[alt]") || e.textContent.trim() || e.alt)).map((e) => e.outerHTML));
   assert.deepEqual(nameless, [], state);
   if (!await page.evaluate(() => "axe" in window)) await page.addScriptTag({ url: "/test/axe.js" });
-  const found = await page.evaluate(async () => (await axe.run()).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`));
+  const found = await page.evaluate(async (only) => (await axe.run(only)).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`), rules);
   assert.deepEqual(found, [], `axe, ${state}`);
 }

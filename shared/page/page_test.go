@@ -48,7 +48,7 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/test/dead":
 		s.api.Dead.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/locked":
-		s.api.Locked.Store(r.URL.Query().Get("is") == "true") // the token of operators is "open"
+		s.api.Locked.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/closed":
 		s.closed.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/axe.js":
@@ -63,7 +63,7 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := live.Serve(w, r); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
-	case s.api.Locked.Load() && (r.URL.Path == "/v1/settings" || r.URL.Path == "/local/faults") && r.Header.Get(api.OperatorHeader) != "open":
+	case s.api.Locked.Load() && (r.URL.Path == "/v1/settings" || r.URL.Path == "/local/faults") && r.Header.Get(api.OperatorHeader) != clienttest.OperatorToken:
 		http.Error(w, `{"type":"not-operator","status":403}`, http.StatusForbidden)
 	case s.closed.Load() && slices.Contains([]string{"/v1/settings", "/v1/decisions", "/v1/workers"}, r.URL.Path):
 		http.Error(w, `{"detail":"AccessDenied; ask for the policy"}`, http.StatusInternalServerError)

@@ -33,6 +33,9 @@ const (
 	Embeds  = "EMBEDS"  // is answered with a vector of 2,048 numbers
 )
 
+// OperatorToken is the token of operators.
+const OperatorToken = "open"
+
 // API is the fake. Its zero value is ready; it is safe for concurrent use.
 type API struct {
 	// Now is the time of acceptance; nil means a fixed instant.
@@ -48,7 +51,7 @@ type API struct {
 	Faulty atomic.Bool
 	// Dead makes it hold two dead letters, until they are redriven.
 	Dead atomic.Bool
-	// Locked makes the status say that operations ask for an operator's token.
+	// Locked makes the status say to callers without OperatorToken that operations need it.
 	Locked atomic.Bool
 
 	mu      sync.Mutex

@@ -152,7 +152,11 @@ func TestCallersAreNoOperators(t *testing.T) {
 	}
 	var st api.Status
 	if s.do(t, "GET", "/v1/status", nil).into(t, &st); !st.OperatorToken {
-		t.Error("the status does not say that operations ask for a token")
+		t.Error("the status does not say that this caller needs a token to operate")
+	}
+	st = api.Status{}
+	if s.do(t, "GET", "/v1/status", nil, api.OperatorHeader, "token").into(t, &st); st.OperatorToken {
+		t.Error("the status says that an operator needs a token")
 	}
 	for _, path := range []string{"/v1/decisions", "/v1/status"} {
 		if got := s.do(t, "GET", path, nil); got.StatusCode != http.StatusOK {

@@ -23,7 +23,7 @@ func (a *server) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	st.OperatorToken = a.Operations != nil && a.Operator != nil
+	st.OperatorToken = a.Operations != nil && a.Operator != nil && !a.Operator(r)
 	a.write(w, http.StatusOK, st)
 	return nil
 }

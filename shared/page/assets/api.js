@@ -18,19 +18,18 @@ export function operator() {
 }
 
 // takeOperator stores the token from the fragment of the page's address, and removes the
-// fragment.
+// fragment. An address with another token loads the page again.
 export function takeOperator() {
+  onhashchange = () => location.hash.startsWith("#operator=") && location.reload();
   const [name, token] = location.hash.slice(1).split("=");
   if (name !== "operator" || !token) return;
   sessionStorage.setItem("operator", token);
   history.replaceState(null, "", location.pathname);
 }
 
-// mayOperate reports whether this caller may request the parts for operators.
-export const mayOperate = (stage) => !stage.operator_token || sessionStorage.getItem("operator") !== null;
-
-// refuseToken deletes a token that the stage refused, so that it is not sent again.
-function refuseToken() {
+// refuseToken deletes a token that the server does not accept, so that it is not sent again.
+export function refuseToken() {
+  if (!sessionStorage.getItem("operator")) return;
   sessionStorage.removeItem("operator");
   document.getElementById("operator-message").textContent = "The server refuses this token. The server makes a new token at each start.";
 }
@@ -53,14 +52,8 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
   } catch {
     throw new Lost("no answer from the server");
   }
-  if (!response.ok) throw refusal(body, response.status);
+  if (!response.ok) throw new Refused(body, response.status);
   return body;
-}
-
-// refusal converts a problem into the error that call throws.
-export function refusal(body, status) {
-  if (String(body.type).includes("not-operator") && sessionStorage.getItem("operator")) refuseToken();
-  return new Refused(body, status);
 }
 
 export const send = (method, path, value, options = {}) =>

@@ -1,5 +1,5 @@
 // The live page: watches the stage and says so when it cannot.
-import { Lost, askForOperator, mayOperate, takeOperator } from "./api.js";
+import { Lost, askForOperator, refuseToken, takeOperator } from "./api.js";
 import { startDecisions } from "./decisions.js";
 import { startFaults } from "./faults.js";
 import { startHistory } from "./history.js";
@@ -18,14 +18,16 @@ let operating = false; // the parts for operators are read
 
 function show(stage) {
   const notices = showStage(stage);
-  operate(mayOperate(stage));
-  countLetters(stage.queues ?? {}, mayOperate(stage));
+  const may = !stage.operator_token;
+  operate(may);
+  countLetters(stage.queues ?? {}, may);
   return live(notices);
 }
 
 // operate reads the parts for operators if this caller may, and otherwise says how to.
 function operate(may) {
   byId("operators").hidden = may;
+  if (!may) refuseToken();
   if (!may || operating) return;
   operating = true;
   startSettings();

@@ -28,8 +28,7 @@ async function act(read, would) {
   for (const id of ["letters-show", "letters-redrive"]) byId(id).disabled = true;
   try {
     const { letters, waiting } = await read();
-    byId("letters-list").replaceChildren(...letters.map((l) => row(l, would)));
-    byId("letters-box").hidden = !letters.length;
+    byId("letters-list").replaceChildren(...letters.map((l) => item(l, would)));
     const again = letters.filter((l) => l.outcome === "resubmitted").length;
     byId("letters-message").textContent = `${many(again, "query", "queries")} ${would || were(again)}submitted again, ${many(letters.length - again, "dead letter", "dead letters")} ${would || were(letters.length - again)}dropped. Dead letters left in the queue: ${waiting}.`;
   } catch (fault) {
@@ -39,8 +38,7 @@ async function act(read, would) {
   }
 }
 
-function row(l, would) {
-  const id = Object.assign(element("th", "", element("code", "", l.id)), { scope: "row" });
+function item(l, would) {
   const then = l.outcome === "resubmitted" ? `${would}submitted again${l.as ? ` as ${l.as}` : ""} on ${l.queue}` : `${would}dropped`;
-  return element("tr", "", id, element("td", "", `${l.model}, ${l.class}`), element("td", "", clock(l.accepted_at)), element("td", "wrap", l.why), element("td", "wrap", then));
+  return element("li", "story", element("p", "", element("b", "", l.id), ` ${l.model}, ${l.class}, accepted ${clock(l.accepted_at)}`), element("p", "", `Reason: ${l.why}`), element("p", "", `Action: ${then}`));
 }

@@ -1,6 +1,6 @@
 // What the page watches: paths of the API, by one stream that sends each as it
 // changes, or by one request now and then where the server does not stream.
-import { Lost, operator, refusal } from "./api.js";
+import { Lost, Refused, operator } from "./api.js";
 import { turn } from "./words.js";
 
 const answerTime = 5000; // milliseconds until an answer begins
@@ -53,7 +53,7 @@ async function read(mine) {
   const response = await answer(mine, asked);
   if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
     const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw refusal(body, response.status);
+    if (!response.ok) throw new Refused(body, response.status);
     polls = 1000 * body.again_seconds;
     const next = pause(mine, polls);
     for (const part of body.parts) {
@@ -100,6 +100,6 @@ async function events(mine, reader) {
 function deliver(part) {
   const p = parts.find((one) => one.path() === part.path);
   if (part.status < 400) p?.show(part.body);
-  else p?.fail(refusal(part.body ?? {}, part.status));
+  else p?.fail(new Refused(part.body ?? {}, part.status));
   return p;
 }
