@@ -16,6 +16,7 @@ const address = `${PAGE_URL}/#operator=mine`; // as the command prints it
 async function open(options = {}, at = address) {
   await page?.context().close();
   page = await (await browser.newContext({ viewport: { width: 1240, height: 5000 }, ...options })).newPage();
+  page.setDefaultTimeout(60_000); // other tests may use the processors
   complaints = complaintsOf(page, PAGE_URL);
   const [on, failed] = [page, refused = []];
   page.on("response", (r) => r.status() < 400 || failed.push(`${r.status()} ${new URL(r.url()).pathname}`));
