@@ -126,7 +126,12 @@ type Field struct {
 }
 
 // Fields lists every setting in the order of the struct.
-func Fields() []Field {
+func Fields() []Field { return slices.Clone(fields) }
+
+// The tags are read once: settings are parsed every second.
+var fields = readFields()
+
+func readFields() []Field {
 	t := reflect.TypeFor[Settings]()
 	out := make([]Field, t.NumField())
 	for i := range out {
@@ -143,10 +148,16 @@ func Fields() []Field {
 func (f Field) Of(s Settings) string { return fmt.Sprint(reflect.ValueOf(s).Field(f.index)) }
 
 // Defaults returns the settings with every default.
-func Defaults() Settings {
-	s, err := Parse(nil)
-	if err != nil {
-		panic("settings: a default does not keep its own range: " + err.Error()) // held by a test
+func Defaults() Settings { return defaults }
+
+var defaults = readDefaults()
+
+func readDefaults() (s Settings) {
+	v := reflect.ValueOf(&s).Elem()
+	for _, f := range fields {
+		if err := f.set(v.Field(f.index), f.Default); err != nil {
+			panic("settings: a default does not keep its own range: " + err.Error()) // held by a test
+		}
 	}
 	return s
 }
@@ -154,37 +165,27 @@ func Defaults() Settings {
 // Parse makes settings from raw values by name; what is not named, and what
 // is faulty, has its default. Every fault is reported, each naming the setting
 // and its bound.
-func Parse(raw map[string]string) (Settings, error) {
-	var s Settings
-	v := reflect.ValueOf(&s).Elem()
-	for _, f := range Fields() {
-		if err := f.set(v.Field(f.index), f.Default); err != nil {
-			return s, err
-		}
-	}
-	return Update(s, raw)
-}
+func Parse(raw map[string]string) (Settings, error) { return Update(defaults, raw) }
 
 // Update returns the settings that raw values by name give: what is not named
 // has its default, and a faulty value leaves the one of last in force. Every
 // fault is reported, each naming the setting and its bound.
 func Update(last Settings, raw map[string]string) (Settings, error) {
 	var errs []error
-	next := last
-	v := reflect.ValueOf(&next).Elem()
-	known := map[string]bool{}
-	for _, f := range Fields() {
-		known[f.Name] = true
-		text, ok := raw[f.Name]
-		if !ok {
-			text = f.Default
+	next := defaults
+	v, before := reflect.ValueOf(&next).Elem(), reflect.ValueOf(last)
+	for _, f := range fields {
+		text, named := raw[f.Name]
+		if !named {
+			continue
 		}
 		if err := f.set(v.Field(f.index), text); err != nil {
 			errs = append(errs, err)
+			v.Field(f.index).Set(before.Field(f.index))
 		}
 	}
 	for name := range raw {
-		if !known[name] {
+		if _, known := Lookup(name); !known {
 			errs = append(errs, fmt.Errorf("setting %q does not exist: paragon tune list prints all settings", name))
 		}
 	}

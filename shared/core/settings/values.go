@@ -12,7 +12,7 @@ import (
 func (s Settings) Values() map[string]string {
 	out := map[string]string{}
 	v := reflect.ValueOf(s)
-	for _, f := range Fields() {
+	for _, f := range fields {
 		switch field := v.Field(f.index); field.Kind() {
 		case reflect.String:
 			out[f.Name] = field.String()
@@ -38,7 +38,7 @@ func Check(name, value string) error {
 
 // Lookup returns the description of a setting by name.
 func Lookup(name string) (Field, bool) {
-	for _, f := range Fields() {
+	for _, f := range fields {
 		if f.Name == name {
 			return f, true
 		}
