@@ -30,6 +30,7 @@ type costFlags struct {
 	catalogue           *profile.Catalogue
 	m                   *profile.Model
 	tasks, pools        []string // of the stage, with those of added models; in order of name
+	models              int      // that answer queries of these tasks
 	function            sizing.Size
 	serviceMS, capacity float64 // of a query on a worker; queries a second of one worker
 }

@@ -56,6 +56,7 @@ func (f *costFlags) load() error {
 	if err := f.addOwn(); err != nil {
 		return cli.Usagef("%s: own_models: %v", f.file, err)
 	}
+	f.models = len(f.answering())
 	if err := f.findModel(); err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
 	s := pricing.Stage{
 		Rest: pricing.AtRest(pricing.Deployment{
-			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Models: len(f.answering()), Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions, Collector: f.stage.Collector != "",
+			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Models: f.models, Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions, Collector: f.stage.Collector != "",
 			TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds,
 		}),
 		FunctionUSD: f.function.QueryUSD, TrialHours: f.trialHours,
@@ -254,21 +255,23 @@ func (f *costFlags) carriers(rate float64) float64 {
 // least the number given as anyway is there. Pool and limits are as large as the rate
 // needs, whatever the deployment's are.
 func (f *costFlags) least(front pricing.Front, anyway float64) func(rate float64) float64 {
+	asked, anywayUSD := f.asked().Traffic, anyway*f.workerUSD()
+	asked.Front = front
 	return func(rate float64) float64 {
-		s := f.asked()
-		s.Traffic.PerSecond, s.Traffic.Front = rate, front
+		t := asked
+		t.PerSecond = rate
 		cost := func(t pricing.Traffic, workers float64) float64 {
 			sized := f.stageOf(t, workers)
 			sized.Traffic.MaxOverflow = 0
 			return sized.Bill(f.catalogue.Prices).MonthUSD(rate)
 		}
-		usd := cost(s.Traffic, max(anyway, f.carriers(rate)))
+		usd := cost(t, max(anyway, f.carriers(rate)))
 		if front != pricing.LambdaFront {
 			return usd
 		}
-		unaided := s.Traffic.Unaided()
-		unaided.Path = s.Traffic.Path
-		return min(usd, cost(unaided, 0)+anyway*f.workerUSD())
+		unaided := t.Unaided()
+		unaided.Path = t.Path
+		return min(usd, cost(unaided, 0)+anywayUSD)
 	}
 }
 

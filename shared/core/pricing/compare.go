@@ -2,6 +2,7 @@ package pricing
 
 import (
 	"math"
+	"slices"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
@@ -61,15 +62,24 @@ const (
 	rateStep  = 1.01
 )
 
+// comparedRates are the rates at which bills are compared, in ascending order.
+var comparedRates = func() (rates []float64) {
+	for r := leastRate; r <= mostRate; r *= rateStep {
+		rates = append(rates, r)
+	}
+	return rates
+}()
+
 // BreakEven is the least rate from which on the first of two bills is no more
 // than the second, as seen at rates 1 % apart up to 100,000 queries a second. It is 0 where it never was
 // more, and ok is false where it never stays so.
 func BreakEven(first, second func(perSecond float64) float64) (perSecond float64, ok bool) {
 	more := func(r float64) bool { return first(r) > second(r) }
 	last := 0.0
-	for r := leastRate; r <= mostRate; r *= rateStep {
+	for _, r := range slices.Backward(comparedRates) {
 		if more(r) {
 			last = r
+			break
 		}
 	}
 	switch {

@@ -2,6 +2,7 @@ package pricing
 
 import (
 	"math"
+	"slices"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
@@ -268,11 +269,10 @@ func (r Rest) Trial(p profile.Prices, hours float64, workersUp bool) []Line {
 	return nonZero(lines)
 }
 
-func nonZero(lines []Line) (out []Line) {
-	for _, l := range lines {
-		if l.Count > 0 {
-			out = append(out, l)
-		}
+// nonZero are those of lines that count something; nil where none does. It writes over lines.
+func nonZero(lines []Line) []Line {
+	if lines = slices.DeleteFunc(lines, func(l Line) bool { return !(l.Count > 0) }); len(lines) == 0 {
+		return nil
 	}
-	return out
+	return lines
 }
