@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/placement"
@@ -131,20 +132,22 @@ func (p *stopped) Answer(ctx context.Context, addr string, _ query.Message, _ ti
 // A peer that is stopped holds a strict query for as long as a function keeps its bound, and
 // is offered nothing more for as long as it counts as ready.
 func TestAStoppedPeerHoldsOneQueryAWhile(t *testing.T) {
-	ps := &stopped{}
-	d, _, _ := newFullWorker(t, full, free("a", 3), free("b", 1))
-	d.Service.Peers = ps
-	for i, want := range [][]string{{"a:1"}, {"a:1", "b:1"}, {"a:1", "b:1"}} {
-		got, err := d.Take(t.Context(), "me", request(400), Terms{Wait: 410 * time.Millisecond})
-		if err != nil || got.Record.Placement != string(platform.Overflow) || !slices.Equal(ps.asked, want) {
-			t.Errorf("query %d: %+v after %v, error %v", i, got.Record, ps.asked, err)
+	synctest.Test(t, func(t *testing.T) {
+		ps := &stopped{}
+		d, _, _ := newFullWorker(t, full, free("a", 3), free("b", 1))
+		d.Service.Peers = ps
+		for i, want := range [][]string{{"a:1"}, {"a:1", "b:1"}, {"a:1", "b:1"}} {
+			got, err := d.Take(t.Context(), "me", request(400), Terms{Wait: 410 * time.Millisecond})
+			if err != nil || got.Record.Placement != string(platform.Overflow) || !slices.Equal(ps.asked, want) {
+				t.Errorf("query %d: %+v after %v, error %v", i, got.Record, ps.asked, err)
+			}
 		}
-	}
-	d.clock.advance(time.Minute) // it would be out of the view by now, or has reported
-	d.publish(t, 2)
-	if p, ok := d.offers.to(platform.FleetView{Peers: []platform.Peer{free("a", 3)}}, "general", "self:1", d.clock.now()); !ok || p.ID != "a" {
-		t.Errorf("a minute later: %+v", p)
-	}
+		d.clock.advance(time.Minute) // it would be out of the view by now, or has reported
+		d.publish(t, 2)
+		if p, ok := d.offers.to(platform.FleetView{Peers: []platform.Peer{free("a", 3)}}, "general", "self:1", d.clock.now()); !ok || p.ID != "a" {
+			t.Errorf("a minute later: %+v", p)
+		}
+	})
 }
 
 // A peer has as long for a strict query as leaves a function its time, and the whole bound
