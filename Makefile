@@ -24,16 +24,26 @@ help: ## List all targets
 run: build-local ## Start a stage on this machine and send it a demonstration load for a minute
 	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --demo $(ARGS)
 
+# Packages whose tests run without the race detector, which takes five to twenty times as long and finds nothing there:
+# neither they nor their tests start a goroutine. A test of shared/ checks that. The CDK's Go runtime, of infra, races
+# with itself when it closes; the simulator plays one run a goroutine, which shared/simulate/comparison races.
+UNRACED := ./docs ./infra/... ./profiles ./profiles/schema ./shared ./shared/api ./shared/engine/preprocess/... ./shared/engine/tensor \
+	./shared/lab/burst ./shared/lab/evaluate/bills ./shared/lab/evaluate/constrained ./shared/lab/figures ./shared/lab/mixes ./shared/lab/spock \
+	./shared/lab/spot ./shared/mends ./shared/recorded ./shared/savings ./shared/simulate ./shared/simulate/interior ./shared/simulate/rivals \
+	$(addprefix ./shared/core/,arrivals breaker calibration callback decision feedback fleet forecast inference loopback placement pricing \
+	procurement profile proof query rollout schedule selection settings signed sizing staleness tensors timeline workload)
+
+# Those that take longest begin first, so that none of them is left over for one processor at the end.
+LONGEST := ./cmd/paragon/e2e ./shared/control ./shared/page ./cmd/paragon ./shared/platform/aws
+
 .PHONY: test
-test: prereqs browser venv clients build ## Run every test, with the race detector
+test: prereqs browser venv clients build ## Run every test, with the race detector where anything runs at once
 	@mkdir -p bin
 	@# SQLite's own code, translated from C, takes no part in the race detection: it is half of the time of the tests
 	@# that use it. No other package: one with generic code would leave copies without detection to all others.
-	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race '-gcflags=modernc.org/sqlite/lib=-race=false' -timeout 15m $$(go list ./... | grep -vE '^github.com/paragon-serving/paragon/(infra|shared/simulate$$)')
-	@# Without the race detector: infra, in which nothing runs at once, as the CDK's Go runtime races with itself when it
-	@# closes; and the simulator with what plays hundreds of millions of queries on it, one goroutine a run, which the
-	@# packages above run several at once with the detector.
-	go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- -timeout 15m ./infra/... ./shared/simulate ./shared/lab/evaluate
+	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race '-gcflags=modernc.org/sqlite/lib=-race=false' -timeout 15m $(LONGEST) $$(comm -23 <(go list ./... | sort) <(go list $(UNRACED) | sort))
+	@# What plays hundreds of millions of queries in shared/lab/evaluate is left out above, and is played here.
+	go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- -timeout 15m ./shared/lab/evaluate $(UNRACED)
 	@! grep -hE '"Action":"skip".*"Test":' bin/test.json bin/test-unraced.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
 
 # The tests of core and simulator in short: fewer random cases, and no race detector. What plays three seeds of

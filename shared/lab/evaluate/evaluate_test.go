@@ -98,59 +98,6 @@ func play(t *testing.T, c comparison.Case) map[string]comparison.Ran {
 	return out
 }
 
-// bursty and flat are what the shapes are tested on: made-up traces always,
-// recorded ones where they are at hand.
-func bursty(t *testing.T, m simulate.Market) []comparison.Case {
-	out := []comparison.Case{window(t, "berkeley-like", m), window(t, "wits-like", m)}
-	for file, scale := range map[string]float64{"berkeley.csv": 20, "wits.csv": 0.5} {
-		if c, ok := real(t, file, scale, m); ok {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-func flat(t *testing.T, m simulate.Market) []comparison.Case {
-	out := []comparison.Case{window(t, "wiki-like", m)}
-	if c, ok := real(t, "wikipedia_limbo_hourly.csv", 1, m); ok {
-		c.From, c.For, c.Warmup = 2*time.Hour+20*time.Minute, 15*time.Minute, 19*time.Minute // inside an hour
-		out = append(out, c)
-	}
-	return out
-}
-
-// paragon is a tenth cheaper than mixed at like strict violations where load is
-// bursty, and mixed cuts what reactive misses; where load is flat, mixed saves
-// nothing compared with reactive. On berkeley-like paragon saves less than a tenth with
-// metrics a minute old; in which settings it does more is held by TestGrid.
-func TestPaperShapes(t *testing.T) {
-	m := markets(t)[simulate.Paper2020]
-	for _, c := range bursty(t, m) {
-		c.References = false
-		rows := play(t, c)
-		found := evaluate.Findings(rows)
-		if f := found[evaluate.ParagonSaves]; f.Holds != (c.Name != "berkeley-like") {
-			t.Errorf("%s: %s: %.1f %%", c.Name, f.Claim, f.Value)
-		}
-		if f := found[evaluate.MixedCuts]; rows["reactive"].Row.SLOViolation > 0.005 && !f.Holds {
-			t.Errorf("%s: %s: %.1f %%", c.Name, f.Claim, f.Value)
-		}
-		w, err := c.Trace.Window(c.From, c.For)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r := arrivals.PeakToMedian(w.Counts); r < 1.5 {
-			t.Errorf("%s: peak-to-median %v", c.Name, r)
-		}
-	}
-	for _, c := range flat(t, m) {
-		c.References = false
-		if x := play(t, c)["mixed"].Row.RelativeToReactive; x < 0.99 {
-			t.Errorf("%s: mixed costs %.3f of reactive: it saves where load is flat", c.Name, x)
-		}
-	}
-}
-
 func TestDocumentAndReport(t *testing.T) {
 	c := window(t, "wits-like", markets(t)[simulate.Cocktail2022])
 	rows, err := comparison.Play(context.Background(), c, procurement.All(), nil)

@@ -1,4 +1,8 @@
+//go:build !race
+
 package evaluate_test
+
+// Two days of each trace in every second, which nothing else reads at the same time.
 
 import (
 	"math"
