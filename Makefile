@@ -36,14 +36,18 @@ UNRACED := ./docs ./infra/... ./profiles ./profiles/schema ./shared ./shared/api
 # Those that take longest begin first, so that none of them is left over for one processor at the end.
 LONGEST := ./cmd/paragon/e2e ./shared/control ./shared/page ./cmd/paragon ./shared/platform/aws
 
+# How tests are built: without paths, so that another clone need not compile again what is the same; without the tables
+# of debuggers, which take half of the time of linking; and without go test's own vet, as `make lint` vets everything.
+TESTED := -trimpath '-ldflags=-s -w' -vet=off -timeout 15m
+
 .PHONY: test
 test: prereqs browser venv clients build ## Run every test, with the race detector where anything runs at once
 	@mkdir -p bin
 	@# SQLite's own code, translated from C, takes no part in the race detection: it is half of the time of the tests
 	@# that use it. No other package: one with generic code would leave copies without detection to all others.
-	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race '-gcflags=modernc.org/sqlite/lib=-race=false' -timeout 15m $(LONGEST) $$(comm -23 <(go list ./... | sort) <(go list $(UNRACED) | sort))
+	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race '-gcflags=modernc.org/sqlite/lib=-race=false' $(TESTED) $(LONGEST) $$(comm -23 <(go list ./... | sort) <(go list $(UNRACED) | sort))
 	@# What plays hundreds of millions of queries in shared/lab/evaluate is left out above, and is played here.
-	go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- -timeout 15m ./shared/lab/evaluate $(UNRACED)
+	go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- $(TESTED) ./shared/lab/evaluate $(UNRACED)
 	@! grep -hE '"Action":"skip".*"Test":' bin/test.json bin/test-unraced.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
 
 # The tests of core and simulator in short: fewer random cases, and no race detector. What plays three seeds of
