@@ -300,7 +300,7 @@ synth: prereqs deps ## Make the template of a stage into cdk.out: make synth STA
 	$(CDK) synth --quiet -c stage=$(STAGE)
 
 .PHONY: lint-template
-lint-template: synth venv ## Check the templates of both fronts with cfn-lint, and that making them again gives the same bytes
+lint-template: dist venv ## Check the templates of both fronts with cfn-lint, and that making them again gives the same bytes
 	@again=$$(mktemp -d); trap 'rm -rf $$again' EXIT; \
 	for front in workers lambda; do \
 		for turn in first second; do $(CDK) synth --quiet -c stage=$(STAGE) -c front=$$front --build true --output $$again/$$front-$$turn; done; \
@@ -313,11 +313,9 @@ lint-template: synth venv ## Check the templates of both fronts with cfn-lint, a
 WARM_POOLS := {"general":{"instance_types":["c5.large","m5.large"],"on_demand_base":1,"max":10,"warm":1}}
 REHEARSED = -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)' -c otlp_endpoint=https://collector.example.com
 .PHONY: rehearse
-rehearse: prereqs deps venv emulator ## Create the synthesized stack on a test server of AWS APIs, and check that the deployed binaries answer queries there
-	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; built=; \
-	for front in workers lambda; do \
-		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front $(REHEARSED) --output $$out/$$front; built='--build true'; \
-	done; \
+rehearse: dist venv emulator ## Create the synthesized stack on a test server of AWS APIs, and check that the deployed binaries answer queries there
+	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; \
+	for front in workers lambda; do $(CDK) synth --quiet --build true -c stage=dev -c front=$$front $(REHEARSED) --output $$out/$$front; done; \
 	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; failed=; pids=; \
 	play() { (cd cmd/paragon/rehearse && PARAGON_CDK_OUT=$$out/$$1 $$out/rehearse -test.timeout 15m -test.v $$2 TestScenarios >$$out/$$3.log 2>&1) & pids="$$pids $$!"; }; \
 	play workers -test.skip workers; play lambda -test.skip lambda; play lambda -test.run scenarios; \
