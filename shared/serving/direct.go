@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/placement"
@@ -27,13 +28,46 @@ func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (que
 	}
 	defer w.inRequest.Done()
 	w.evictLate() // it may have made a relaxed query of the queue's late
-	w.start()
+	w.startHere(l)
 	select {
 	case r := <-l.reply:
 		return r.outcome, r.err
 	case <-ctx.Done():
 		w.abandon(l)
 		return query.Outcome{}, context.Cause(ctx)
+	}
+}
+
+// shortRunMS is up to which p99 a run is short: for so long the process does not notice that
+// the caller has left or waits no longer.
+const shortRunMS = 50
+
+// short reports whether a run of one query is known to be short: also its model is loaded.
+func short(r schedule.Run[*lease]) bool {
+	work := r.Works[0]
+	return work.P99MS > 0 && work.P99MS <= shortRunMS && !work.DeadlineAt.Before(r.Items[0].d.Message.DeadlineAt)
+}
+
+// startHere is start for the request that holds l. A short run of it takes the request's
+// goroutine, which would only wait for it: to wake another thread for the run and then
+// this one for the answer takes longer than the run of a small model.
+func (w *Worker) startHere(l *lease) {
+	r, mine := w.startBut(l)
+	if !mine {
+		return
+	}
+	defer w.work.Done()
+	defer w.endProcess()
+	w.run(r)
+}
+
+// endProcess has a panic end the process, as in a goroutine of a run's own: net/http would
+// recover, and the runner be taken for ever.
+func (w *Worker) endProcess() {
+	if p := recover(); p != nil {
+		w.Log.Error("a run panicked", "worker", w.ID, "panic", p, "stack", string(debug.Stack()))
+		go panic(p)
+		select {}
 	}
 }
 

@@ -17,18 +17,27 @@ import (
 )
 
 // start starts what the free runners can.
-func (w *Worker) start() {
+func (w *Worker) start() { w.startBut(nil) }
+
+// startBut is start, but leaves a run of the query own alone to the caller, if it is short.
+func (w *Worker) startBut(own *lease) (mine schedule.Run[*lease], ok bool) {
 	maxBatch := w.Settings().MaxBatch
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for !w.fenced {
-		r, ok := w.queue.Start(w.Now(), maxBatch)
-		if !ok {
-			return
+		r, more := w.queue.Start(w.Now(), maxBatch)
+		if !more {
+			break
 		}
 		w.use.update(w.Now(), w.queue.Busy())
+		if len(r.Items) == 1 && r.Items[0] == own && short(r) {
+			w.work.Add(1) // the caller ends it
+			mine, ok = r, true
+			continue
+		}
 		w.work.Go(func() { w.run(r) })
 	}
+	return mine, ok
 }
 
 // run answers a batch on a runner. The runner is free again before the
@@ -52,15 +61,29 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 		w.queue.Abort(r.Ticket, w.Now())
 	}
 	w.use.update(w.Now(), w.queue.Busy())
-	w.notifyLocked()
+	w.mu.Unlock()
 	if w.life.Err() == nil {
 		for i, l := range r.Items {
-			w.work.Go(func() { w.settle(l, answers[i], ran{startedAt, took, len(r.Items)}) })
+			w.end(l, answers[i], ran{startedAt, took, len(r.Items)})
 		}
 	}
-	w.mu.Unlock()
+	w.notify()
 	w.evictLate()
 	w.start()
+}
+
+// end gives what became of a query to the request that holds it, at once: its caller
+// waits, and the next run would take the processor first. Others are settled in the
+// background.
+func (w *Worker) end(l *lease, a answer.Answered, r ran) {
+	if l.reply == nil {
+		w.work.Go(func() { w.settle(l, a, r) })
+		return
+	}
+	l.reply <- reply{outcome: w.outcome(l, a, r)}
+	if version := w.shadowOf(l, a, r); version != "" {
+		w.work.Go(func() { w.shadow(l, version, a, r) })
+	}
 }
 
 // ran is what a run took.
@@ -126,16 +149,10 @@ func anyAnswered(answers []answer.Answered) bool {
 	return slices.ContainsFunc(answers, func(a answer.Answered) bool { return a.Err == nil })
 }
 
-// settle gives what became of a query to the request that holds it, or stores
-// it and ends its message: answered, failed for good, or back on its queue for
-// another attempt.
+// settle stores what became of a query and ends its message: answered, failed for
+// good, or back on its queue for another attempt.
 func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 	defer w.notify() // there may be room for one more
-	if l.reply != nil {
-		l.reply <- reply{outcome: w.outcome(l, a, r)}
-		w.work.Go(func() { w.shadow(l, a, r) })
-		return
-	}
 	defer w.leases.drop(l)
 	_, span := w.Traces.Child(l.ctx, "finish")
 	defer span.End()

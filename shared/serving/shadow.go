@@ -12,17 +12,22 @@ import (
 // shadowTicket is the ticket of a run in shadow: the run queue gives others.
 const shadowTicket = -1
 
-// shadow runs the version in shadow of a model on a query that was answered in its
-// request, if the query is of its share and this worker has a free runner with nothing
-// waiting, and counts how it went compared with the run that answered. It is one at a time and
+// shadowOf is the version that runs in shadow on a query that was answered in its request;
+// empty where none does.
+func (w *Worker) shadowOf(l *lease, served answer.Answered, r ran) string {
+	if served.Err != nil || r.batch > 1 {
+		return ""
+	}
+	return w.Catalogue.Current().InShadow(l.d.Message.Model, l.d.Message.ID)
+}
+
+// shadow runs a version in shadow on a query that was answered in its request, if this
+// worker has a free runner with nothing waiting, and counts how it went compared with the
+// run that answered. It is one at a time and
 // takes no place in the run queue: a query that comes meanwhile starts as if it were not
 // there, and is not sent elsewhere because of it. Nothing of the query is kept.
-func (w *Worker) shadow(l *lease, served answer.Answered, r ran) {
+func (w *Worker) shadow(l *lease, version string, served answer.Answered, r ran) {
 	m := l.d.Message
-	version := w.Catalogue.Current().InShadow(m.Model, m.ID)
-	if version == "" || served.Err != nil || r.batch > 1 {
-		return
-	}
 	if _, broken := w.Breakers.IsOpen(version, w.Now()); broken || !w.beginShadow() {
 		return
 	}

@@ -91,9 +91,9 @@ func (c *Catalogue) WithFunctionSizes(memoryMB []int) (*Catalogue, error) {
 
 // find returns the single-thread, batch-1 figure for a resource.
 func (m *Model) find(resource string, memoryMB int) (Latency, bool) {
-	for _, l := range m.Latency {
-		if l.Resource == resource && l.MemoryMB == memoryMB && l.Batch == 1 && l.Threads == 1 && l.Concurrency <= 1 {
-			return l, true
+	for i := range m.Latency { // not copied: each query looks several times
+		if l := &m.Latency[i]; l.MemoryMB == memoryMB && l.Batch == 1 && l.Threads == 1 && l.Concurrency <= 1 && l.Resource == resource {
+			return *l, true
 		}
 	}
 	return Latency{}, false

@@ -31,12 +31,13 @@ func (m *Model) fastest(resource string, memoryMB, mostThreads int) (Latency, bo
 	if ok {
 		bestMS = one.MS.P50 * threadsPay
 	}
-	for _, l := range m.Latency {
-		if l.Resource != resource || l.MemoryMB != memoryMB || l.Batch != 1 || l.Concurrency > 1 || l.Threads < 2 || l.Threads > mostThreads {
+	for i := range m.Latency {
+		l := &m.Latency[i]
+		if l.MemoryMB != memoryMB || l.Threads < 2 || l.Threads > mostThreads || l.Batch != 1 || l.Concurrency > 1 || l.Resource != resource {
 			continue
 		}
 		if l.MS.P50 < bestMS {
-			best, bestMS, ok = l, l.MS.P50, true
+			best, bestMS, ok = *l, l.MS.P50, true
 		}
 	}
 	if best.ColdMS == nil {

@@ -22,8 +22,9 @@ type Holding struct {
 // for an architecture without functions.
 func FunctionsThatHold(c *profile.Catalogue, m *profile.Model, arch string) []Holding {
 	generic := c.OnGeneric(m)
-	var out []Holding
-	for _, mb := range c.FunctionMB(m, arch) {
+	sizes := c.FunctionMB(m, arch)
+	out := make([]Holding, 0, len(sizes))
+	for _, mb := range sizes {
 		if st, known := c.OnFunction(m, arch, mb); known && m.MemoryMB <= mb {
 			out = append(out, Holding{mb, generic, st})
 		}
@@ -55,8 +56,10 @@ func Warm(int) float64 { return 0 }
 // boundMS is what is left of the latency bound after the way there. coldShare
 // says which share of the invocations of a size in MB meets a cold start, 0 to 1.
 func RankFunctions(c *profile.Catalogue, m *profile.Model, arch string, boundMS float64, coldShare func(memoryMB int) float64) []Size {
-	var out []Size
-	for _, h := range FunctionsThatHold(c, m, arch) {
+	holding := FunctionsThatHold(c, m, arch)
+	out := make([]Size, 0, len(holding))
+	for i := range holding {
+		h := &holding[i]
 		share := coldShare(h.MemoryMB)
 		s := Size{
 			MemoryMB: h.MemoryMB, P95MS: P95MS(h.MS.P95, h.ColdMS.P95, share), ServiceMS: h.MS.P50,
@@ -87,7 +90,11 @@ func better(a, b Size) int {
 }
 
 func measuredAt(m *profile.Model, arch string, mb int) bool {
-	return slices.ContainsFunc(m.Latency, func(l profile.Latency) bool {
-		return l.Resource == "lambda-"+arch && l.MemoryMB == mb && l.Batch == 1
-	})
+	resource := "lambda-" + arch
+	for i := range m.Latency {
+		if l := &m.Latency[i]; l.MemoryMB == mb && l.Batch == 1 && l.Resource == resource {
+			return true
+		}
+	}
+	return false
 }
