@@ -1,7 +1,10 @@
 package serving_test
 
 import (
+	"bytes"
 	"context"
+	"os"
+	"os/exec"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -76,4 +79,36 @@ func TestALongRunHoldsNoCallerWhoLeaves(t *testing.T) {
 		}
 		r.end(w)
 	})
+}
+
+// panicking is an Answerer that is broken.
+type panicking struct{}
+
+func (panicking) Answer(context.Context, string, []query.Input) ([]answer.Answered, error) {
+	panic("the answerer is broken")
+}
+
+// A run that panics ends the process also where its request's server recovers: the balancer
+// counts that, and sends the query to no third worker.
+func TestAPanicOfAShortRunEndsTheProcess(t *testing.T) {
+	const child = "PARAGON_TEST_PANICS"
+	if os.Getenv(child) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), child+"=1")
+		if out, err := cmd.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("panic: the answerer is broken")) {
+			t.Errorf("error %v: %s", err, out)
+		}
+		return
+	}
+	r := newRig(t, nil)
+	w := r.start("w", func(o *serving.Options, _ *mortal) { o.Answerer = panicking{} })
+	defer func() { _ = recover() }()
+	for {
+		now := time.Now()
+		m := query.Message{ID: "q", Owner: "owner", Task: "t", Model: "quick", Class: query.Strict, AcceptedAt: now,
+			DeadlineAt: now.Add(2 * time.Second), Input: query.Input{ContentType: "text/plain", Data: []byte("q")}}
+		if _, err := w.Answer(t.Context(), m, m.DeadlineAt); err == nil { // else it does not serve yet
+			return
+		}
+	}
 }
