@@ -40,7 +40,7 @@ func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (que
 
 // shortRunMS is up to which p99 a run is short: for so long the process does not notice that
 // the caller has left or waits no longer.
-const shortRunMS = 50
+const shortRunMS = 5
 
 // short reports whether a run of one query is known to be short: also its model is loaded.
 func short(r schedule.Run[*lease]) bool {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
 	"github.com/paragon-serving/paragon/shared/serving"
@@ -31,6 +32,13 @@ func (s *stacked) Answer(ctx context.Context, model string, in []query.Input) ([
 func (s *stacked) Prepare(string) float64 { return s.loadsMS }
 func (s *stacked) Loading() bool          { return s.loadsMS > 0 }
 
+// instant is the catalogue with "quick" short enough to run in its request's goroutine.
+func instant() *profile.Catalogue {
+	c := catalogue()
+	c.Models[0].Latency[0].MS = profile.Percentiles{P50: 2, P95: 3, P99: 3}
+	return c
+}
+
 // A short run takes the goroutine of its request. A longer one, and one whose model is
 // still being loaded, do not, as the request could not end before them.
 func TestAShortRunTakesItsRequestsGoroutine(t *testing.T) {
@@ -38,7 +46,7 @@ func TestAShortRunTakesItsRequestsGoroutine(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
 		runs := &stacked{answers: r.answers}
-		w := r.start("w", func(o *serving.Options, _ *mortal) { o.Answerer = runs })
+		w := r.start("w", func(o *serving.Options, _ *mortal) { o.Catalogue, o.Answerer = instant(), runs })
 		synctest.Wait()
 		for _, tc := range []struct {
 			model   string
@@ -101,7 +109,7 @@ func TestAPanicOfAShortRunEndsTheProcess(t *testing.T) {
 		return
 	}
 	r := newRig(t, nil)
-	w := r.start("w", func(o *serving.Options, _ *mortal) { o.Answerer = panicking{} })
+	w := r.start("w", func(o *serving.Options, _ *mortal) { o.Catalogue, o.Answerer = instant(), panicking{} })
 	defer func() { _ = recover() }()
 	for {
 		now := time.Now()
