@@ -133,13 +133,19 @@ func runCost(term *cli.Terminal, f *costFlags) error {
 	return nil
 }
 
+// mostRate is for how many queries a second a bill or a fleet is computed at most.
+const mostRate = 1e6
+
+// mostWorkers is how many workers a bill is made for at most.
+const mostWorkers = 100_000
+
 func (f *costFlags) check() error {
 	for _, n := range []struct {
 		flag        string
 		value, most float64
 		above       bool // 0 itself is none
 	}{
-		{"rate", f.rate, 1e6, false}, {"overflow-share", f.overflow, 1, false}, {"busy", f.busy, 1, true}, {"latency-ms", f.latencyMS, 1e9, true},
+		{"rate", f.rate, mostRate, false}, {"overflow-share", f.overflow, 1, false}, {"busy", f.busy, 1, true}, {"latency-ms", f.latencyMS, 1e9, true},
 		{"input-kb", f.inputKB, 1e5, false}, {"result-kb", f.resultKB, 1e5, false}, {"keyed-share", f.keyed, 1, false},
 		{"trial-hours", f.trialHours, 744, false}, {"boots", f.boots, 1e5, false},
 	} {
@@ -150,6 +156,9 @@ func (f *costFlags) check() error {
 		if !(n.value >= 0 && n.value <= n.most) || n.above && n.value == 0 {
 			return cli.Usagef("--%s is %v, and must be %s to %s", n.flag, n.value, low, cli.Number(n.most, 4))
 		}
+	}
+	if f.workers < -1 || f.workers > mostWorkers {
+		return cli.Usagef("--workers is %d, and must be 0 to %s, or -1 for as many as the rate needs", f.workers, cli.Number(mostWorkers, 6))
 	}
 	for _, c := range []struct {
 		flag, value string

@@ -139,10 +139,12 @@ func TestAPlainFunctionIsComparedAlikeAtAllRates(t *testing.T) {
 }
 
 func TestCostNamesABadFlag(t *testing.T) {
-	for flag, value := range map[string]string{
-		"--rate": "-1", "--overflow-share": "1.5", "--busy": "0", "--latency-ms": "0", "--keyed-share": "2", "--input-kb": "-1",
-		"--front": "nginx", "--path": "batch20", "--overflow-path": "both", "--network": "open", "--task": "none", "--model": "none",
+	for _, bad := range [][2]string{
+		{"--rate", "-1"}, {"--overflow-share", "1.5"}, {"--busy", "0"}, {"--latency-ms", "0"}, {"--keyed-share", "2"}, {"--input-kb", "-1"},
+		{"--workers", "-2"}, {"--workers", "100001"},
+		{"--front", "nginx"}, {"--path", "batch20"}, {"--overflow-path", "both"}, {"--network", "open"}, {"--task", "none"}, {"--model", "none"},
 	} {
+		flag, value := bad[0], bad[1]
 		term := newTerminal(t, nil)
 		if code := term.Run(t.Context(), []string{"cost", "--cdk-json", "../../cdk.json", flag, value}); code != cli.ExitUsage || !strings.Contains(term.Err.String(), strings.TrimPrefix(flag, "--")) {
 			t.Errorf("%s %s: exit %d, %s", flag, value, code, term.Err.String())

@@ -84,6 +84,9 @@ func TestTune(t *testing.T) {
 	term.says(t, cli.ExitOK, "max_workers: 20 -> 7", "tune", "set", "max_workers", "7")
 	term.says(t, cli.ExitUsage, "paragon: setting max_workers: -1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "-1")
 	term.says(t, cli.ExitUsage, "0 to 2000 workers", "tune", "set", "max_workers", "-1e1", "--json")
+	for _, value := range []string{"-Inf", "-infinity", "-nan"} {
+		term.says(t, cli.ExitUsage, "0 to 2000 workers", "tune", "set", "max_workers", value)
+	}
 	term.JSON = false
 	term.says(t, cli.ExitUsage, "there is no setting", "tune", "set", "colour", "green")
 	term.says(t, cli.ExitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")

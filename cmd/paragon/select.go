@@ -131,6 +131,8 @@ func (f *selectFlags) check() error {
 		return cli.Usagef("give either --optimize, which names one objective, or weights, which combine several")
 	case f.optimize != "" && c.LatencyMS > 0 && c.Accuracy > 0 && c.CostUSDPerMillion > 0:
 		return cli.Usagef("--optimize and bounds on all three of latency, accuracy and cost are given: leave one of the four out")
+	case !(f.rate >= 0 && f.rate <= mostRate):
+		return cli.Usagef("--rate is %v, and must be 0 to %s", f.rate, cli.Number(mostRate, 4))
 	}
 	return checkPercent(c.Accuracy)
 }

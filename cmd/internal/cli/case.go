@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +21,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 )
 
-// ofCatalogue is the memory of functions that was not given.
-const ofCatalogue = -1
+// ofCatalogue is the memory of functions that was not given: no number that a caller means.
+const ofCatalogue = math.MinInt
 
 // CaseFlags are what a simulated case is made from besides its arrivals: a
 // market, the schemes, and what the simulation assumes.
@@ -57,6 +58,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Catalogue, "catalogue", simulate.Cocktail2022, "catalogue of profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
 	fs.Float64Var(&f.Scale, "scale", 1, "factor by which to multiply the counts of the trace")
 	fs.IntVar(&f.superpose, "superpose", 1, "number of time-shifted copies of the trace to add up, instead of --scale")
+	f.ListItems = 1 // where no flag says otherwise
 	f.Warmup = 20 * time.Minute
 	fs.Var(DurationValue(&f.Warmup), "warmup", "length of the trace before --from that is simulated, but neither counted nor billed")
 	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "procurement schemes and rivals, or all: "+strings.Join(rivals.Names(), ", "))
@@ -100,6 +102,8 @@ func (f *CaseFlags) Check() error {
 		return Usagef("--strict-share is a share, 0 to 1")
 	case f.workers < -1:
 		return Usagef("--workers is -1, for as many as the first minute needs, or 0 and more")
+	case f.ListItems < 1:
+		return Usagef("--list-items is 1 to 100")
 	case !(f.delay >= 0 && f.delay <= 3600):
 		return Usagef("--metric-delay-seconds is 0 to 3600")
 	case !slices.Contains(simulate.MarketNames(), f.Catalogue):

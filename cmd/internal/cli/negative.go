@@ -8,8 +8,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// negative is an argument that begins like a number below zero. No flag does.
-var negative = regexp.MustCompile(`^-\.?[0-9]`)
+// negative is an argument that begins like a number below zero, or is the text of one that
+// has no digits. No flag does.
+var negative = regexp.MustCompile(`^-(\.?[0-9]|(?i:inf|infinity|nan)$)`)
 
 // separate puts the arguments of a command that begin like a number below zero
 // behind "--", with the others, so that they are taken for values: the flag

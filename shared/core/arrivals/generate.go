@@ -50,6 +50,9 @@ func (s Shape) rates(random *rand.Rand) (func(at float64) float64, error) {
 	if s.Period <= 0 && s.Kind != "constant" && s.Kind != "step" {
 		return nil, fmt.Errorf("generate: %s needs a period", s.Kind)
 	}
+	if s.Kind == "flash_crowd" && s.Peak < s.Rate {
+		return nil, fmt.Errorf("generate: a flash crowd has a peak of at least its base rate, %v a second, not %v", s.Rate, s.Peak)
+	}
 	comes, period := s.At.Seconds(), s.Period.Seconds()
 	switch s.Kind {
 	case "constant":

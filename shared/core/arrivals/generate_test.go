@@ -55,6 +55,7 @@ func TestGenerateRefuses(t *testing.T) {
 	for _, s := range []arrivals.Shape{
 		{Kind: "magic", Rate: 1}, {Kind: "constant", Rate: math.NaN()}, {Kind: "constant", Rate: -1},
 		{Kind: "diurnal", Rate: 1}, {Kind: "mmpp", Rate: 1, Peak: math.Inf(1), Period: 1},
+		{Kind: "flash_crowd", Rate: 2, Peak: 1, Period: 1},
 	} {
 		if _, err := arrivals.Generate(s, time.Minute, seeded(1)); err == nil {
 			t.Errorf("%+v was generated", s)
