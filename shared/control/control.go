@@ -132,6 +132,7 @@ type Controller struct {
 	last        map[string]lastTick         // by pool
 	lettersAt   time.Time                   // when dead letters were last ended
 	looked      looked                      // at the fleet and its queues
+	viewed      chan struct{}               // holds one where looked is new
 	counted     map[string]workload.Waiting // on each pool's queues, by its last tick
 	activeAt    time.Time                   // when the stage was last not idle
 	metricsAt   map[string]time.Time        // when the metrics were last read, by pool
@@ -153,14 +154,14 @@ type Controller struct {
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsedAt: map[string]time.Time{}, quiet: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, answered: map[string]map[string]time.Time{}, stalls: map[string]*fleet.Stall{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, sumsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsedAt: map[string]time.Time{}, quiet: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, answered: map[string]map[string]time.Time{}, stalls: map[string]*fleet.Stall{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, viewed: make(chan struct{}, 1), limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	c.trials.Watcher = c.newTrials()
 	return c
 }
 
 // Run ticks every tick_seconds, publishes the view every view_seconds (a stage at rest:
-// at each tick) and as often hands over what waits for nobody, until ctx ends. Errors
+// at each tick) and hands over by each view what waits for nobody, until ctx ends. Errors
 // are logged; the next turn tries again. A turn that takes longer than its interval delays the next one.
 func (c *Controller) Run(ctx context.Context) {
 	ctx, end := context.WithCancel(ctx)
@@ -170,14 +171,15 @@ func (c *Controller) Run(ctx context.Context) {
 	c.mu.Unlock()
 	var all sync.WaitGroup
 	all.Go(func() {
-		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.publishOften)
+		c.every(ctx, "publish the view", nil, func(s settings.Settings) float64 { return s.ViewSeconds }, c.publishOften)
 	})
 	all.Go(func() {
-		c.every(ctx, "hand over queries that no worker will run", func(s settings.Settings) float64 { return s.ViewSeconds }, c.HandOver)
+		// The interval matters while no view can be made: time alone makes relaxed queries due.
+		c.every(ctx, "hand over queries that no worker will run", c.viewed, func(s settings.Settings) float64 { return 2 * s.ViewSeconds }, c.HandOver)
 		c.closeLimits(ctx)
 	})
 	all.Go(func() {
-		c.every(ctx, "tick", c.untilTick, func(ctx context.Context) error {
+		c.every(ctx, "tick", nil, c.untilTick, func(ctx context.Context) error {
 			rests, err := c.tickAndPublish(ctx)
 			if rests {
 				end()
@@ -204,8 +206,8 @@ func (c *Controller) untilTick(s settings.Settings) float64 {
 }
 
 // every does something at once and then at an interval that may change
-// meanwhile, counted from start to start.
-func (c *Controller) every(ctx context.Context, what string, interval func(settings.Settings) float64, do func(context.Context) error) {
+// meanwhile, counted from start to start, or sooner when it is woken.
+func (c *Controller) every(ctx context.Context, what string, wake <-chan struct{}, interval func(settings.Settings) float64, do func(context.Context) error) {
 	for ctx.Err() == nil {
 		began := c.Now()
 		if err := do(ctx); err != nil && ctx.Err() == nil {
@@ -215,6 +217,7 @@ func (c *Controller) every(ctx context.Context, what string, interval func(setti
 		select {
 		case <-ctx.Done():
 		case <-t.C:
+		case <-wake:
 		}
 		t.Stop()
 	}

@@ -92,8 +92,8 @@ func TestNothingWaitsForAPoolWithoutWorkers(t *testing.T) {
 	}
 }
 
-// Workers that stop and count as ready for half a minute yet: within four views the view says
-// that their strict work does not move, and what waits is handed over. It says so no more when
+// Workers that stop and count as ready for half a minute yet: with the second view in which
+// strict queries wait the view says that their work does not move, and what waits is handed over. It says so no more when
 // one reports. Relaxed queries stay, and strict ones where the scheme lets none overflow.
 func TestStoppedWorkersAreSeenByTheirStrictWork(t *testing.T) {
 	for scheme, moves := range map[string]bool{"mixed": true, "reactive": false} {
@@ -127,11 +127,11 @@ func TestStoppedWorkersAreSeenByTheirStrictWork(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if p := views(4); p.Stalled {
-				t.Errorf("%s: after three seconds: %+v", scheme, p)
+			if p := views(1); p.Stalled {
+				t.Errorf("%s: they wait in one view: %+v", scheme, p)
 			}
 			if p := views(1); !p.Stalled || p.Workers != 1 {
-				t.Errorf("%s: after four seconds: %+v", scheme, p)
+				t.Errorf("%s: they wait in two views: %+v", scheme, p)
 			}
 			for q, want := range map[platform.QueueName]bool{
 				platform.WorkQueue(pool, query.Strict): !moves, platform.Overflow: moves, platform.WorkQueue(pool, query.Relaxed): true,
@@ -177,6 +177,42 @@ func (r *rig) reports(id string, state platform.WorkerState) {
 	r.Helper()
 	if _, err := r.Fleet.Report(r.Context(), platform.WorkerReport{ID: id, Pool: pool, State: state, At: time.Now(), Runners: 2}); err != nil {
 		r.Fatal(err)
+	}
+}
+
+// While a controller runs, a strict query of a caller that does not wait leaves idle workers that
+// have stopped within two views and a hundredth, whenever between two views it comes, and those
+// that have just reported within four.
+func TestAStrictQueryLeavesStoppedWorkersInTwoViews(t *testing.T) {
+	for stoppedFor, within := range map[time.Duration]time.Duration{
+		5 * time.Second: 2010 * time.Millisecond,
+		0:               4010 * time.Millisecond,
+	} {
+		for _, after := range []time.Duration{0, 250 * time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				defer r.close()
+				set := settings.Defaults()
+				set.Scheme = "mixed"
+				r.Controller = r.handingOver(set, nil)
+				r.decides(query.Strict)
+				ran := make(chan struct{})
+				ctx, stop := context.WithCancel(t.Context())
+				go func() { defer close(ran); r.Controller.Run(ctx) }()
+				<-time.After(3*time.Second + after)
+				r.reports("w", platform.Ready)
+				<-time.After(stoppedFor)
+				if err := r.Queues.Send(t.Context(), platform.WorkQueue(pool, query.Strict), overflowtest.Query("q", query.Strict, 0)); err != nil {
+					t.Fatal(err)
+				}
+				<-time.After(within)
+				if d, err := r.Queues.Depth(t.Context(), platform.Overflow); err != nil || d.Visible != 1 {
+					t.Errorf("stopped for %v, sent %v after a view: %v later the overflow queue holds %+v, error %v", stoppedFor, after, within, d, err)
+				}
+				stop()
+				<-ran
+			})
+		}
 	}
 }
 

@@ -128,6 +128,10 @@ func (c *Controller) publishView(ctx context.Context, rests bool, count func(con
 	c.mu.Lock()
 	c.looked = view
 	c.mu.Unlock()
+	select {
+	case c.viewed <- struct{}{}:
+	default: // it is to be looked at anyway
+	}
 	traffic, err := c.summaries.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("sum up the traffic: %w", err)

@@ -31,28 +31,31 @@ func (s *Stall) Stalls(heardAt, now time.Time, set settings.Settings) bool {
 	return !s.overdueAt.IsZero() && !heardAt.After(s.overdueAt) && !Silent(s.overdueAt, now, set)
 }
 
-// viewsLate is how many views a report, and the count of a queue, may come late.
+// viewsLate is how many views after a report the next one, and a count of a queue that agrees
+// with it, may come late.
 const viewsLate = 2
 
 // View takes what a view of the pool shows: whether strict queries wait on its queue, and its
 // workers. One that is well takes a query when it has a free runner, and reports that, and
-// every end, within a view. So strict work is overdue when some has waited, and each worker
-// that counts as ready should have reported an end, for StallAfter and what is reported late.
+// every end: at once where it has not just reported, else within a view. So strict work is
+// overdue when views have shown for StallAfter that some waits, and each worker that counts as
+// ready should have reported again for as long and viewsLate.
 func (s *Stall) View(waits bool, c Census, now time.Time, set settings.Settings) {
 	if !waits {
 		*s = Stall{}
 		return
 	}
+	view := seconds(set.ViewSeconds)
 	if s.waitingSince.IsZero() {
 		s.waitingSince = now
+		return
 	}
-	due := s.waitingSince
+	// The view that comes next after StallAfter is not always a whole view later.
+	overdue := now.Sub(s.waitingSince) > StallAfter-view/2
 	for _, r := range c.Ready {
-		if next := r.At.Add(r.meanLeft()); next.After(due) {
-			due = next
-		}
+		overdue = overdue && now.Sub(r.At.Add(r.meanLeft())) > StallAfter+viewsLate*view
 	}
-	if now.Sub(due) > StallAfter+viewsLate*seconds(set.ViewSeconds) {
+	if overdue {
 		s.Overdue(now)
 	}
 }
