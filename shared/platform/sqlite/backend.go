@@ -55,7 +55,7 @@ type Backend struct {
 	dir       string // of the file, and of the blobs
 	inputs    inputs
 	health    *health
-	lock      *os.File
+	lock      *runLock
 	writes    *writer
 	reads     *statements
 	readDB    *sql.DB
@@ -98,7 +98,10 @@ func Open(ctx context.Context, path string, o Options) (_ *Backend, err error) {
 	if h.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, err
 	}
-	if h.writes, err = openWriter(ctx, path, o, h.health); err != nil {
+	if err := h.lock.checkLog(path); err != nil {
+		return nil, err
+	}
+	if h.writes, err = openWriter(ctx, path, o, h.health, h.lock); err != nil {
 		return nil, err
 	}
 	if h.readDB, err = openReaders(ctx, path); err != nil {
@@ -146,6 +149,9 @@ func (h *Backend) close() error {
 	}
 	errs = append(errs, h.health.content.close())
 	if h.lock != nil {
+		if h.writes != nil {
+			errs = append(errs, h.lock.end(h.health.path))
+		}
 		errs = append(errs, h.lock.Close())
 	}
 	return errors.Join(errs...)

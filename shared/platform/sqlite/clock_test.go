@@ -38,6 +38,8 @@ func TestClockSetBack(t *testing.T) {
 func TestWaitingReceiveOutlivesAnOutage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paragon.db")
 	h := openAt(t, path, Options{})
+	// With this in the log another program's write does not begin it again.
+	must(t, h.Platform().Settings.Set(t.Context(), "a", "0"))
 	_, err := h.writes.stmts.exec(`PRAGMA busy_timeout = 0`)
 	must(t, err)
 	parked := make(chan struct{})

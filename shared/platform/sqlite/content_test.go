@@ -79,7 +79,7 @@ func TestNothingIsStoredInAFileThatAnotherWroteOver(t *testing.T) {
 // What cannot be read any more is a fault of the store, with the reason.
 func TestReadsOfAnOverwrittenLogSayWhy(t *testing.T) {
 	h, _, path := healthyBackend(t)
-	send(t, h, "before")
+	must(t, h.Platform().Settings.Set(t.Context(), "name", "before"))
 	must(t, os.Truncate(path+"-wal", 0))
 	_, _, err := h.Platform().Settings.Raw(t.Context())
 	wantFault(t, err, overwritten(path+"-wal"))
@@ -117,6 +117,34 @@ func TestTheFirstWriteIntoAnOverwrittenFileIsRefused(t *testing.T) {
 		path = filepath.Join(filepath.Dir(path), file)
 		must(t, os.Truncate(path, 0))
 		wantFault(t, h.Platform().Queues.Send(t.Context(), queue, benchMessage("a")), overwritten(path))
+	}
+}
+
+// Another program writes over either file in the midst of a commit: what was to be committed is
+// not acknowledged.
+func TestNothingIsAcknowledgedThatAnotherWroteOverMeanwhile(t *testing.T) {
+	junk := []byte(strings.Repeat("not of SQLite", 1000))
+	for file, overs := range map[string]map[string]func(t *testing.T, path string){
+		"paragon.db": {
+			"cut off":     func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+			"other bytes": func(t *testing.T, path string) { overwrite(t, path, junk, 0, false) },
+		},
+		"paragon.db-wal": {
+			"cut off":     func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
+			"other bytes": func(t *testing.T, path string) { overwrite(t, path, junk, 0, false) },
+		},
+	} {
+		for name, over := range overs {
+			h, _, path := healthyBackend(t)
+			send(t, h, "before")
+			path = filepath.Join(filepath.Dir(path), file)
+			err := h.write(t.Context(), func(*tx) error { over(t, path); return nil })
+			if err == nil {
+				t.Errorf("%s %s: acknowledged", file, name)
+			}
+			wantFault(t, err, overwritten(path))
+			wantFault(t, h.Platform().Queues.Send(t.Context(), queue, benchMessage("a")), overwritten(path))
+		}
 	}
 }
 

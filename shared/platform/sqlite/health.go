@@ -43,6 +43,7 @@ type health struct {
 	folders []string // of the files next to it
 	opened  []opened // set before the first write
 	now     func() time.Time
+	mark    int32 // of the data file, in this run
 
 	writing sync.Mutex // held during a commit; guards what follows
 	content content
@@ -51,7 +52,7 @@ type health struct {
 	reason   string // of the last write that failed; empty when none did since
 	failedAt time.Time
 	ruined   string // why what is written could not be read again, until the next start; empty when it could
-	emptyLog bool   // the log does not belong to what is in the data file now
+	emptyLog bool   // the log must not be written into the data file
 }
 
 // opened is a file that is in use.
@@ -150,13 +151,21 @@ func (h *health) judge() {
 func (h *health) overwritten(path string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ruined == "" {
-		h.ruined, h.emptyLog = overwritten(path), true
+	if h.ruined != "" {
+		return
+	}
+	h.ruined = overwritten(path)
+	if mark, err := markOf(h.content.data); err == nil && mark != h.mark {
+		h.emptyLog = true
+		_ = h.content.log.Truncate(0) // now, as this process may be killed; beforeClose does it again
+	} else if path != h.path {
+		h.emptyLog = true
 	}
 }
 
-// beforeClose empties the log where the data file holds what another program wrote, such as
-// a backup, or the log does: SQLite would write it into that file.
+// beforeClose empties the log where the data file is another one, such as a backup that was
+// copied over it, or the log holds what another program wrote: SQLite would write it into
+// the data file.
 func (h *health) beforeClose() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -58,7 +58,7 @@ type writer struct {
 	saved  bool  // whether the log was written back since a file was displaced
 }
 
-func openWriter(ctx context.Context, path string, o Options, h *health) (*writer, error) {
+func openWriter(ctx context.Context, path string, o Options, h *health, l *runLock) (*writer, error) {
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
@@ -69,6 +69,9 @@ func openWriter(ctx context.Context, path string, o Options, h *health) (*writer
 	conn, err := db.Conn(ctx)
 	if err == nil {
 		err = migrate(ctx, conn)
+	}
+	if err == nil {
+		h.mark, err = l.mark(ctx, conn)
 	}
 	if err == nil {
 		err = h.watch()
