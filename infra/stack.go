@@ -100,7 +100,7 @@ func (s *stack) logGroup(id string) awslogs.LogGroup {
 	})
 }
 
-// retention is the CDK's word for a number of days.
+// retention is the CDK's constant for the given number of days.
 func retention(days int) awslogs.RetentionDays {
 	return map[int]awslogs.RetentionDays{
 		1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,

@@ -64,7 +64,7 @@ func runCompareBills(ctx context.Context, term *cli.Terminal, f *compareFlags, a
 	return nil
 }
 
-// inHours are a number of hours of each trace, spread evenly over it, each named.
+// inHours are the given number of hours of each trace, spread evenly over it, each named.
 func inHours(all []one, hours int) []one {
 	var out []one
 	for _, o := range all {

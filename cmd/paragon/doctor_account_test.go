@@ -62,7 +62,7 @@ func TestGapsBetweenTicksAreFound(t *testing.T) {
 	}
 }
 
-// oracle answers queries: each takes a number of ms, the first on a cold function.
+// oracle answers queries: each takes the given ms, the first on a cold function.
 type oracle struct {
 	kinds []query.RunnerKind // of the strict ones, in turn
 	err   error

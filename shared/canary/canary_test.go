@@ -76,7 +76,7 @@ func (p *play) Tallies(context.Context, string) (map[string]tally.Snapshot, erro
 	return map[string]tally.Snapshot{"worker": p.last}, nil
 }
 
-// second answers a number of queries, each by the version that its id chooses, and judges.
+// second answers the queries of a second, each by the version that its id chooses, and judges.
 func (p *play) second(queries int) {
 	p.now = p.now.Add(time.Second)
 	for i := range queries {
@@ -171,7 +171,7 @@ func TestAVersionThatIsPassedOverIsOut(t *testing.T) {
 	}
 }
 
-// shadow runs both versions on a number of queries, which the one that is served answers,
+// shadow runs both versions on the given number of queries, which the one that is served answers,
 // among others of its own, reports and judges.
 func (p *play) shadow(queries int, faulty bool, ms, servedMS, othersMS float64) {
 	p.now = p.now.Add(10 * time.Second)

@@ -18,7 +18,7 @@ import (
 // crowd is a service whose platform many processes use.
 type crowd []*Service
 
-// newCrowd returns a number of processes that take queries in over one platform.
+// newCrowd returns processes that take queries in over one platform.
 func newCrowd(t *testing.T, processes int, change func(*Config)) (testService, crowd) {
 	t.Helper()
 	first := newTestService(t, change)

@@ -141,7 +141,7 @@ func (f *fleetView) update(v platform.FleetView) {
 	}
 }
 
-// lines is over how many lines the strict work for a number of runners is spread.
+// lines is over how many lines the strict work for the given number of runners is spread.
 func (f *fleetView) lines(runners int) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

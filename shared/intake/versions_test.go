@@ -99,7 +99,7 @@ func TestBoundsAndNamesComeBeforeATrial(t *testing.T) {
 	}
 }
 
-// replacing is a source whose catalogue changes after a number of reads.
+// replacing is a source whose catalogue changes after the given number of reads.
 type replacing struct {
 	before, after *profile.Catalogue
 	reads         *int
@@ -214,7 +214,7 @@ func TestFunctionsAnswerForATrialThatFails(t *testing.T) {
 	}
 }
 
-// growing is a catalogue that gets a model when it has been read a number of times, by
+// growing is a catalogue that gets a model when it has been read so many times, by
 // another reader, or when it is refreshed.
 type growing struct {
 	before, after *profile.Catalogue

@@ -14,7 +14,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// lambda is a test server: it has a number of environments, each cold once.
+// lambda is a test server: each of its environments is cold once.
 type lambda struct {
 	mu          sync.Mutex
 	most        int // environments

@@ -23,7 +23,7 @@ const groupRoot = "/sys/fs/cgroup"
 // as a function has by its memory.
 type Share struct{ dir string }
 
-// NewShare makes a group of a number of vCPUs. ErrNoShares where that cannot be.
+// NewShare makes a group that may use the given number of vCPUs. ErrNoShares where that cannot be.
 func NewShare(vcpus float64) (*Share, error) { return newShare(groupRoot, vcpus) }
 
 func newShare(root string, vcpus float64) (*Share, error) {

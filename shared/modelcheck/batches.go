@@ -125,7 +125,7 @@ type opened struct {
 	inputs func() ([]tensors.Tensor, error)
 }
 
-// open loads a model that was checked on a number of threads.
+// open loads a model that was checked, on the given number of threads.
 func (r *Report) open(ctx context.Context, threads int, onnx []byte) (o opened, err error) {
 	if o.Engine, err = engine.New(engine.Options{Runners: 1}); err != nil {
 		return o, err

@@ -127,7 +127,7 @@ func threaded(ctx context.Context, onnx []byte, r Report) (out []Threaded, err e
 	return out, nil
 }
 
-// timesOn times a model that was checked on a number of threads.
+// timesOn times a model that was checked, on the given number of threads.
 func timesOn(ctx context.Context, threads int, onnx []byte, r Report) (times []time.Duration, err error) {
 	o, err := r.open(ctx, threads, onnx)
 	if err != nil {

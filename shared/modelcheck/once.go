@@ -69,8 +69,8 @@ func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, m
 	return r, err
 }
 
-// measure times a model alone and in the batches of its profile, by what answers a number of
-// queries.
+// measure times a model alone and in the batches of its profile. answers returns the function
+// that answers n queries.
 func (r *Ran) measure(ctx context.Context, m *profile.Model, answers func(n int) func(context.Context) error) error {
 	times, err := runTimes.of(ctx, answers(1))
 	if err != nil {

@@ -63,7 +63,7 @@ var ErrCallbackOver = errors.New("the callback is made by nobody any more, or by
 type Callbacks interface {
 	CallbackSender
 	// ClaimCallback returns the record of an ended query, whose callback nobody else
-	// makes until a time, after a number of tries that failed. ErrNotFound when the query has
+	// makes until a time, after the given number of failed tries. ErrNotFound when the query has
 	// not ended or is forgotten, ErrConflict while another process has it, and
 	// ErrCallbackOver.
 	ClaimCallback(ctx context.Context, id string, tries int, until time.Time) (query.Record, error)

@@ -120,7 +120,7 @@ const FunctionsPool = "functions"
 // Fleet keeps the workers of the pools, their reports and the view that
 // intake places by.
 type Fleet interface {
-	// SetDesired asks for a number of workers. Fewer than there are changes
+	// SetDesired sets the desired number of workers. Fewer than there are changes
 	// nothing until workers are drained.
 	SetDesired(ctx context.Context, pool string, workers int) error
 	// Workers returns every worker that is not gone, booting ones included, in

@@ -44,7 +44,7 @@ func offered() *profile.Catalogue {
 	return c
 }
 
-// newFront starts workers with a number of runners each, behind one balancer.
+// newFront starts workers with the given number of runners each, behind one balancer.
 func (r *rig) newFront(workers, runners int) *front {
 	r.Helper()
 	keys, err := signed.NewKeys([]byte("a key of at least sixteen bytes"))

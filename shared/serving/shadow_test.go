@@ -11,7 +11,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/serving"
 )
 
-// inShadow starts a worker with a number of runners on which quick@2 is in shadow for all
+// inShadow starts a worker with the given number of runners, on which quick@2 is in shadow for all
 // queries of the model quick.
 func (r *rig) inShadow(runners int) (*worker, *tally.Book) {
 	counts := tally.NewBook(time.Now())

@@ -23,7 +23,7 @@ func newUse(now time.Time, runners int) use {
 	return use{runners: runners, at: now, idleSince: now, windowAt: now}
 }
 
-// update notes that a number of runners are busy from now on.
+// update notes how many runners are busy from now on.
 func (u *use) update(now time.Time, busy int) {
 	if now.After(u.at) {
 		u.inWindow += time.Duration(u.busy) * now.Sub(u.at)

@@ -9,7 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// deployedEngine is a run of a backend with a number of workers of one runner, and a minute with rate
+// deployedEngine is a run of a backend with workers of one runner each, and a minute with rate
 // strict queries of 100 ms a second.
 func deployedEngine(t *testing.T, workers int, rate float64, change func(*Config)) *engine {
 	t.Helper()

@@ -79,8 +79,8 @@ func (c Config) onPlatform(p Platform) Config {
 	return c
 }
 
-// What Lambda lets an account start: a number of environments of one function in ten
-// seconds.
+// What Lambda lets an account start: lambdaStarts environments of one function within
+// lambdaStartIn.
 // https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html#scaling-rate
 const (
 	lambdaStarts  = 1000

@@ -118,7 +118,7 @@ func (c *Config) plans() (out []*plan, leastUSD float64, err error) {
 	return out, f.leastUSD, nil
 }
 
-// plan is a number of workers, ready or booting, by step.
+// plan is the number of workers, ready or booting, in each step.
 type plan struct {
 	begin      time.Duration
 	step       time.Duration

@@ -34,7 +34,7 @@ func Milliseconds(ms float64) string {
 	return fmt.Sprintf("%.1f h", ms/hour)
 }
 
-// Number writes a number without an exponent, with a number of significant digits; from
+// Number writes a number without an exponent, with the given number of significant digits; from
 // 1000 on it is whole, in groups of three digits.
 func Number(x float64, digits int) string {
 	if math.Abs(x) < 1000 {

@@ -14,7 +14,7 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Progress is a progress bar over a number of steps. Its zero value draws nothing.
+// Progress is a progress bar over the steps of a task. Its zero value draws nothing.
 type Progress struct{ bar *progressbar.ProgressBar }
 
 // Progress returns a bar on the standard error, or a silent one where that is no

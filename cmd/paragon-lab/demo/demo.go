@@ -3,8 +3,8 @@
 // schemes would have cost.
 //
 // Time is compressed, rates are not: a second of the demonstration stands for
-// a number of seconds of the trace, with the trace's mean rate. What is counted in seconds
-// (ticks, boots, windows, idle times) is shorter by that number. Service times
+// N seconds of the trace, with the trace's mean rate. What is counted in seconds
+// (ticks, boots, windows, idle times) is divided by N. Service times
 // and latency bounds stay as they are.
 package demo
 

@@ -63,7 +63,7 @@ func TestMailScoresAreTheLibrarysBitForBit(t *testing.T) {
 	}
 }
 
-// mailStage is a stage with a number of workers and the mail pool, whose held-out mails it
+// mailStage is a stage with the given number of workers and the mail pool, whose held-out mails it
 // returns.
 func mailStage(t *testing.T, workers int) (*profiles.Set, *profile.Catalogue, []modelcheck.Item, *stage) {
 	t.Helper()

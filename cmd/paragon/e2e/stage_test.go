@@ -170,7 +170,7 @@ func (s *stage) pool() api.PoolStatus {
 	return st.Pools[0]
 }
 
-// workersReady waits for a number of ready workers, and for intake to place by
+// workersReady waits for the given number of ready workers, and for intake to place by
 // a view that has them.
 func (s *stage) workersReady(n int) {
 	s.t.Helper()

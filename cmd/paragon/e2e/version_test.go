@@ -23,7 +23,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
-// chain is y = x multiplied by a matrix a number of times; x has 64 elements.
+// chain is y = x multiplied by a matrix, again and again; x has 64 elements.
 func chain(times int) enginetest.Graph {
 	const width = 64
 	matrix := enginetest.Weight{Name: "w", Shape: []int64{width, width}, Data: make([]float32, width*width)}

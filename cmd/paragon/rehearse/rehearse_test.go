@@ -78,7 +78,7 @@ func (p *play) arrive(perSecond float64) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// points are those of a number of relaxed queries in a second: each takes 10 ms
+// points are those of the given number of relaxed queries in a second: each takes 10 ms
 // of a runner, or $2 a million on a function, and may wait for 5 s.
 func points(at time.Time, queries float64) []platform.Point {
 	return []platform.Point{

@@ -187,7 +187,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, st)
 }
 
-// traffic is what became of a number of queries, the same in the last minute and hour.
+// traffic is what became of the given number of queries, the same in the last minute and hour.
 func traffic(answered, met, overflowed int64, latency tally.Quantiles) api.Traffic {
 	percent := 100 * float64(met) / float64(answered)
 	l := api.Load{Arrived: answered, Answered: answered, Met: met, Overflowed: overflowed, Attainment: &percent, CostUSD: 0.001, Latency: &latency}

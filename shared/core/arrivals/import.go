@@ -130,7 +130,7 @@ type firstColumn struct{}
 
 func (firstColumn) at() int { return 0 }
 
-// count reads a number of arrivals.
+// count reads how many arrivals there were.
 func count(text string) (float64, error) {
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if err != nil || math.IsNaN(v) || v < 0 || v > maxCount {

@@ -189,7 +189,7 @@ const (
 	growth              = 3
 )
 
-// Wait is how long to wait after a number of tries, spread by a draw from 0 to 1 so that
+// Wait is how long to wait after the given number of tries, spread by a draw from 0 to 1 so that
 // calls that failed together do not come again together: 0.8 to 1.2 times the step.
 func Wait(tries int, draw float64) time.Duration {
 	wait := firstWait

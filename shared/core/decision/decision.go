@@ -209,7 +209,7 @@ func (c Case) spot(to int, d procurement.Decision) int {
 	return to - onDemand
 }
 
-// action says what to do to reach a number of workers.
+// action says what to do to reach the given number of workers.
 func (c Case) action(to int, d procurement.Decision) Action {
 	a := Action{From: c.Have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
 	if left, limited := c.budgetLeft(); limited {

@@ -24,7 +24,7 @@ func (c Clamp) String() string {
 	return fmt.Sprintf("wanted %d, clamped to %d by %s", c.Wanted, c.Got, c.By)
 }
 
-// guarded is a number of workers on its way through the bounds.
+// guarded is the number of workers on its way through the bounds.
 type guarded struct {
 	n      int
 	clamps []Clamp

@@ -10,7 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// byBoot wants a number of workers by the boot that it is asked for, in seconds.
+// byBoot wants as many workers as it has for the boot time, in seconds.
 type byBoot map[float64]int
 
 func (byBoot) Name() string { return "by_boot" }

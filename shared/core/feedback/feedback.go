@@ -141,7 +141,7 @@ func (r Rules) Posterior(profilePercent float64, tallies []Tally, now time.Time)
 
 func (r Rules) bounded() bool { return r.OwnerShare > 0 && r.OwnerShare < 1 }
 
-// limited returns the tally limited to a number of votes, in its own proportion.
+// limited returns the tally limited to the given number of votes, in its own proportion.
 func (t Tally) limited(votes float64) Tally {
 	if n := t.Right + t.Wrong; n > votes {
 		t.Right *= votes / n

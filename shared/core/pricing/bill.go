@@ -108,7 +108,7 @@ func (s Stage) bootLines(p profile.Prices) []Line {
 	return nonZero([]Line{newLine("controller's receives and put-backs while workers boot", s.Boots*calls, "SQS calls", p.SQSPerRequest)})
 }
 
-// PutBackCalls are the SQS calls by which the controller receives a number of waiting
+// PutBackCalls are the SQS calls by which the controller receives the given number of waiting
 // messages and puts them back: a receive, a send and a delete for each batch, and a
 // receive that finds no more if there are fewer than it takes at once.
 func PutBackCalls(waiting int, messageKB, stepKB float64) float64 {

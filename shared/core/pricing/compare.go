@@ -33,7 +33,7 @@ func (t Traffic) Unaided() Traffic {
 	return t
 }
 
-// LeastFixedUSD is what the machinery of any stage takes in a number of seconds, at the least:
+// LeastFixedUSD is what the machinery of any stage takes in the given seconds, at the least:
 // that of one task and one pool at rest, with the cheapest front and network. A plain
 // function has none of it.
 func LeastFixedUSD(p profile.Prices, tickSeconds, viewSeconds, seconds float64) float64 {

@@ -46,7 +46,7 @@ func (c *counter) gateway() {
 	c.add("API Gateway access log", (c.requests()+c.gets())*accessLogKB/kbOfGB, "GB", c.p.LogsPerGB)
 }
 
-// gatewayUSD is the mean price of a request at a number of requests a month.
+// gatewayUSD is the mean price of a request at the given requests a month.
 func gatewayUSD(p profile.Prices, perMonth float64) float64 {
 	tier := p.HTTPAPITierRequests
 	if tier <= 0 || perMonth <= tier {

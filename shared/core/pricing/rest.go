@@ -196,7 +196,7 @@ func (r Rest) Lines(p profile.Prices) []Line {
 	return nonZero(lines)
 }
 
-// ticking is what the controller takes for a number of seconds and of ticks.
+// ticking is what the controller takes for the given seconds and ticks.
 func (r Rest) ticking(p profile.Prices, when string, seconds, ticks float64) []Line {
 	return []Line{
 		newLine("controller's run time"+when, float64(r.ControllerMB)/1024*seconds, "GB-seconds", p.LambdaGBSecondARM),

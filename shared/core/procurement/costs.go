@@ -8,7 +8,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// costs are the prices and speeds by which a number of workers is chosen.
+// costs are the prices and speeds by which the number of workers is chosen.
 type costs struct {
 	mu        float64 // a worker's throughput, queries a second
 	workerUSD float64 // the next worker's price an hour
@@ -61,7 +61,7 @@ func horizon(ratio, boot float64) float64 {
 }
 
 // load is the rates of a scenario, in queries a second: series that are equally likely, each
-// of rates that last for a number of seconds each and come in this order.
+// of rates that last for step seconds each and come in this order.
 type load struct {
 	series [][]float64
 	step   int

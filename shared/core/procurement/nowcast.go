@@ -26,7 +26,7 @@ type UseCheck struct {
 	Arrived  float64 `json:"arrived"`
 }
 
-// add counts a nowcast over a number of seconds.
+// add counts a nowcast over the given seconds.
 func (u UseCheck) add(seconds, servedPerSecond, arrivedPerSecond float64) UseCheck {
 	keep := math.Max(0, 1-seconds/useCheckSeconds)
 	return UseCheck{u.Inferred*keep + seconds*servedPerSecond, u.Arrived*keep + seconds*arrivedPerSecond}

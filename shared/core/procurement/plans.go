@@ -41,7 +41,7 @@ func (p Plans) last(scenario int) int {
 	return w[len(w)-1]
 }
 
-// with adds what the scenarios ask for now; at most a number of ticks are kept.
+// with adds what the scenarios ask for now; it keeps the newest ticks, most of them at the most.
 func (p Plans) with(now time.Time, chosen []choice, most int) Plans {
 	p.At = now
 	for i, c := range chosen {

@@ -141,7 +141,7 @@ func (o Overflow) Of(class query.Class) string {
 	return fmt.Sprintf("%s queries never go to functions", class)
 }
 
-// Candidate is a number of workers that was looked at.
+// Candidate is one of the numbers of workers that a scheme compared.
 type Candidate struct {
 	Workers    int     `json:"workers"`
 	USDPerHour float64 `json:"usd_per_hour"` // expected, workers and overflow
@@ -238,7 +238,7 @@ func hold(scheme Scheme, p Pool, before State, cause string) Decision {
 	return d
 }
 
-// HoldWorkers keeps a number of workers, and the rules of overflow as they were. Before the
+// HoldWorkers keeps the given number of workers, and the rules of overflow as they were. Before the
 // first decision they are the scheme's, but strict queries always may overflow: there may
 // be no worker. Cause is why.
 func HoldWorkers(scheme Scheme, workers int, before State, cause string) Decision {
@@ -250,7 +250,7 @@ func HoldWorkers(scheme Scheme, workers int, before State, cause string) Decisio
 	return d
 }
 
-// Count writes a number of workers.
+// Count writes how many workers there are, as "1 worker" or "2 workers".
 func Count(workers int) string {
 	if workers == 1 {
 		return "1 worker"

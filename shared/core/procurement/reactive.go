@@ -43,7 +43,7 @@ func workers(s Snapshot, rate float64) int {
 	return int(math.Ceil(rate/s.Throughput() - 1e-9))
 }
 
-// idle counts the workers that were idle for at least a number of seconds.
+// idle counts the workers that were idle for at least the given seconds.
 func idle(s Snapshot, seconds float64) int {
 	n := 0
 	for _, v := range s.Pool.IdleSeconds {

@@ -50,7 +50,7 @@ func (s Season) peak(at time.Time) float64 {
 }
 
 // observe adds the minutes that the history holds whole, once late points do not change them
-// any more, to a season of a number of minutes.
+// any more, to a season of the given minutes.
 func (s Season) observe(st State, minutes int) Season {
 	begin := st.KnownUntil.Add(-time.Duration(len(st.History)) * time.Second)
 	next := begin.Truncate(time.Minute)

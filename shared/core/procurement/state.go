@@ -143,8 +143,8 @@ func mean(of []float64) float64 {
 	return sum / float64(len(of))
 }
 
-// bins returns the past as rates over bins of a number of seconds, oldest first,
-// the last bin ending with the last second; at most a number of them.
+// bins returns the past as rates over bins of the given seconds, oldest first,
+// the last bin ending with the last second. If there are more than most, the oldest are left out.
 func (st State) bins(seconds, most int) []float64 {
 	n := min(len(st.History)/seconds, most)
 	out := make([]float64, n)

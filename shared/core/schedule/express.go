@@ -24,7 +24,7 @@ import (
 // that divide a core all take longer than one after another.
 const expressCosts = 10
 
-// MostRuns is how many runs a worker with a number of runners has at a time at most: its
+// MostRuns is how many runs a worker with the given number of runners has at a time at most: its
 // runners', and as express runs what one owner would have beyond the runner that is kept
 // for it, but one at least.
 func MostRuns(runners int) int {
@@ -52,7 +52,7 @@ type bucket struct {
 	at   time.Time
 }
 
-// share is what an owner may use of a number of runners.
+// share is what an owner may use of the given number of runners.
 func (u *uses) share(runners int) float64 { return float64(runners) / float64(len(u.of)+1) }
 
 // used is what an owner used beyond its share, in milliseconds.
@@ -217,7 +217,7 @@ type crowd struct {
 	at   time.Time     // until when it is counted
 }
 
-// count counts the time until now, during which a number of runs were in progress.
+// count counts the time until now, during which the given runs were in progress.
 func (c *crowd) count(now time.Time, runs, runners int) {
 	if runs > runners && now.After(c.at) {
 		c.lost += now.Sub(c.at) * time.Duration(runs-runners) / time.Duration(runs)

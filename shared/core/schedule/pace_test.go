@@ -61,7 +61,7 @@ func (l *loop) start() {
 	}
 }
 
-// play runs until a number of queries were answered.
+// play runs until the given number of queries were answered.
 func (l *loop) play(callers, until int) {
 	for range callers {
 		l.ask()

@@ -94,7 +94,7 @@ type run struct {
 	costMS       float64       // as its owner was charged
 }
 
-// NewQueue returns the queue of a number of runners.
+// NewQueue returns the queue of a worker with the given number of runners.
 func NewQueue[T any](runners int) *Queue[T] {
 	return &Queue[T]{runners: runners, paces: map[paced]*pace{}, fair: fairness{flows: map[flowKey]*flow{}}}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
-// Fleet is a number of VMs of one type that carries a constant rate.
+// Fleet is the number of VMs of one type that carry a constant rate.
 type Fleet struct {
 	InstanceType string `json:"instance_type"`
 	VMs          int    `json:"vms"`

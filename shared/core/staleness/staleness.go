@@ -85,7 +85,7 @@ func Uses(c *profile.Catalogue, instances []string, arch string) []Use {
 	return out
 }
 
-// Aged lists the figures in use that are older than a number of days, or have no
+// Aged lists the figures in use that are older than maxAgeDays, or have no
 // date, each once however many resources use it. 0 days warns of none.
 func Aged(c *profile.Catalogue, uses []Use, maxAgeDays float64, now time.Time) []Warning {
 	if maxAgeDays <= 0 {

@@ -162,7 +162,7 @@ func QuantilesOf(h Histogram) Quantiles {
 	return Quantiles{of(0.50), of(0.95), of(0.99)}
 }
 
-// Rounded keeps a number of digits: summaries are paid by their size, and histories are
+// Rounded keeps the given number of significant digits: summaries are paid by their size, and histories are
 // read often. What is not finite, which JSON does not hold, is 0.
 func Rounded(v float64, digits int) float64 {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {

@@ -117,7 +117,7 @@ func ownersSince(before, now []OwnerTally) []OwnerTally {
 	return out
 }
 
-// TopOwners merges tallies of the same key and keeps a number of them at most: those with
+// TopOwners merges tallies of the same key and keeps the given number of them at most: those with
 // the most queries, and the others as those of no owner, by task. They are in the
 // order of their keys.
 func TopOwners(ts []OwnerTally, most int) []OwnerTally {

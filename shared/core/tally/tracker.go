@@ -95,7 +95,7 @@ type slot struct {
 	Tallies []Tally   `json:"tallies"`
 }
 
-// newWindow returns a window of a number of slots.
+// newWindow returns a window of the given number of slots.
 func newWindow(slot time.Duration, slots int) Window { return Window{slot: slot, slots: slots} }
 
 // Add counts tallies at a moment.

@@ -18,7 +18,7 @@ const meanQueries = 500
 // mostSum is beyond what queries can sum up to between two ticks.
 const mostSum = 1e15
 
-// Add takes the sum of a number of queries' values. What is no number, or of no
+// Add takes the sum of the values of the given number of queries. What is no number, or of no
 // query, changes nothing.
 func (m Mean) Add(sum, queries float64) Mean {
 	if !(sum > 0 && sum < mostSum) || !(queries > 0 && queries < mostSum) {

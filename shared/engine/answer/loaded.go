@@ -228,7 +228,7 @@ func (a *Answerer) open(p *profile.Model, h *loadedModel) (*engine.Model, error)
 	return m, nil
 }
 
-// makeRoom counts a number of bytes for an entry. Above the bound it unloads what
+// makeRoom counts the bytes of an entry. Above the bound it unloads what
 // nobody uses, the least recently used first, and waits for what is in use.
 func (a *Answerer) makeRoom(name string, h *loadedModel, bytes int64) error {
 	if bound := a.memory.MaxBytes; bound > 0 && a.memory.Alone {

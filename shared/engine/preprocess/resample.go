@@ -25,7 +25,7 @@ type span struct {
 	samples    int // that may be read
 }
 
-// spanOf is a stretch in samples, each of which stands for a number of pixels, and the first
+// spanOf is a stretch in samples, each of which stands for as many pixels as each says, and the first
 // that it touches.
 func spanOf(st stretch, each int) (s span, first int) {
 	first = st.first / each
@@ -75,7 +75,7 @@ const (
 
 // filter is how the samples of a line and of a column are weighed, and room for
 // the samples that four lines of the target are made from: a column has its four,
-// in a number of 16 bits each.
+// each in 16 bits.
 type filter struct {
 	across, down taps
 	blended      [4][]blended
@@ -126,7 +126,7 @@ func (ts *taps) fill(s span, n int) {
 	ts.shorten(evenly(longest))
 }
 
-// evenly is a number of weights that is not odd: two and four are summed up without
+// evenly rounds the number of weights up to an even number: two and four are summed up without
 // a loop.
 func evenly(weights int) int { return (weights + 1) &^ 1 }
 

@@ -136,7 +136,7 @@ func exactly(p plane, width, height, x, y int) (want, off float64) {
 	return want, off + most
 }
 
-// drawStretch draws what is seen and what may be read of a number of pixels.
+// drawStretch draws what is seen and what may be read of a row of pixels.
 func drawStretch(rt *rapid.T, name string, pixels int) stretch {
 	first := rapid.IntRange(0, pixels-1).Draw(rt, name+" first")
 	last := rapid.IntRange(first+1, pixels).Draw(rt, name+" last")

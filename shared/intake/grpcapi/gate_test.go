@@ -27,7 +27,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
-// testRoom has room for a number of bytes.
+// testRoom has room for the given number of bytes.
 type testRoom struct {
 	mu          sync.Mutex
 	most, taken int64

@@ -38,7 +38,7 @@ func (s *stage) overGRPC(t testing.TB) oip.GRPCInferenceServiceClient {
 	return oip.NewGRPCInferenceServiceClient(conn)
 }
 
-// numbers is an input of the test models, of a number of items, with its contents in place.
+// numbers is an input of the test models, of the given number of items, with its contents in place.
 func numbers(items int64) *oip.ModelInferRequest_InferInputTensor {
 	values := make([]float32, items*side*side)
 	for i := range values {

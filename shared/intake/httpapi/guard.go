@@ -55,7 +55,7 @@ func (a *server) admit(r *http.Request) (string, error) {
 // deathsKey is under which a request's context has how many workers it ended with.
 type deathsKey struct{}
 
-// AfterDeaths is a request that a number of workers held as they ended.
+// AfterDeaths is a request that the given number of workers held as they ended.
 func AfterDeaths(r *http.Request, deaths int) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), deathsKey{}, deaths))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// have asks for a number of workers of the pool and returns those that come, which
+// have sets the desired number of workers of the pool and returns those that come, which
 // boot and say nothing.
 func (s *suite) have(t *testing.T, workers int) []platform.WorkerReport {
 	t.Helper()

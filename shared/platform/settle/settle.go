@@ -63,7 +63,7 @@ const lastWrite = time.Second
 // that were counted, and those that nobody lived to count.
 func Attempts(d platform.Delivery) int { return d.Message.Attempts + max(0, d.Receives-1) }
 
-// Deadly is the failure of a query while which a number of workers ended.
+// Deadly is the failure of a query that had the given number of workers when they ended.
 func Deadly(deaths int) query.Failure {
 	return query.Failure{Code: query.TooOften, Detail: fmt.Sprintf("%d workers ended while they had the query, so no further worker gets it", deaths)}
 }
@@ -148,7 +148,7 @@ func (s *Settler) End(ctx context.Context, d platform.Delivery, o query.Outcome)
 	return s.move(ctx, d, platform.DeadLetters, msg)
 }
 
-// Fail stores that a delivery's query failed after a number of attempts, and then
+// Fail stores that a delivery's query failed after the given number of attempts, and then
 // files its message as a dead letter.
 func (s *Settler) Fail(ctx context.Context, d platform.Delivery, attempts int, f query.Failure) error {
 	return s.End(ctx, d, query.Outcome{State: query.Failed, FinishedAt: s.Now(), Failure: &f, Attempts: attempts})

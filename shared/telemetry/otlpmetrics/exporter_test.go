@@ -366,7 +366,7 @@ func TestADocumentTakesWhatTheBillCounts(t *testing.T) {
 	}
 }
 
-// sizeOfDocument is how many bytes are sent for a number of models.
+// sizeOfDocument is how many bytes are sent for the given number of models.
 func sizeOfDocument(t *testing.T, models int) (sent int) {
 	t.Helper()
 	b, random := tally.NewBook(began), rand.New(rand.NewPCG(1, 2))

@@ -135,7 +135,7 @@ func (t *table) enter(from, n int32, length int, symbol byte) {
 	}
 }
 
-// extend is the value that a number of bits stand for, F.2.2.1.
+// extend is the value that the bits stand for, F.2.2.1.
 func extend(v uint64, size uint) int32 {
 	if size > 0 && v < 1<<(size-1) {
 		return int32(v) - 1<<size + 1

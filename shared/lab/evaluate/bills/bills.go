@@ -60,7 +60,7 @@ type Window struct {
 // Runs is how many runs Play makes of a window.
 func Runs(schemes, seeds int) int { return schemes * (seeds + 1) }
 
-// Play plays a case, which is one as deployed, under a number of seeds from its own on, and
+// Play plays a case, which is one as deployed, under successive seeds, the first of which is its own, and
 // by definition under the first. done is called after each run, from one goroutine at
 // a time.
 func Play(ctx context.Context, c comparison.Case, schemes []procurement.Scheme, seeds int, done func(what string)) (Window, error) {

@@ -60,7 +60,7 @@ func Play(ctx context.Context, c comparison.Case, schemes []procurement.Scheme, 
 	return out, nil
 }
 
-// Runs is how many runs Play makes of a case with a number of schemes.
+// Runs is how many runs Play makes of a case with the given number of schemes.
 func Runs(c comparison.Case, schemes int) int {
 	if c.References && c.Layout == simulate.Shared {
 		schemes += 2

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 )
 
-// group is a log group that fails a number of calls.
+// group is a log group whose first calls fail.
 type group struct {
 	streams []string
 	events  []types.InputLogEvent

@@ -23,7 +23,7 @@ type ActiveFault struct {
 	Launches int
 }
 
-// Set has a fault go wrong with every launch from now on, or with a number of them. One
+// Set has a fault go wrong with every launch from now on, or with as many as t says. One
 // of the same name is forgotten.
 func (f *Faults) Set(t ActiveFault) {
 	f.mu.Lock()
