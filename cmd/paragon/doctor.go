@@ -18,6 +18,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
@@ -152,6 +153,8 @@ func checkPools(s api.Status) (out []finding) {
 	for _, p := range s.Pools {
 		wanted, known := s.Desired[p.Name]
 		switch {
+		case known && wanted == 0 && p.Ready+p.Booting == 0 && s.Fleet == settings.FleetFixed:
+			out = append(out, warning("workers", "`paragon tune set fleet moving` lets the controller start workers; until then functions answer the queries that the scheme lets them, and the others are refused", "pool %s: no worker, and the setting fleet is fixed", p.Name))
 		case p.Ready == 0 && wanted > 0:
 			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: workers wanted: %d, ready: 0, booting: %d", p.Name, wanted, p.Booting))
 		case known && p.Ready+p.Booting < wanted:
@@ -218,6 +221,9 @@ func checkBounds(s api.Status) (out []finding) {
 		default:
 			out = append(out, ok("bounds", "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
 		}
+	}
+	if text := refusedLine(s); text != "" {
+		out = append(out, warning("refused", "`paragon history` shows when, and `paragon usage` whose; the settings max_workers, max_overflow_concurrency and hourly_budget_usd limit what the stage can answer", "%s", text))
 	}
 	return out
 }

@@ -98,6 +98,46 @@ func TestUnexpectedEndsOfWorkersAreNamed(t *testing.T) {
 	}
 }
 
+// A pool whose fixed number of workers is none is a warning: nothing starts any.
+func TestAFixedFleetWithoutWorkersIsFound(t *testing.T) {
+	for fleet, want := range map[string]checkup.Level{settings.FleetFixed: checkup.Warning, settings.FleetMoving: checkup.OK} {
+		s := api.Status{Pools: []api.PoolStatus{{Name: "general"}}, Fleet: fleet}
+		s.Desired = map[string]int{"general": 0}
+		if got := checkPools(s); len(got) != 1 || got[0].Level != want {
+			t.Errorf("%s: %+v", fleet, got)
+		}
+	}
+}
+
+// Refused queries are in the status, a warning of the doctor's, and a row of the history even
+// where no other query ended.
+func TestRefusedQueriesAreNamed(t *testing.T) {
+	s := api.Status{Classes: map[query.Class]api.ClassStatus{}}
+	if got := checkBounds(s); len(got) != 2 || refusedLine(s) != "" {
+		t.Errorf("none was refused: %q, %+v", refusedLine(s), got)
+	}
+	s.Classes[query.Relaxed] = api.ClassStatus{Traffic: api.Traffic{Hour: api.Load{Refused: 10}}}
+	if got := checkBounds(s); got[len(got)-1].Level != checkup.Warning || !strings.Contains(got[len(got)-1].Found, "10 relaxed") {
+		t.Errorf("%+v", got)
+	}
+	var out strings.Builder
+	term := cli.New(nil, &out, &out, func(string) string { return "" })
+	if err := printStatus(term, s); err != nil || !strings.Contains(out.String(), "10 relaxed queries in the last hour, for lack of capacity") {
+		t.Errorf("%s, error %v", out.String(), err)
+	}
+	out.Reset()
+	none := []int64{0}
+	h := api.History{At: []int64{60}, WorkersReady: []float64{0}, CostUSD: []float64{0}, Classes: map[query.Class]api.Series{
+		query.Relaxed: {Answered: none, Failed: none, Expired: none, Refused: []int64{10}, Met: none, Overflowed: none, P50: []float64{0}, P95: []float64{0}, P99: []float64{0}},
+		query.Strict:  {Answered: none, Failed: none, Expired: none, Refused: none, Met: none, Overflowed: none, P50: []float64{0}, P95: []float64{0}, P99: []float64{0}},
+	}}
+	w := term.Table()
+	printPast(w, h)
+	if err := w.Flush(); err != nil || !strings.Contains(out.String(), "REFUSED") || strings.Count(out.String(), "\n") != 2 || !strings.Contains(out.String(), " 10 ") {
+		t.Errorf("%s, error %v", out.String(), err)
+	}
+}
+
 func TestTheStatusNamesTheSchemeAndTheFleet(t *testing.T) {
 	for fleet, want := range map[string]string{settings.FleetMoving: "follows", settings.FleetFixed: "does not change"} {
 		var out strings.Builder

@@ -24,6 +24,7 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Use: "history", Short: "Print latency, errors and cost of the last hours or days, by model and by time",
 		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
 latency, and how many queries kept their latency bound, ran on functions, failed or expired.
+REFUSED counts queries that were refused for lack of capacity or budget; they have no model.
 The first table has a row for each model and class (strict or relaxed). The second table
 has a row for each step of time and class, at most 180 steps: of a minute for spans of up to
 3 hours, of two minutes up to 6 hours, ten up to 30 hours, 20 up to 60 hours, of an hour up
@@ -113,18 +114,18 @@ func printModelLoads(w *cli.Table, models []api.ModelLoad, most int) {
 
 // printPast prints the steps in which there were queries.
 func printPast(w *cli.Table, h api.History) {
-	w.Header("TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tWORKERS\tCOST")
+	w.Header("TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tREFUSED\tWORKERS\tCOST")
 	for i, at := range h.At {
 		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], pricing.Dollars(h.CostUSD[i])) // once a step
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			s := h.Classes[class]
 			ended := s.Answered[i] + s.Failed[i] + s.Expired[i]
-			if ended == 0 {
+			if ended+s.Refused[i] == 0 {
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
 				cli.Milliseconds(s.P50[i]), cli.Milliseconds(s.P95[i]), cli.Milliseconds(s.P99[i]), share(s.Met[i], ended), share(s.Overflowed[i], s.Answered[i]),
-				s.Failed[i], s.Expired[i], stage)
+				s.Failed[i], s.Expired[i], s.Refused[i], stage)
 			stage = "\t\t"
 		}
 	}

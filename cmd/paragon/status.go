@@ -125,6 +125,9 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.Printf("%s   %s\n", style.Warn("workers"), endedLine(e))
 	}
 	term.Printf("overflow  functions gave %.1f %% of the last hour's %d answers\n", 100*s.Overflow.Share, s.Overflow.Answered)
+	if text := refusedLine(s); text != "" {
+		term.Printf("%s   %s\n", style.Warn("refused"), text)
+	}
 	term.Printf("cost      %s", pricing.Dollars(s.CostUSD))
 	if !s.CostSince.IsZero() {
 		term.Printf(" since %s", s.CostSince.Format(time.DateTime))
@@ -151,6 +154,20 @@ func fleetWords(fleet string) string {
 		return "the number of workers does not change (the setting fleet is fixed)"
 	}
 	return "the number of workers follows it"
+}
+
+// refusedLine says how many queries of each class were refused; empty if none was.
+func refusedLine(s api.Status) string {
+	var refused []string
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		if n := s.Classes[class].Hour.Refused; n > 0 {
+			refused = append(refused, fmt.Sprintf("%d %s", n, class))
+		}
+	}
+	if len(refused) == 0 {
+		return ""
+	}
+	return strings.Join(refused, " and ") + " queries in the last hour, for lack of capacity or budget; IN BOUND does not count them"
 }
 
 // endedLine says how many workers ended unexpectedly, and how the newest did.

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,37 @@ func TestNoQueryWaitsForNobody(t *testing.T) {
 			// It counts as an arrival, so that a tick may launch a worker for the next.
 			if ts := counts.Snapshot(d.clock.now()).Tallies; len(ts) != 1 || ts[0].Arrived != 1 || ts[0].Refused != 1 {
 				t.Errorf("counted %+v", ts)
+			}
+		})
+	}
+}
+
+// The refusal names the setting that keeps workers and functions from answering.
+func TestARefusalSaysWhyNobodyAnswers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fleet string
+		pool  placement.Pool
+		r     Request
+		want  []string
+	}{
+		"strict, by the scheme":       {settings.FleetMoving, placement.Pool{NoStrictOverflow: true}, strictly(), []string{"in time", "scheme hedged sends no strict query"}},
+		"relaxed, by the scheme":      {settings.FleetMoving, placement.Pool{}, request(10_000), []string{"in time", "scheme hedged sends no relaxed query"}},
+		"relaxed, the fleet is fixed": {settings.FleetFixed, placement.Pool{}, request(10_000), []string{"fleet is fixed", "scheme hedged sends no relaxed query"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := settings.Defaults()
+			set.Fleet = tc.fleet
+			d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+			d.publishPool(t, tc.pool)
+			_, err := d.Take(t.Context(), "me", tc.r, Terms{})
+			var no *Refusal
+			if !errors.As(err, &no) {
+				t.Fatal(err)
+			}
+			for _, words := range tc.want {
+				if !strings.Contains(no.Detail, words) {
+					t.Errorf("%q does not contain %q", no.Detail, words)
+				}
 			}
 		})
 	}

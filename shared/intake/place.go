@@ -9,6 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
@@ -166,11 +167,18 @@ func beyondCapacity(q *submission, why string, wait time.Duration) *Refusal {
 // work queue that no worker reads before it expires. It counts as an arrival, so
 // that the next tick may launch a worker.
 func nobodyComes(q *submission) *Refusal {
-	why := ""
-	if q.ask.OverflowOff != "" {
-		why = ": " + q.ask.OverflowOff
+	none := "is ready or will be ready in time"
+	if q.set.Fleet == settings.FleetFixed {
+		none = "is ready, and the controller starts none (the setting fleet is fixed)"
 	}
-	no := refuse(NoCapacity, "", "no worker of pool %s is ready or will be ready in time, and the query may not run on a function now%s", q.pool.Name, why)
+	why := q.ask.OverflowOff
+	if why == "" && q.class == query.Relaxed && !q.ask.RelaxedOverflow {
+		why = "scheme " + q.set.Scheme + " sends no relaxed query to functions at present"
+	}
+	if why != "" {
+		why = ": " + why
+	}
+	no := refuse(NoCapacity, "", "no worker of pool %s %s, and the query may not run on a function%s", q.pool.Name, none, why)
 	no.RetryAfter = query.Duration(q.set.TickSeconds * 1000)
 	return no
 }
