@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
@@ -18,7 +19,15 @@ type directory struct{ dir string }
 
 func (f *directory) file(name string) string { return filepath.Join(f.dir, name) }
 
-// Read implements Place: a version is the file that was read.
+// stamp is the version of a catalogue in a folder: the file that was read.
+type stamp struct{ fs.FileInfo }
+
+// String is when the file was written, and its size: what the fleet view holds.
+func (s stamp) String() string {
+	return fmt.Sprintf("%s, %d bytes", s.ModTime().UTC().Format(time.RFC3339Nano), s.Size())
+}
+
+// Read implements Place.
 func (f *directory) Read(last any) (raw []byte, version any, err error) {
 	info, err := os.Stat(f.file(CatalogueFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,11 +36,11 @@ func (f *directory) Read(last any) (raw []byte, version any, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if was, ok := last.(fs.FileInfo); ok && os.SameFile(was, info) && was.ModTime().Equal(info.ModTime()) && was.Size() == info.Size() {
+	if was, ok := last.(stamp); ok && os.SameFile(was.FileInfo, info) && was.ModTime().Equal(info.ModTime()) && was.Size() == info.Size() {
 		return nil, last, nil
 	}
 	raw, err = readAll(f.file(CatalogueFile), MaxCatalogueBytes)
-	return raw, info, err
+	return raw, stamp{info}, err
 }
 
 // Write implements Place.

@@ -45,6 +45,11 @@ func (s *Store) mustAdd(t *testing.T, name, content string) {
 	}
 }
 
+func parses(rfc3339 string) bool {
+	_, err := time.Parse(time.RFC3339Nano, rfc3339)
+	return err == nil
+}
+
 // What one process adds, retires and deletes, another that has the folder open
 // reads anew; an unknown model is there once it is asked for.
 func TestChangesReachOtherProcesses(t *testing.T) {
@@ -63,6 +68,10 @@ func TestChangesReachOtherProcesses(t *testing.T) {
 	}
 	if onnx, err := reader.ONNX(m); err != nil || string(onnx) != "first" {
 		t.Errorf("the file holds %q, error %v", onnx, err)
+	}
+	// The version is printed in the fleet view: the time at which the catalogue was written.
+	if at, _, _ := strings.Cut(reader.Version(), ","); !parses(at) {
+		t.Errorf("version %q begins with no time", reader.Version())
 	}
 	before := reader.Current()
 	if err := reader.Refresh(); err != nil || reader.Current() != before {
