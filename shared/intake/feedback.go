@@ -44,7 +44,7 @@ func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o fee
 	v, err := feedback.VoteOn(r, owner, o, labels, s.Now())
 	switch {
 	case errors.Is(err, feedback.ErrNoAnswer):
-		return refuse(NoAnswer, "", "query %s has no answer to vote on: it is %s", id, r.State)
+		return refuse(NoAnswer, "", "query %s has no answer to vote on: its state is %s", id, r.State)
 	case errors.Is(err, feedback.ErrNoLabel):
 		return refuse(UnknownLabel, "label", "is not one of model %s's labels", r.Model)
 	case err != nil:

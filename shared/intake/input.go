@@ -78,6 +78,10 @@ func (in inputData) check(m *profile.Model) (none profile.Decoding, err error) {
 	case profile.TextIn:
 		return none, checkText(in.contentType, in.data)
 	}
+	if !preprocess.Takes(in.contentType) {
+		return none, refuse(UnsupportedInput, "input.content_type", "%q is not accepted: the task takes pictures, as %s, %s or %s",
+			clip(in.contentType), preprocess.PNG, preprocess.JPEG, preprocess.RawTensor)
+	}
 	decoding, err := preprocess.Check(in.contentType, in.data, preprocess.Spec(*m.Input), in.limits)
 	var bad *preprocess.InputError
 	if errors.As(err, &bad) {

@@ -102,7 +102,11 @@ func refuseRemote(w http.ResponseWriter, r *http.Request, status int, field, det
 		writeJSON(w, status, "application/json", map[string]string{"error": detail})
 		return
 	}
-	writeWrong(w, problemOf("not-let-in", "The request is refused", status, field, "%s", detail))
+	kind, title := "wrong-host", "Requests to this host name or from this origin are not allowed"
+	if status == http.StatusUnauthorized {
+		kind, title = "unauthenticated", "The request is not authenticated"
+	}
+	writeWrong(w, problemOf(kind, title, status, field, "%s", detail))
 }
 
 const (

@@ -81,11 +81,17 @@ func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits,
 	if len(data) > lim.MaxBytes {
 		return "", lim, inputError(fieldData, "%d bytes are above the limit of %d", len(data), lim.MaxBytes)
 	}
-	name := bare(contentType)
-	if _, ok := formatOf(name); !ok && name != RawTensor {
+	if !Takes(contentType) {
 		return "", lim, inputError(fieldType, "%q is not accepted, only %s, %s and %s", contentType, PNG, JPEG, RawTensor)
 	}
-	return name, lim, nil
+	return bare(contentType), lim, nil
+}
+
+// Takes reports whether a content type is one of pictures, or of the numbers of one.
+func Takes(contentType string) bool {
+	name := bare(contentType)
+	_, ok := formatOf(name)
+	return ok || name == RawTensor
 }
 
 // bare is a content type without parameters.

@@ -117,6 +117,7 @@ func refusals(t testing.TB) map[string]struct {
 		"neither data nor uri": {`{"task":"fashion","input":{"content_type":"image/png"}}`, "bad-input", 422, "input"},
 		"unknown upload":       {`{"task":"fashion","input":{"content_type":"image/png","uri":"paragon-blob:1"}}`, "unknown-upload", 422, "input.uri"},
 		"a path for a uri":     {`{"task":"fashion","input":{"content_type":"image/png","uri":"../../etc/passwd"}}`, "unknown-upload", 422, "input.uri"},
+		"text for pictures":    {input("text/plain", []byte("hello")), "unsupported-input", 415, "input.content_type"},
 		"unsupported picture":  {input("image/gif", picture(t, 1)), "unsupported-input", 415, "input.content_type"},
 		"no picture":           {input("image/png", []byte("hello")), "bad-input", 422, "input.data"},
 		"cut picture":          {input("image/png", picture(t, 1)[:20]), "bad-input", 422, "input.data"},
