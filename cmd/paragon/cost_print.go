@@ -15,7 +15,7 @@ type bill struct {
 	Path         pricing.Path         `json:"path"`
 	OverflowPath pricing.OverflowPath `json:"overflow_path"`
 	Network      string               `json:"network"`
-	PerSecond    float64              `json:"rate"`
+	PerSecond    float64              `json:"rate_per_second"`
 	Workers      float64              `json:"workers"`
 	// Compute and Fixed are of a month: what answers queries, and the machinery
 	// that does not grow with them. Million is the machinery of a
@@ -108,9 +108,10 @@ func orNone(perSecond float64, ok bool) *float64 {
 func printBill(term *cli.Terminal, b bill) {
 	w := term.Table()
 	if b.PerSecond > 0 {
-		printLines(w, "A MONTH", b.Compute)
+		printLines(w, "A MONTH, COMPUTE", b.Compute)
 		printLines(w, "A MONTH, FIXED", b.Fixed)
 		printLines(w, "A MILLION QUERIES", b.Million)
+		printSums(w, b)
 	} else {
 		printLines(w, "AN IDLE MONTH", b.IdleMonth)
 	}
@@ -161,6 +162,16 @@ func from(perSecond *float64) string {
 		return "at any rate"
 	}
 	return fmt.Sprintf("from %.1f queries per second on", *perSecond)
+}
+
+// printSums adds up the three tables of a month with load.
+func printSums(w *cli.Table, b bill) {
+	compute, fixed := pricing.Sum(b.Compute), pricing.Sum(b.Fixed)
+	w.Header("A MONTH IN ALL\tUSD")
+	fmt.Fprintf(w, "compute: workers and inference functions\t%.2f\n", compute)
+	fmt.Fprintf(w, "machinery, fixed\t%.2f\n", fixed)
+	fmt.Fprintf(w, "machinery of %s million queries\t%.2f\n", cli.Number(b.PerSecond*pricing.SecondsPerMonth/1e6, 4), b.MonthUSD-compute-fixed)
+	fmt.Fprintf(w, "sum\t%.2f\n\n", b.MonthUSD)
 }
 
 func printLines(w *cli.Table, title string, lines []pricing.Line) {

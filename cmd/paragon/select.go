@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
@@ -176,15 +178,18 @@ func (f *selectFlags) offer(c *profile.Catalogue) (selection.Offer, error) {
 	return o, nil
 }
 
+// latencyMS is the bound by which resources are sized: the one that was given, or else the
+// default of a relaxed query.
+func (f *selectFlags) latencyMS() float64 {
+	return cmp.Or(f.need.Constraints.LatencyMS, settings.Defaults().DefaultLatencyMS)
+}
+
 // size adds how much of the winner's resource is needed.
 func (f *selectFlags) size(c *profile.Catalogue, r selection.Ranked) selected {
 	out := selected{Ranked: r}
 	best := r.Chosen()
 	m, _ := c.Model(best.Model) // the ranking has it from there
-	bound := f.need.Constraints.LatencyMS
-	if bound == 0 {
-		bound = 10000
-	}
+	bound := f.latencyMS()
 	if slots, ok := sizing.SlotsOnVM(c, m, best.Resource.Name, bound, 0); ok {
 		out.Slots = &slots
 	}
@@ -208,6 +213,14 @@ func threeDigits(x float64) string {
 	return cli.Number(math.Floor(x/unit+1e-9)*unit, 3)
 }
 
+// boundWords names the latency bound by which resources are sized.
+func (f *selectFlags) boundWords() string {
+	if f.need.Constraints.LatencyMS > 0 {
+		return "the latency bound"
+	}
+	return fmt.Sprintf("the latency bound (by default %s)", cli.Milliseconds(f.latencyMS()))
+}
+
 func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	most := shownCandidates
 	if f.all {
@@ -218,12 +231,12 @@ func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	}
 	best := s.Chosen()
 	if s.Slots != nil {
-		term.Printf("\nA %s runs %d queries at once and answers up to %s queries per second. If up to %s queries arrive at once, it still answers each within the latency bound.\n",
-			best.Resource.Name, s.Slots.Runners, threeDigits(s.Slots.PerSecond), threeDigits(float64(s.Slots.Places)))
+		term.Printf("\nA %s runs %d queries at once and answers up to %s queries per second. If up to %s queries arrive at once, it still answers each within %s.\n",
+			best.Resource.Name, s.Slots.Runners, threeDigits(s.Slots.PerSecond), threeDigits(float64(s.Slots.Places)), f.boundWords())
 	}
 	if len(s.Memory) > 0 {
 		m := s.Memory[0]
-		term.Printf("The cheapest function that keeps the latency bound has %d MB: latency %s at p95, %s per million queries.\n", m.MemoryMB, cli.Milliseconds(m.P95MS), pricing.Dollars(m.QueryUSD*1e6))
+		term.Printf("The cheapest function that keeps %s has %d MB: latency %s at p95, %s per million queries.\n", f.boundWords(), m.MemoryMB, cli.Milliseconds(m.P95MS), pricing.Dollars(m.QueryUSD*1e6))
 	}
 	if len(s.Fleets) > 0 {
 		var fleets []string
