@@ -32,8 +32,9 @@ controller decides how many workers a pool has, once per tick (setting tick_seco
 paragon explain, with the id of a decision, prints the whole decision. --before lists older
 decisions: those before the decision with an id, or before a moment.
 
-Successive decisions that keep the number of workers, or that say the same, are one line: that
-of the newest, with how many they are and since when. --all prints a line for each.`,
+Successive decisions that keep the number of workers, or that give the same reason, share one
+line. It shows the newest of them, their number and the time of the oldest. --all prints a line
+for each.`,
 		Example: `  paragon decisions --moves
   paragon decisions --before 20260501T120000.000Z-general
   paragon decisions --before 2h --limit 50

@@ -112,7 +112,7 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 				term.PrintJSON(added)
 				return nil
 			}
-			printAdded(term, added)
+			printAdded(term, added, cl.Endpoint())
 			return nil
 		},
 	})
@@ -280,8 +280,8 @@ func attachSample(onnx []byte, file string) ([]byte, error) {
 	return out, nil
 }
 
-// printAdded prints what became of a model.
-func printAdded(term *cli.Terminal, added api.AddedModel) {
+// printAdded prints what became of a model at a server, and a first request to its task.
+func printAdded(term *cli.Terminal, added api.AddedModel, url string) {
 	printModel(term, added.Model)
 	for _, n := range added.Notes {
 		term.Printf("  %s\n", cli.OneLine(n))
@@ -292,4 +292,5 @@ func printAdded(term *cli.Terminal, added api.AddedModel) {
 	term.Printf("For a query of task %s, Paragon would now choose (with the present workers and load):\n", added.Task.Name)
 	printChoices(term, added.Choices)
 	term.Printf("The model answers at /v2/models/%s/infer.\n", added.Task.Name)
+	printExample(term, url, added.Task.Name, added.Model.Takes(), added.Model.Signature)
 }

@@ -106,12 +106,21 @@ func changeRollout(term *cli.Terminal, c *cobra.Command, name string, o api.Roll
 	return cl.ChangeRollout(c.Context(), name, o)
 }
 
+// readableTime is a time of a catalogue as the other times are printed.
+func readableTime(rfc3339 string) string {
+	at, err := time.Parse(time.RFC3339, rfc3339)
+	if err != nil {
+		return rfc3339 // of a catalogue that another version wrote
+	}
+	return at.Local().Format(time.DateTime)
+}
+
 // stateOf is what becomes of queries of a model that was added, in a word or two.
 func stateOf(m profile.Model, own api.OwnModels) string {
 	r, _ := (&profile.Catalogue{Rollouts: own.Rollouts}).Rollout(m.Name)
 	switch {
 	case m.RetiredAt != "":
-		return "removed " + m.RetiredAt
+		return "removed " + readableTime(m.RetiredAt)
 	case own.Withheld[m.Name] != "":
 		return "not offered: " + cli.OneLine(own.Withheld[m.Name])
 	case r.Canary == m.Name && r.Shadow:

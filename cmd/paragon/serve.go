@@ -91,8 +91,7 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 		case err != nil:
 			return err
 		default:
-			printAdded(term, added)
-			printExample(term, url, added.Task.Name, added.Model.Takes(), added.Model.Signature)
+			printAdded(term, added, url)
 		}
 		return nil
 	})

@@ -25,10 +25,10 @@ const (
 func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "top", Short: "Watch classes, models and workers, until interrupted",
-		Long: `Print the share of queries that met their latency bounds, the models used in the last hour and the workers,
-again every second until interrupted; with --json one line each time. For a stage in an account,
-the workers are counted by pool in ` + "`paragon status`" + `
-and listed by ` + "`paragon page`" + `.`,
+		Long: `Print the share of queries that met their latency bounds, the models used in the last
+hour and the workers, again every second until interrupted; with --json one line each time.
+For a stage in an account, paragon status counts the workers by pool, and paragon page lists
+them.`,
 		Example: "  paragon top\n  paragon top --stage prod",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := term.Connect(c.Context(), client.Config{Attempts: 1})

@@ -45,7 +45,7 @@ func (r Record) coming() (text string) {
 		return ""
 	}
 	if n := r.Case.Snapshot.Pool.Booting; n > 0 {
-		text = fmt.Sprintf(", of which %d boot", n)
+		text = fmt.Sprintf(", %d of them booting", n)
 	}
 	if n := r.Case.Group.Desired - r.Case.Have(); n > 0 && !r.Action.Set && r.Case.Group.LaunchFault == "" {
 		text += fmt.Sprintf(", while %d more start", n)

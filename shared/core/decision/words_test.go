@@ -28,8 +28,8 @@ func TestTheLineOfADecisionSaysWhatIsComing(t *testing.T) {
 	}{
 		"all serve":                        {func(*decision.Case) {}, []string{"keep 5 workers: "}, []string{boot, start, quiet}},
 		"two start":                        {fixed(0, 0, 2), []string{"keep 0 workers, while 2 more start"}, []string{boot, quiet}},
-		"two boot":                         {fixed(0, 2, 2), []string{"keep 2 workers, of which 2 boot"}, []string{start}},
-		"one of each":                      {fixed(1, 1, 3), []string{"keep 2 workers, of which 1 boot, while 1 more start"}, nil},
+		"two boot":                         {fixed(0, 2, 2), []string{"keep 2 workers, 2 of them booting"}, []string{start}},
+		"one of each":                      {fixed(1, 1, 3), []string{"keep 2 workers, 1 of them booting, while 1 more start"}, nil},
 		"none can start":                   {func(c *decision.Case) { fixed(0, 0, 2)(c); c.Group.LaunchFault = "no capacity" }, []string{"keep 0 workers (", "the newest launch failed: no capacity"}, []string{start}},
 		"grows":                            {func(c *decision.Case) { c.Snapshot.Pool.Ready, c.Snapshot.Pool.Booting, c.Group.Desired = 2, 1, 3 }, []string{"grow from 3 to 5 workers: "}, []string{start}},
 		"what was asked for is taken back": {func(c *decision.Case) { c.Group.Desired = 9 }, []string{"keep 5 workers: "}, []string{start}},
