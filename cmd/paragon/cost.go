@@ -68,8 +68,8 @@ around them (gateway, store, queues, logs).
 --path is how a client gets its answer: direct (in the response to its request), batch10
 (ten queries in one request) or async (HTTP 202, and one read later). --front is what
 receives requests behind the gateway: workers (behind a load balancer) or lambda (the api
-function). The bill also says from which rate on workers in front are cheaper, and whether
-a plain Lambda function behind the same gateway would cost less for this model and rate.
+function). The output also says from which rate --front workers costs less than --front lambda, and
+whether a plain Lambda function behind the same gateway would cost less for this model and rate.
 
 The bill leaves out the AWS free tier and spot discounts, which would lower it, and the
 transfer of answers to the internet. docs/costs.md gives the source of each price and quantity.`

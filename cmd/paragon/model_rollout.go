@@ -47,7 +47,7 @@ func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
 // newModelPromoteCommand is `paragon model promote`.
 func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionPromoted}
-	c := rolloutCommand(term, &o, "promote NAME", "Serve the version on trial", "Have the version on trial answer all queries of its model. Paragon keeps the version that\nwas served before for a rollback.")
+	c := rolloutCommand(term, &o, "promote NAME", "Serve the version on trial", "Let the version on trial answer all queries of its model. Paragon keeps the version that was\nserved until then, and paragon model rollback serves it again.")
 	c.Example = "  paragon model promote iris"
 	return c
 }
