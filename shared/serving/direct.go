@@ -38,7 +38,7 @@ func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (que
 	}
 }
 
-// shortRunMS is up to which p99 a run is short: for so long the process does not notice that
+// shortRunMS is the highest p99 of a short run. During such a run the process does not notice that
 // the caller has left or waits no longer.
 const shortRunMS = 5
 
