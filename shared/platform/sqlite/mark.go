@@ -71,7 +71,7 @@ func (l runLock) note(marks ...int32) error {
 	return nil
 }
 
-// checkLog refuses a data file to which the log beside it does not belong. Without the lock
+// checkLog refuses a data file to which the log next to it does not belong. Without the lock
 // file nothing is known of that, and without a data file SQLite deletes the log.
 func (l runLock) checkLog(path string) error {
 	if l.made || empty(path) || empty(path+"-wal") {

@@ -83,7 +83,7 @@ func TestAKillLeavesABackupThatWasCopiedOver(t *testing.T) {
 }
 
 // The data file was touched, but not changed: nothing is stored any more, as that cannot be
-// told apart from a change, and what was stored before is there after an end of either kind.
+// distinguished from a change, and what was stored before is there after an end of either kind.
 func TestATouchedFileLosesNothing(t *testing.T) {
 	h, path, sent := running(t)
 	must(t, os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)))
@@ -99,7 +99,7 @@ func TestATouchedFileLosesNothing(t *testing.T) {
 
 // The log belongs to the data file whenever the process is killed: while it sets its mark the
 // file may have either one. A lock file that somebody deleted says nothing, nor does that of a
-// release without marks, nor one beside a log that is empty.
+// release without marks, nor one next to a log that is empty.
 func TestWhereTheLogBelongsToTheFile(t *testing.T) {
 	h, path, sent := running(t)
 	mark := h.health.mark
