@@ -11,7 +11,8 @@ ARGS    ?=
 
 # Deployed binaries and local ones are built alike: no cgo, no paths, the same bytes each time. gRPC's
 # tracing pages call methods by name, which would keep 21 MB of code that nothing calls.
-GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -tags lambda.norpc,grpcnotrace
+TAGS := lambda.norpc,grpcnotrace
+GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -tags $(TAGS)
 
 # Makes profiles of a pool. With the flags of the binaries, so that Go compiles no package once more for it.
 GEN := $(subst go build,go run,$(GOBUILD)) ./profiles/gen -dir profiles
@@ -147,15 +148,18 @@ proteus: build ## Simulate accuracy scaling on Proteus's trace and profiles, fet
 tutorial: prereqs ## Run the commands of the examples in docs/models.md in empty clones of the commit, and print the seconds until the first right answers; fail where one is wrong or takes more than LIMIT_SECONDS (default 300) (a quarter of an hour)
 	$(subst go build,go run,$(GOBUILD)) ./cmd/paragon-lab tutorial --addr $(ADDR) --limit-seconds $(or $(LIMIT_SECONDS),300) $(ARGS)
 
+# It reads what the binaries were compiled to: without their flags Go would compile every package once more.
 .PHONY: lint
+lint: export CGO_ENABLED := 0
+lint: export GOFLAGS := $(GOFLAGS) -trimpath -tags=$(TAGS)
 lint: prereqs deps ## Check the format, vet every build tag and architecture, run staticcheck, lint the API's document
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }
 	go mod tidy -diff
 	go mod verify
 	go vet ./...
-	go vet -tags accuracy,bench,crowd,mends,rehearse ./cmd/... ./shared/mends
-	go vet -tags figures ./profiles ./functions/...
-	CGO_ENABLED=0 GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
+	go vet -tags $(TAGS),accuracy,bench,crowd,mends,rehearse ./cmd/... ./shared/mends
+	go vet -tags $(TAGS),figures ./profiles ./functions/...
+	GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
 	go tool staticcheck ./...
 	REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint --config .ci/redocly.yaml docs/openapi.yaml
 	node_modules/.bin/spectral lint --ruleset .ci/spectral.yaml --fail-severity hint docs/openapi.yaml
