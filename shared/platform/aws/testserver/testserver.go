@@ -6,13 +6,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // Account and Region are those of the test server.
@@ -27,7 +29,8 @@ const (
 )
 
 // Start runs a server on a free port of loopback until the test ends, and
-// returns its address. It is reached by the environment that Env lists.
+// returns its address. It is reached by the environment that Env lists. The server
+// ends with this process, although a test that is stopped for its time cleans up nothing.
 func Start(t testing.TB) string {
 	t.Helper()
 	binary, err := locate()
@@ -38,22 +41,25 @@ func Start(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
-	c := exec.Command(binary, "-H", "127.0.0.1", "-p", port)
-	c.Stdout, c.Stderr = &said, &said
-	c.Env = append(os.Environ(), "AWS_ENDPOINT_URL=")
-	if err := c.Start(); err != nil {
-		t.Fatalf("start moto server: %v", err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
-	t.Cleanup(func() {
-		_ = c.Process.Kill() // it keeps nothing
-		<-ended
+	var output bytes.Buffer
+	spawner := process.NewSpawner()
+	t.Cleanup(spawner.Close)
+	server, err := spawner.Start(process.Spec{
+		Name: "moto", Path: binary, Args: []string{"-H", "127.0.0.1", "-p", port}, Env: append(os.Environ(), "AWS_ENDPOINT_URL="),
+		Logger: slog.New(slog.NewTextHandler(&output, nil)),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := func() {
+		server.Kill() // it keeps nothing
+		<-server.Done()
+	}
+	t.Cleanup(end)
 	url := "http://127.0.0.1:" + port
-	if err := await(url, ended); err != nil {
-		t.Fatalf("start moto server: %v\n%s", err, said.String())
+	if err := await(url, server); err != nil {
+		end()
+		t.Fatalf("start moto server: %v\n%s", err, output.String())
 	}
 	return url
 }
@@ -98,7 +104,7 @@ func freePort() (string, error) {
 }
 
 // await returns once the server answers.
-func await(url string, ended <-chan error) error {
+func await(url string, server *process.Child) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for late := time.After(patience); ; {
@@ -106,8 +112,8 @@ func await(url string, ended <-chan error) error {
 			return r.Body.Close()
 		}
 		select {
-		case err := <-ended:
-			return fmt.Errorf("it ended: %v", err)
+		case <-server.Done():
+			return fmt.Errorf("it ended: %v", server.Err())
 		case <-late:
 			return fmt.Errorf("no answer after %v", patience)
 		case <-tick.C:
