@@ -13,7 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// strictTraffic is the traffic of so many strict queries a second during the last minute.
+// strictTraffic is the traffic of the given strict queries a second during the last minute.
 func strictTraffic(perSecond int64) tally.Summary {
 	return tally.Summary{At: start, Minute: []tally.Load{
 		{Key: tally.Key{Class: query.Relaxed}, Counts: tally.Counts{Arrived: 1e6}},

@@ -214,7 +214,7 @@ func TestFunctionsAnswerForATrialThatFails(t *testing.T) {
 	}
 }
 
-// growing is a catalogue that gets a model when it has been read so many times, by
+// growing is a catalogue that gets a model when it has been read the given number of times, by
 // another reader, or when it is refreshed.
 type growing struct {
 	before, after *profile.Catalogue

@@ -38,7 +38,7 @@ func (r row) key(partition, sort string) (part, whole string) {
 	return fmt.Sprint(r[partition]["S"]), fmt.Sprint(r[partition]["S"], "\x00", r[sort]["S"])
 }
 
-// writeUnits are those of an item of so many bytes, and readUnits likewise: a unit a
+// writeUnits are those of an item of the given number of bytes, and readUnits likewise: a unit a
 // begun KB, and one for each 4 KB, or half of one where the read need not be consistent.
 func writeUnits(bytes int) float64 { return max(1, math.Ceil(float64(bytes)/1024)) }
 
