@@ -25,7 +25,7 @@ help: ## List all targets
 run: build-local ## Start a stage on this machine and send it a demonstration load for a minute
 	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --demo $(ARGS)
 
-# Packages whose tests run without the race detector, which takes five to twenty times as long and finds nothing there:
+# Packages whose tests run without the race detector, which takes several times as long and finds nothing there:
 # neither they nor their tests start a goroutine. A test of shared/ checks that. The CDK's Go runtime, of infra, races
 # with itself when it closes; the simulator plays one run a goroutine, which shared/simulate/comparison races.
 UNRACED := ./docs ./infra/... ./profiles ./profiles/schema ./shared ./shared/api ./shared/engine/preprocess/... ./shared/engine/tensor \
@@ -38,8 +38,9 @@ UNRACED := ./docs ./infra/... ./profiles ./profiles/schema ./shared ./shared/api
 LONGEST := ./cmd/paragon/e2e ./shared/control ./shared/page ./cmd/paragon ./shared/platform/aws
 
 # How tests are built: without paths, so that another clone need not compile again what is the same; without the tables
-# of debuggers, which take half of the time of linking; and without go test's own vet, as `make lint` vets everything.
-TESTED := -trimpath '-ldflags=-s -w' -vet=off -timeout 15m
+# of debuggers, which take half of the time of linking; and without go test's own vet, as `make lint` vets everything. Each
+# test runs each time: what is kept of an earlier run says nothing of the binaries in bin/, which other tests start.
+TESTED := -trimpath '-ldflags=-s -w' -vet=off -timeout 15m -count=1
 
 .PHONY: test
 test: prereqs browser venv clients build ## Run every test, with the race detector where anything runs at once
