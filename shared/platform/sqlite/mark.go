@@ -47,7 +47,7 @@ func (l runLock) marks() (out []int32, err error) {
 		return nil, fmt.Errorf("read the lock of the data folder: %w", err)
 	}
 	for word := range strings.FieldsSeq(string(text)) {
-		n, err := strconv.ParseInt(word, 10, 32)
+		n, err := strconv.ParseUint(word, 16, 32)
 		if err != nil {
 			return nil, fmt.Errorf("read the lock of the data folder, %s: %w", l.Name(), err)
 		}
@@ -56,19 +56,30 @@ func (l runLock) marks() (out []int32, err error) {
 	return out, nil
 }
 
+// note writes down the marks that the data file may have. A kill in between leaves more of them,
+// never fewer, and they are on disk before the data file has one of them.
 func (l runLock) note(marks ...int32) error {
-	text := ""
-	for _, m := range marks {
-		text += fmt.Sprintln(m)
-	}
-	err := l.Truncate(int64(len(text)))
+	text := noted(marks...)
+	_, err := l.WriteAt([]byte(text), 0)
 	if err == nil {
-		_, err = l.WriteAt([]byte(text), 0)
+		err = l.Truncate(int64(len(text)))
+	}
+	if err == nil {
+		err = l.Sync()
 	}
 	if err != nil {
 		return fmt.Errorf("write the lock of the data folder: %w", err)
 	}
 	return nil
+}
+
+// noted are marks as the lock file has them: lines of one length, so that those that are
+// written over others leave whole ones.
+func noted(marks ...int32) (text string) {
+	for _, m := range marks {
+		text += fmt.Sprintf("%08x\n", uint32(m))
+	}
+	return text
 }
 
 // checkLog refuses a data file to which the log next to it does not belong. Without the lock
@@ -93,7 +104,7 @@ func (l runLock) checkLog(path string) error {
 		return nil
 	}
 	name := filepath.Base(path)
-	return fmt.Errorf("%[1]s-wal is the log of another %[1]s and would damage this one: if this one is a backup, delete %[1]s-wal and %[1]s-shm, else put the former %[1]s back", name)
+	return fmt.Errorf("%[1]s-wal is the log of another %[1]s and would damage this one: if this one is a backup, delete %[1]s-wal and %[1]s-shm; if both were copied together, delete %[1]s.lock; else put the former %[1]s back", name)
 }
 
 // empty reports whether a file has nothing in it, or is not there.

@@ -112,18 +112,18 @@ func TestWhereTheLogBelongsToTheFile(t *testing.T) {
 		spoil func(t *testing.T, path string)
 		opens bool
 	}{
-		{"killed", fmt.Sprintln(mark), nil, true},
-		{"before the mark was set", fmt.Sprintf("%d\n%d\n", mark, mark+2), nil, true},
-		{"as the mark was set", fmt.Sprintf("%d\n%d\n", mark-2, mark), nil, true},
-		{"of another run", fmt.Sprintln(mark + 2), nil, false},
+		{"killed", noted(mark), nil, true},
+		{"before the mark was set", noted(mark, mark+2), nil, true},
+		{"as the mark was set", noted(mark-2, mark), nil, true},
+		{"of another run", noted(mark + 2), nil, false},
 		{"of a run that ended in order", "", nil, false},
 		{"without a lock file", "-", nil, true},
 		{"a lock file of something else", "7 x", nil, false},
-		{"without a data file", fmt.Sprintln(mark), func(t *testing.T, path string) { must(t, os.Remove(path)) }, true},
-		{"with an empty data file", fmt.Sprintln(mark), func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) }, true},
+		{"without a data file", noted(mark), func(t *testing.T, path string) { must(t, os.Remove(path)) }, true},
+		{"with an empty data file", noted(mark), func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) }, true},
 		{"of a release without marks", "", func(t *testing.T, path string) { overwrite(t, path, []byte{0, 0, 0, 0}, markAt, false) }, true},
-		{"with an empty log", fmt.Sprintln(mark + 2), func(t *testing.T, path string) { must(t, os.Truncate(path+"-wal", 0)) }, true},
-		{"without a log", fmt.Sprintln(mark + 2), func(t *testing.T, path string) { must(t, os.Remove(path+"-wal")) }, true},
+		{"with an empty log", noted(mark + 2), func(t *testing.T, path string) { must(t, os.Truncate(path+"-wal", 0)) }, true},
+		{"without a log", noted(mark + 2), func(t *testing.T, path string) { must(t, os.Remove(path+"-wal")) }, true},
 	} {
 		p := killed(t, path)
 		must(t, os.WriteFile(p+".lock", []byte(c.lock), 0o600))
