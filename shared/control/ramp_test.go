@@ -80,7 +80,7 @@ func TestRatesWhereQueriesTakeLongerThanTheirProfile(t *testing.T) {
 				check(t, s.cloud.Settings.Set(s.Context(), "min_workers", "1"))
 				s.evenly, s.late, s.slower, s.strict = true, time.Minute, c.slower, 3
 				s.begin(1)
-				s.pass(20 * time.Minute)
+				s.pass(8 * time.Minute)
 				rs := s.records()
 				last := rs[len(rs)-1].Reason
 				_, says, _ := strings.Cut(last, "; the metrics end")
