@@ -48,8 +48,9 @@ test: prereqs browser venv clients build ## Run every test, with the race detect
 	@# SQLite's own code, translated from C, takes no part in the race detection: it is half of the time of the tests
 	@# that use it. No other package: one with generic code would leave copies without detection to all others.
 	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race '-gcflags=modernc.org/sqlite/lib=-race=false' $(TESTED) $(LONGEST) $$(comm -23 <(go list ./... | sort) <(go list $(UNRACED) | sort))
-	@# What plays hundreds of millions of queries in shared/lab/evaluate is left out above, and is played here.
-	go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- $(TESTED) ./shared/lab/evaluate $(UNRACED)
+	@# What plays hundreds of millions of queries in shared/lab/evaluate is left out above, and is played here; without cgo, as the
+	@# binaries are, so that what these were compiled from need not be compiled again.
+	CGO_ENABLED=0 go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- $(TESTED) ./shared/lab/evaluate $(UNRACED)
 	@! grep -hE '"Action":"skip".*"Test":' bin/test.json bin/test-unraced.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
 
 # The tests of core and simulator in short: fewer random cases, and no race detector. What plays three seeds of

@@ -29,7 +29,7 @@ func TestStoryReportsWhereItWent(t *testing.T) {
 
 // The second class of a step has the columns of the first, so that all lines stay aligned.
 func TestEveryLineOfAHistoryHasAllColumns(t *testing.T) {
-	past := api.Series{Answered: []int64{3, 3}, Failed: []int64{0, 0}, Expired: []int64{0, 0}, Met: []int64{3, 3}, Overflowed: []int64{0, 0}, P50: []float64{1, 1}, P95: []float64{1, 1}, P99: []float64{1, 1}}
+	past := api.Series{Answered: []int64{3, 3}, Failed: []int64{0, 0}, Expired: []int64{0, 0}, Refused: []int64{0, 0}, Met: []int64{3, 3}, Overflowed: []int64{0, 0}, P50: []float64{1, 1}, P95: []float64{1, 1}, P99: []float64{1, 1}}
 	term := newTerminal(t, http.NotFoundHandler())
 	w := term.Table()
 	printPast(w, api.History{At: []int64{60, 120}, WorkersReady: []float64{1, 1}, CostUSD: []float64{1, 1}, Classes: map[query.Class]api.Series{query.Strict: past, query.Relaxed: past}})

@@ -56,8 +56,9 @@ func (c *Cache[T]) Get(ctx context.Context) (T, error) {
 		return c.last()
 	}
 	if !wait {
+		value, err := c.last() // before the fetch begins: what a caller gets does not depend on how fast it is
 		c.refresh(ctx)
-		return c.last()
+		return value, err
 	}
 	return c.join(ctx)
 }
