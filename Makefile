@@ -40,7 +40,7 @@ LONGEST := ./cmd/paragon/e2e ./shared/control ./shared/page ./cmd/paragon ./shar
 # How tests are built: without paths, so that another clone need not compile again what is the same; without the tables
 # of debuggers, which take half of the time of linking; and without go test's own vet, as `make lint` vets everything. Each
 # test runs each time: what is kept of an earlier run says nothing of the binaries in bin/, which other tests start.
-TESTED := -trimpath '-ldflags=-s -w' -vet=off -timeout 15m -count=1
+TESTED := -trimpath '-ldflags=-s -w' -vet=off -timeout 25m -count=1
 
 .PHONY: test
 test: prereqs browser venv clients build ## Run every test, with the race detector where anything runs at once
