@@ -26,9 +26,9 @@ the server has ended. The data folder keeps the two newest log files, of 16 MB e
 process wrote it.
 
 --process takes the name of a worker, as paragon top and the page show it, or of a function,
-as paragon get shows it,
-or "worker", "function" or "server" for all processes of one kind. In an account it also
-takes the names of the functions: "api", "callbacks", "controller" and "dispatcher".`
+as paragon get shows it, or "worker", "function" or "server" for all processes of one kind.
+In an account it also takes the names of the functions: "api", "callbacks", "controller" and
+"dispatcher".`
 
 // logFlags are what is printed.
 type logFlags struct {
