@@ -102,6 +102,23 @@ test("it shows the stage", async () => {
   assert.equal(await page.locator("#queues tr").count(), 4);
 });
 
+// A frame that lays out every section asks another process for each size of text, and waits long.
+test("sections are shown one a frame", async () => {
+  await page.addInitScript(() => {
+    window.frames = 0;
+    window.shown = [];
+    requestAnimationFrame(function next() { window.frames++; requestAnimationFrame(next); });
+    new MutationObserver((list) => {
+      for (const r of list) if (r.target.matches("main > section.shown") && !r.oldValue?.includes("shown")) window.shown.push(window.frames);
+    }).observe(document, { subtree: true, attributeFilter: ["class"], attributeOldValue: true });
+  });
+  await page.reload();
+  await page.waitForFunction(() => !document.querySelector("main > section:not(.shown)"));
+  const shown = await page.evaluate(() => window.shown);
+  assert.ok(shown.length > 10, `${shown.length} sections`);
+  assert.equal(new Set(shown).size, shown.length, `frames in which a section was shown: ${shown}`);
+});
+
 test("other schemes' costs are intervals, by the error of the calibration", async () => {
   await page.locator("#savings-others li").nth(2).waitFor();
   assert.match(await text("#savings-others"), /plain function \$0\.0320 this stage cost 25 % more[\s\S]*mixed \$0\.0396 to \$0\.0413 a difference smaller than the error of the simulation[\s\S]*reactive \$0\.0490 to \$0\.0511 this stage cost 18 to 22 % less/);

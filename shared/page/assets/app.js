@@ -75,3 +75,7 @@ startWorkers();
 startLetters();
 askForOperator(byId("operator-form"), byId("operator"));
 startLive(lost);
+for (const section of document.querySelectorAll("main > section")) {
+  await new Promise(requestAnimationFrame);
+  section.classList.add("shown");
+}
