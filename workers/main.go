@@ -27,6 +27,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/answer"
 	"github.com/paragon-serving/paragon/shared/engine/decoder"
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/monitor"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
 	"github.com/paragon-serving/paragon/shared/serving"
@@ -52,6 +53,9 @@ const decodeCommand = "decode"
 const gcPercent = 400
 
 func main() {
+	if len(os.Args) == 1 {
+		monitor.Slow()
+	}
 	if os.Getenv("GOGC") == "" {
 		gc.SetGCPercent(gcPercent)
 	}

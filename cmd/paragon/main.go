@@ -4,8 +4,15 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/monitor"
 )
 
-func main() { os.Exit(cli.Main(newRoot)) }
+func main() {
+	if slices.Contains(os.Args, "up") || slices.Contains(os.Args, "serve") {
+		monitor.Slow()
+	}
+	os.Exit(cli.Main(newRoot))
+}
