@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -13,16 +14,7 @@ import (
 // answer takes a query of the overflow queue to its end, or back to the work
 // queue. An error means that neither could be stored.
 func (d *Dispatcher) answer(ctx context.Context, del platform.Delivery) error {
-	msg := del.Message
-	msg.Attempts = settle.Attempts(del)
-	v := d.Invoke(ctx, msg)
-	if served, is := d.Catalogue.Current().ServedInstead(msg.Model); is && v.Unanswerable() {
-		if v.BadInput {
-			msg.Refuser, del.Message.Refuser = msg.Model, msg.Model
-		}
-		msg.Model, del.Message.Model = served, served
-		v = d.Invoke(ctx, msg).After(v)
-	}
+	v := d.invokeInTime(ctx, &del.Message, settle.Attempts(del))
 	switch {
 	case v.Outcome != nil:
 		return d.finish(ctx, del, *v.Outcome)
@@ -30,6 +22,31 @@ func (d *Dispatcher) answer(ctx context.Context, del platform.Delivery) error {
 		return fmt.Errorf("invoke functions: %w: %s", ctx.Err(), v.Why)
 	}
 	return d.fallBack(ctx, del, v)
+}
+
+// invokeInTime has functions answer a query in half of the time that is left until it
+// expires. What they have not answered by then is in doubt, so that the other half is a
+// worker's: a function that hangs, or that gets no processor time to start, would keep the
+// query until it expires. Half of a new query's time is one and a half times its latency
+// bound or more, so no function that keeps the bound is cut short.
+func (d *Dispatcher) invokeInTime(ctx context.Context, msg *query.Message, attempts int) inference.Invoked {
+	half := msg.ExpiresAt.Sub(d.Now()) / 2
+	inTime, cancel := context.WithTimeout(ctx, half)
+	defer cancel()
+	m := *msg
+	m.Attempts = attempts
+	v := d.Invoke(inTime, m)
+	if served, is := d.Catalogue.Current().ServedInstead(m.Model); is && v.Unanswerable() {
+		if v.BadInput {
+			m.Refuser, msg.Refuser = m.Model, m.Model
+		}
+		m.Model, msg.Model = served, served
+		v = d.Invoke(inTime, m).After(v)
+	}
+	if v.Thrown == inference.InDoubt && inTime.Err() != nil {
+		v.Why = fmt.Sprintf("no function has answered within %v, half of the time until the query expires", half.Round(time.Second))
+	}
+	return v
 }
 
 // fallBack puts a query on its work queue, from which it may not be handed over

@@ -103,6 +103,58 @@ func TestThrottleStormBurnsNothing(t *testing.T) {
 	})
 }
 
+// A function that hangs does not keep a query until it expires: half of the time before
+// is a worker's, and what was invoked is charged. One that takes as long as the bound lets
+// it is waited for.
+func TestAFunctionThatHangsLeavesTimeForAWorker(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		boundMS float64
+		after   time.Duration // on the way to the functions
+		took    time.Duration
+		want    time.Duration // until the query is on its work queue; 0 when it is answered
+	}{
+		{"it hangs", 1000, 0, time.Hour, 30 * time.Second},
+		{"it hangs, of a query that was handed over late", 1000, 40 * time.Second, time.Hour, 10 * time.Second},
+		{"it hangs, of a query with a long bound", 30_000, 0, time.Hour, 45 * time.Second},
+		{"it takes as long as the bound", 30_000, 0, 30 * time.Second, 0},
+		{"it starts slowly", 1000, 0, 29 * time.Second, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				defer r.close()
+				r.took = tc.took
+				r.submit("q", tc.boundMS, nil)
+				time.Sleep(tc.after)
+				ds, began := r.receive(platform.Overflow), time.Now()
+				if failed := r.Handle(t.Context(), ds); len(failed) != 0 {
+					t.Errorf("%d deliveries failed", len(failed))
+				}
+				if tc.want == 0 {
+					if rec := r.get("q"); rec.State != query.Succeeded || len(r.names) != 1 {
+						t.Errorf("%d invocations, and it is %q", len(r.names), rec.State)
+					}
+					return
+				}
+				if took := time.Since(began); took != tc.want {
+					t.Errorf("it came back after %v, want %v", took, tc.want)
+				}
+				back := r.receive(platform.WorkQueue(pool, query.Strict))
+				if len(back) != 1 || !back[0].Message.Pinned || back[0].Message.Attempts != 0 {
+					t.Fatalf("the work queue has %+v", back)
+				}
+				if last := back[0].Message.Trail[len(back[0].Message.Trail)-1]; last.Event != query.StepFellBack || !strings.Contains(last.Why, "expires") {
+					t.Errorf("its last step is %+v", last)
+				}
+				if r.paid.usd == 0 {
+					t.Error("the invocation is not charged")
+				}
+			})
+		})
+	}
+}
+
 func TestFallsBackThroughTheSizes(t *testing.T) {
 	fault := fmt.Errorf("it died: %w", platform.ErrFault)
 	for _, tc := range []struct {
