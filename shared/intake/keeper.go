@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/fleet"
@@ -86,9 +87,9 @@ func (s *Service) keepDeadline(ctx context.Context, q *submission) (query.Record
 	if s.onWorkQueue(q) {
 		s.fleet.overdue(q.pool.Name, s.Now())
 	}
-	r, ok := s.invokeNow(ctx, q, "the queue has brought no answer yet, and the latency bound is near")
+	r, ok, stored := s.invokeOrRead(ctx, q, "the queue has brought no answer yet, and the latency bound is near")
 	if !ok { // the queue's consumer decides
-		return query.Record{}, false
+		return stored, stored.ID != ""
 	}
 	held, won, err := s.Records.PutRecord(ctx, r)
 	if err != nil {
@@ -99,6 +100,25 @@ func (s *Service) keepDeadline(ctx context.Context, q *submission) (query.Record
 		s.Counts.Settled(held)
 	}
 	return held, true
+}
+
+// invokeOrRead is invokeNow while the caller waits and the query has no record, which is
+// then the last result: a function that hangs keeps no caller from the answer that another
+// process has stored.
+func (s *Service) invokeOrRead(ctx context.Context, q *submission, why string) (r query.Record, ok bool, stored query.Record) {
+	ctx, cancel := context.WithTimeout(ctx, q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now()))
+	defer cancel()
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		if got, err := s.Records.AwaitRecord(ctx, q.m.ID); err == nil {
+			stored = got
+			cancel()
+		}
+	})
+	r, ok = s.invokeNow(ctx, q, why)
+	cancel()
+	reading.Wait()
+	return r, ok, stored
 }
 
 // invokeNow has a function answer a query at once, if the limits let it; false without

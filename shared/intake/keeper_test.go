@@ -25,7 +25,11 @@ type counting struct {
 
 func (c *counting) Invoke(ctx context.Context, m query.Message) inference.Invoked {
 	c.calls.Add(1)
-	<-time.After(c.takes)
+	select {
+	case <-time.After(c.takes):
+	case <-ctx.Done():
+		return inference.Invoked{Thrown: inference.InDoubt}
+	}
 	got := c.functions.Invoke(ctx, m)
 	if got.Outcome != nil {
 		o := *got.Outcome
@@ -41,19 +45,24 @@ func (c *counting) Invoke(ctx context.Context, m query.Message) inference.Invoke
 func TestTheHoldersKeepTheDeadline(t *testing.T) {
 	onFunction := query.Outcome{State: query.Succeeded, RanOn: query.Runner{Kind: query.OnFunction, Name: "mine"}, Result: &query.Result{Label: "1", Index: 1}}
 	failed := query.Outcome{State: query.Failed, RanOn: onFunction.RanOn, Failure: &query.Failure{Code: query.TooOften}}
+	const soon = 10 * time.Millisecond
 	for _, tc := range []struct {
 		name       string
 		boundMS    float64
 		dispatched time.Duration // when the dispatcher's answer comes; 0 never
 		mine       query.Outcome
+		takes      time.Duration // a function of its own
 		calls      int64
-		by         string // who answered; empty when nobody did within the wait
+		by         string        // who answered; empty when nobody did within the wait
+		after      time.Duration // at the latest
 	}{
-		{"the queue is stuck", 500, 0, onFunction, 1, "mine"},
-		{"the dispatcher answers", 500, 100 * time.Millisecond, onFunction, 0, "the dispatcher's"},
-		{"the dispatcher is late, but first", 500, 480 * time.Millisecond, onFunction, 1, "the dispatcher's"},
-		{"no room for a second run", 50, 0, onFunction, 0, ""},
-		{"a run that fails", 500, 800 * time.Millisecond, failed, 1, "the dispatcher's"},
+		{"the queue is stuck", 500, 0, onFunction, soon, 1, "mine", 500 * time.Millisecond},
+		{"the dispatcher answers", 500, 100 * time.Millisecond, onFunction, soon, 0, "the dispatcher's", 100 * time.Millisecond},
+		{"the dispatcher is late, but first", 500, 480 * time.Millisecond, onFunction, soon, 1, "the dispatcher's", 500 * time.Millisecond},
+		{"no room for a second run", 50, 0, onFunction, soon, 0, "", time.Second},
+		{"a run that fails", 500, 800 * time.Millisecond, failed, soon, 1, "the dispatcher's", 800 * time.Millisecond},
+		{"a function that hangs, and the dispatcher is late", 500, 600 * time.Millisecond, onFunction, time.Hour, 1, "the dispatcher's", 600 * time.Millisecond},
+		{"a function that hangs, and the queue is stuck", 500, 0, onFunction, time.Hour, 1, "", time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -62,7 +71,7 @@ func TestTheHoldersKeepTheDeadline(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer backend.Close()
-				f := &counting{functions: functions(inference.Invoked{Outcome: &tc.mine}), takes: 10 * time.Millisecond}
+				f := &counting{functions: functions(inference.Invoked{Outcome: &tc.mine}), takes: tc.takes}
 				records := platformtest.NewMemory(time.Now)
 				d := newTestService(t, func(c *Config) {
 					c.Now, c.Functions, c.Records = time.Now, f, records
@@ -77,9 +86,13 @@ func TestTheHoldersKeepTheDeadline(t *testing.T) {
 				}
 				r := request(tc.boundMS)
 				r.Class = query.Strict
+				began := time.Now()
 				got, err := d.Take(t.Context(), "me", r, Terms{Wait: time.Second})
 				if err != nil {
 					t.Fatal(err)
+				}
+				if took := time.Since(began); took > tc.after {
+					t.Errorf("its caller was answered after %v, want %v at the latest", took, tc.after)
 				}
 				by := ""
 				if o := got.Record.Outcome; o != nil {
