@@ -192,6 +192,14 @@ func (r *run) drive(ctx context.Context) (Report, error) {
 			stop(err)
 		}
 	}()
+	var functions watchedFunctions
+	watching, watched := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for client.Sleep(watching, sampleEvery) == nil {
+			functions.add(r.since(), r.stage.Children(functionBinary))
+		}
+	})
 	tally := load.NewTally()
 	load.Run(ctx, r.plan(), clock, r.caller().Send, func(row load.Row) {
 		o.rows = append(o.rows, row)
@@ -200,6 +208,9 @@ func (r *run) drive(ctx context.Context) (Report, error) {
 	})
 	injected()
 	<-done
+	watched()
+	watcher.Wait()
+	o.functions = functions.samples
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return Report{}, err
 	}

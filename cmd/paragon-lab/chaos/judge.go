@@ -26,6 +26,8 @@ type observed struct {
 	rows   []load.Row
 	faults []Injected
 	bad    []exchange
+	// functions are samples of the processor time of the functions.
+	functions []sample
 	// changed are the queries whose records read otherwise after the run than when
 	// they ended, by id.
 	changed map[string]string
@@ -37,7 +39,10 @@ type Promises struct {
 	Lost     int `json:"lost"`     // of those, without an end
 	Double   int `json:"double"`   // of those, whose end was another when it was read again
 	Expired  int `json:"expired"`  // of those: functions can run in every fault
-	Failed   int `json:"failed"`   // of those: no query of the load is wrong
+	// ExpiredStarved are the expired ones in whose time functions got next to no processor
+	// time.
+	ExpiredStarved int `json:"expired_starved"`
+	Failed         int `json:"failed"` // of those accepted: no query of the load is wrong
 	// Repeats are the answered queries with a key that were sent again, RepeatsDiffering
 	// those of them that got another answer.
 	Repeats          int `json:"repeats"`
@@ -62,7 +67,7 @@ type Promises struct {
 func judge(o observed) Promises {
 	p := Promises{Double: len(o.changed), ServerErrors: map[int]int{}}
 	for _, r := range o.rows {
-		p.addRow(r, o.faults)
+		p.addRow(r, o)
 	}
 	for _, e := range o.bad {
 		if e.status == 0 {
@@ -79,13 +84,16 @@ func judge(o observed) Promises {
 	return p
 }
 
-func (p *Promises) addRow(r load.Row, faults []Injected) {
+func (p *Promises) addRow(r load.Row, o observed) {
 	if !r.Answer.Accepted {
 		return
 	}
 	p.Accepted++
 	p.Lost += one(r.Answer.Lost())
-	p.Expired += one(r.Answer.State == query.Expired)
+	if r.Answer.State == query.Expired {
+		p.Expired++
+		p.ExpiredStarved += one(starved(o.functions, r.Done-r.Answer.Took, r.Done))
+	}
 	p.Failed += one(r.Answer.State == query.Failed || r.Answer.State == query.Cancelled)
 	p.Repeats += one(r.Answer.Repeat != "")
 	p.RepeatsDiffering += one(r.Answer.Repeat == load.OtherAnswer)
@@ -95,7 +103,7 @@ func (p *Promises) addRow(r load.Row, faults []Injected) {
 	p.Strict++
 	if late(r) {
 		p.StrictLate++
-		p.StrictInHands += one(inHands(r, faults))
+		p.StrictInHands += one(inHands(r, o.faults))
 	}
 }
 
@@ -148,7 +156,7 @@ func (p Promises) Broken(objective float64) []string {
 	check(p.Lost == 0, "%d accepted queries were lost", p.Lost)
 	check(p.Double == 0, "%d queries ended twice", p.Double)
 	check(p.RepeatsDiffering == 0, "%d repeats with the same idempotency key got a different answer than the first query", p.RepeatsDiffering)
-	check(p.Expired == 0, "%d queries expired although functions could run", p.Expired)
+	check(p.Expired == p.ExpiredStarved, "%d queries expired although functions could run", p.Expired-p.ExpiredStarved)
 	check(p.Failed == 0, "%d queries failed", p.Failed)
 	check(p.StrictKeptPercent >= objective, "%.2f %% of the strict queries kept their bounds, below the objective of %g %%", p.StrictKeptPercent, objective)
 	check(p.LatestErrorSeconds <= errorsFor.Seconds(), "an error occurred %.1f s after the end of a fault; the limit is %g s", p.LatestErrorSeconds, errorsFor.Seconds())

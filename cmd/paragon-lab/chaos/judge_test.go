@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -28,14 +29,32 @@ func TestJudge(t *testing.T) {
 		return func(r *load.Row) { r.Answer.State, r.Shot.Class = s, query.Relaxed }
 	}
 	killed := []Injected{{Kind: KillWorker, From: 10 * second, Until: 10 * second}}
+	// Of the functions' processor time, in the minute from 100 s on.
+	functions := func(ran, waited time.Duration) (out []sample) {
+		for i := range 60 {
+			out = append(out, sample{time.Duration(101+i) * second, processorTime{ran / 60, waited / 60}})
+		}
+		return out
+	}
+	expired := []load.Row{strict(100*second, 160*second, state(query.Expired))}
 	full := []Injected{{Kind: FullDisk, From: 10 * second, Until: 14 * second}}
 	for name, tc := range map[string]struct {
 		seen observed
 		want Promises
 	}{
-		"kept":        {observed{rows: []load.Row{strict(0, second, nil)}}, Promises{Accepted: 1, Strict: 1, StrictKeptPercent: 100}},
-		"lost":        {observed{rows: []load.Row{strict(0, second, state(query.Accepted))}}, Promises{Accepted: 1, Lost: 1, StrictKeptPercent: 100}},
-		"expired":     {observed{rows: []load.Row{strict(0, second, state(query.Expired))}}, Promises{Accepted: 1, Expired: 1, StrictKeptPercent: 100}},
+		"kept":    {observed{rows: []load.Row{strict(0, second, nil)}}, Promises{Accepted: 1, Strict: 1, StrictKeptPercent: 100}},
+		"lost":    {observed{rows: []load.Row{strict(0, second, state(query.Accepted))}}, Promises{Accepted: 1, Lost: 1, StrictKeptPercent: 100}},
+		"expired": {observed{rows: []load.Row{strict(0, second, state(query.Expired))}}, Promises{Accepted: 1, Expired: 1, StrictKeptPercent: 100}},
+		"expired, and functions had a tenth of the processor time that they wanted": {observed{rows: expired, functions: functions(6*second, 54*second)},
+			Promises{Accepted: 1, Expired: 1, StrictKeptPercent: 100}},
+		"expired, and functions had less": {observed{rows: expired, functions: functions(6*second, 60*second)},
+			Promises{Accepted: 1, Expired: 1, ExpiredStarved: 1, StrictKeptPercent: 100}},
+		"expired, and functions waited for less than half of its time": {observed{rows: expired, functions: functions(0, 29*second)},
+			Promises{Accepted: 1, Expired: 1, StrictKeptPercent: 100}},
+		"expired, and functions waited before and after": {observed{rows: []load.Row{strict(0, 60*second, state(query.Expired)), strict(200*second, 260*second, state(query.Expired))},
+			functions: functions(0, 60*second)}, Promises{Accepted: 2, Expired: 2, StrictKeptPercent: 100}},
+		"answered, and functions had no processor time": {observed{rows: []load.Row{strict(100*second, 101*second, nil)}, functions: functions(0, 60*second)},
+			Promises{Accepted: 1, Strict: 1, StrictKeptPercent: 100}},
 		"failed":      {observed{rows: []load.Row{strict(0, second, state(query.Failed))}}, Promises{Accepted: 1, Failed: 1, StrictKeptPercent: 100}},
 		"never taken": {observed{rows: []load.Row{{Answer: load.Answer{Fault: "HTTP 503"}}}}, Promises{StrictKeptPercent: 100}},
 		"two ends":    {observed{changed: map[string]string{"q": "it is another"}}, Promises{Double: 1, StrictKeptPercent: 100}},
@@ -77,7 +96,7 @@ func TestJudge(t *testing.T) {
 
 // Each promise that is broken is named, and nothing else is.
 func TestBroken(t *testing.T) {
-	good := Promises{Accepted: 100, Strict: 50, StrictKeptPercent: 99, LatestErrorSeconds: 15, StrictLate: 5, StrictInHands: 5, NoAnswer: 3}
+	good := Promises{Accepted: 100, Strict: 50, StrictKeptPercent: 99, LatestErrorSeconds: 15, StrictLate: 5, StrictInHands: 5, NoAnswer: 3, Expired: 2, ExpiredStarved: 2}
 	if b := good.Broken(99); len(b) > 0 {
 		t.Errorf("kept, and broken: %v", b)
 	}
@@ -86,7 +105,7 @@ func TestBroken(t *testing.T) {
 		"lost":           func(p *Promises) { p.Lost = 1 },
 		"ended twice":    func(p *Promises) { p.Double = 1 },
 		"repeats":        func(p *Promises) { p.RepeatsDiffering = 1 },
-		"expired":        func(p *Promises) { p.Expired = 1 },
+		"expired":        func(p *Promises) { p.Expired, p.ExpiredStarved = 6, 5 },
 		"failed":         func(p *Promises) { p.Failed = 1 },
 		"objective":      func(p *Promises) { p.StrictKeptPercent = 98.9 },
 		"error":          func(p *Promises) { p.LatestErrorSeconds = 15.1 },
@@ -122,6 +141,24 @@ func TestReport(t *testing.T) {
 	}
 	if kept := (Report{}).verdict(); !strings.Contains(kept, "kept") {
 		t.Errorf("verdict %q", kept)
+	}
+}
+
+// What functions had of the processor is read of their processes, each since its last sample.
+func TestWatchedFunctions(t *testing.T) {
+	self := os.Getpid()
+	if processorTimeOf(self) == (processorTime{}) {
+		t.Skip("this system counts no processor time of threads")
+	}
+	var w watchedFunctions
+	w.add(second, []int{self, -1})
+	w.add(2*second, []int{self})
+	if first, next, all := w.samples[0].ran, w.samples[1].ran, w.last[self].ran; first <= 0 || next < 0 || first+next != all {
+		t.Errorf("%v, then %v, of %v", first, next, all)
+	}
+	w.add(3*second, nil)
+	if w.samples[2] != (sample{at: 3 * second}) {
+		t.Errorf("without processes: %+v", w.samples[2])
 	}
 }
 

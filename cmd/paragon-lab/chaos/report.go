@@ -65,7 +65,7 @@ func (r Report) rows() []row {
 		{"accepted (200 or 202)", fmt.Sprint(p.Accepted)},
 		{"lost", fmt.Sprint(p.Lost)},
 		{"ended twice", fmt.Sprint(p.Double)},
-		{"expired", fmt.Sprint(p.Expired)},
+		{"expired", p.expired()},
 		{"failed", fmt.Sprint(p.Failed)},
 		{"queries repeated with the same key", fmt.Sprint(p.Repeats)},
 		{"repeats with another answer than the first", fmt.Sprint(p.RepeatsDiffering)},
@@ -76,6 +76,14 @@ func (r Report) rows() []row {
 		{"longest time from the end of a fault to an error", fmt.Sprintf("%.1f s", p.LatestErrorSeconds)},
 		{"queries answered by functions", fmt.Sprintf("%.1f %%", r.Load.All.FunctionsPercent)},
 	}
+}
+
+// expired is how many queries expired, and of how many the machine was the cause.
+func (p Promises) expired() string {
+	if p.ExpiredStarved == 0 {
+		return fmt.Sprint(p.Expired)
+	}
+	return fmt.Sprintf("%d, of which %d while functions got less than %.0f %% of the processor time that they wanted", p.Expired, p.ExpiredStarved, 100*starvedBelow)
 }
 
 // countKind counts how often a kind of fault was injected and was not, by why.
@@ -159,6 +167,8 @@ for their answer, others read it later. Half of the answered queries with a key 
 
 - **lost**: queries that were accepted with 200 or 202 and never ended.
 - **ended twice**: queries whose record, read again after the run, differs from the result that the caller got.
+- **expired**: queries that nothing answered until they expired. They break the promise if functions could run: other programs left the functions at least a tenth of the
+  processor time that these wanted, by the kernel's count, or the functions waited for it for less than half of the query's time.
 - **late**: strict queries that ended after their bound. If the caller waited in the request, its clock counts. A late query counts as *in progress at the faulty process* if that process
   was killed while it worked on the query, or was frozen and not yet detected. For a fault of the store, the query counts if it was queued while the store was full, locked or away.
 - **errors**: answers with a status 5xx and requests without an answer, including repeats and reads.

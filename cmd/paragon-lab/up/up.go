@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,12 +23,13 @@ import (
 const stopFor = 30 * time.Second
 
 // Stage is a `paragon up` that is killed and started again at the same address, on the
-// same folder. One goroutine uses it.
+// same folder. One goroutine uses it; PID and Children may be called from any.
 type Stage struct {
 	Binary string
 	Args   []string
 	Log    io.Writer // gets what it prints
 	cmd    *exec.Cmd
+	pid    atomic.Int64
 	ended  chan struct{}
 }
 
@@ -53,6 +55,7 @@ func (s *Stage) Start() error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.Binary, err)
 	}
+	s.pid.Store(int64(s.cmd.Process.Pid))
 	s.ended = make(chan struct{})
 	lines := bufio.NewReader(out)
 	line, err := lines.ReadString('\n')
@@ -68,8 +71,8 @@ func (s *Stage) Start() error {
 	return nil
 }
 
-// PID is its process id.
-func (s *Stage) PID() int { return s.cmd.Process.Pid }
+// PID is its process id, the last one after it has ended.
+func (s *Stage) PID() int { return int(s.pid.Load()) }
 
 // Kill ends it, and with it its children, at whatever line it is.
 func (s *Stage) Kill() {
@@ -112,7 +115,7 @@ func (s *Stage) Children(name string) []int {
 		head, tail, _ := strings.Cut(string(text), ") ") // pid (name) state ppid ...
 		pid, command, _ := strings.Cut(head, " (")
 		fields := strings.Fields(tail)
-		if command != name || len(fields) < 2 || fields[0] == "Z" || fields[1] != strconv.Itoa(s.cmd.Process.Pid) {
+		if command != name || len(fields) < 2 || fields[0] == "Z" || fields[1] != strconv.Itoa(s.PID()) {
 			continue
 		}
 		if n, err := strconv.Atoi(pid); err == nil {
