@@ -16,7 +16,7 @@ func newCancelCommand(term *cli.Terminal) *cobra.Command {
 result is dropped. Cancelling a query twice has no further effect. A query that has
 ended cannot be cancelled: the command exits with status 1.`,
 		Example: `  paragon cancel ID`,
-		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeIDs(term),
+		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeUnfinished(term),
 		RunE: func(c *cobra.Command, ids []string) error {
 			return eachQuery(c.Context(), term, ids, func(cl *client.Client, id string) (submitted, error) {
 				q, err := cl.Cancel(c.Context(), id)

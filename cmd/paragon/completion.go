@@ -22,7 +22,16 @@ import (
 // completeIDs completes the ids of recent queries, newest first.
 func completeIDs(term *cli.Terminal) cobra.CompletionFunc {
 	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return recentIDs(c, term, given)
+		return recentIDs(c, term, given, anyQuery)
+	}
+}
+
+func anyQuery(api.Query) bool { return true }
+
+// completeUnfinished completes the ids of recent queries that have not ended.
+func completeUnfinished(term *cli.Terminal) cobra.CompletionFunc {
+	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return recentIDs(c, term, given, func(q api.Query) bool { return !q.State.Terminal() })
 	}
 }
 
@@ -88,7 +97,7 @@ func tickIDs(c *cobra.Command, term *cli.Terminal) (out []string) {
 	return out
 }
 
-func recentIDs(c *cobra.Command, term *cli.Terminal, given []string) ([]string, cobra.ShellCompDirective) {
+func recentIDs(c *cobra.Command, term *cli.Terminal, given []string, offered func(api.Query) bool) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
 	defer cancel()
 	cl, err := term.Connect(ctx, client.Config{Attempts: 1})
@@ -101,7 +110,7 @@ func recentIDs(c *cobra.Command, term *cli.Terminal, given []string) ([]string, 
 	}
 	var out []string
 	for _, q := range recent {
-		if !slices.Contains(given, q.ID) {
+		if offered(q) && !slices.Contains(given, q.ID) {
 			out = append(out, fmt.Sprintf("%s\t%s, %s", q.ID, q.Model, q.State))
 		}
 	}
@@ -110,6 +119,30 @@ func recentIDs(c *cobra.Command, term *cli.Terminal, given []string) ([]string, 
 
 // completeOwnModels completes the names of the models that were added.
 func completeOwnModels(term *cli.Terminal) cobra.CompletionFunc {
+	return fromOwnModels(term, func(own api.OwnModels) (out []string) {
+		for _, m := range own.Models {
+			out = append(out, m.Name+"\t"+m.Task)
+		}
+		return out
+	})
+}
+
+// completeRollouts completes the names of the models that have several versions.
+func completeRollouts(term *cli.Terminal) cobra.CompletionFunc {
+	return fromOwnModels(term, func(own api.OwnModels) (out []string) {
+		for _, r := range own.Rollouts {
+			note := "serves " + r.Served
+			if r.Canary != "" {
+				note += ", on trial " + r.Canary
+			}
+			out = append(out, r.Model+"\t"+note)
+		}
+		return out
+	})
+}
+
+// fromOwnModels completes one name by what is known of the models that were added.
+func fromOwnModels(term *cli.Terminal, names func(api.OwnModels) []string) cobra.CompletionFunc {
 	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(given) > 0 {
 			return nil, noFiles
@@ -121,11 +154,7 @@ func completeOwnModels(term *cli.Terminal) cobra.CompletionFunc {
 		if err != nil {
 			return nil, noFiles
 		}
-		var out []string
-		for _, m := range own.Models {
-			out = append(out, m.Name+"\t"+m.Task)
-		}
-		return out, noFiles
+		return names(own), noFiles
 	}
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -9,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // completed is what a shell offers after some words, and what else it does.
@@ -83,6 +87,22 @@ func TestProcessesAreCompletedFromTheLog(t *testing.T) {
 	got, _ := completed(t, "logs", "--data", data, "--process", "")
 	if !slices.Equal(got, []string{"server", "worker", "function", "w-7"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// The names of models that have several versions are offered where a version is changed.
+func TestRolloutsAreCompleted(t *testing.T) {
+	own := api.OwnModels{Models: []profile.Model{{Name: "iris", Task: "flowers"}},
+		Rollouts: []profile.Rollout{{Model: "cnn", Served: "cnn@1", Canary: "cnn@2"}}}
+	term := newTerminal(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(own)
+	}))
+	for command, want := range map[string]string{"promote": "cnn\tserves cnn@1, on trial cnn@2\n:36\n", "rollback": "cnn\tserves cnn@1, on trial cnn@2\n:36\n", "remove": "iris\tflowers\n:36\n"} {
+		term.Out.Reset()
+		if term.Run(t.Context(), []string{cobra.ShellCompRequestCmd, "model", command, ""}); term.Out.String() != want {
+			t.Errorf("%s: %q, want %q", command, term.Out.String(), want)
+		}
 	}
 }
 

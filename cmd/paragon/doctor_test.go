@@ -127,7 +127,7 @@ func TestRefusedQueriesAreNamed(t *testing.T) {
 	}
 	out.Reset()
 	none := []int64{0}
-	h := api.History{At: []int64{60}, WorkersReady: []float64{0}, CostUSD: []float64{0}, Classes: map[query.Class]api.Series{
+	h := api.History{AtUnixSeconds: []int64{60}, WorkersReady: []float64{0}, CostUSD: []float64{0}, Classes: map[query.Class]api.Series{
 		query.Relaxed: {Answered: none, Failed: none, Expired: none, Refused: []int64{10}, Met: none, Overflowed: none, P50: []float64{0}, P95: []float64{0}, P99: []float64{0}},
 		query.Strict:  {Answered: none, Failed: none, Expired: none, Refused: none, Met: none, Overflowed: none, P50: []float64{0}, P95: []float64{0}, P99: []float64{0}},
 	}}

@@ -53,7 +53,7 @@ numbers of workers that it compared, the limits that it applied, and what it did
 		if len(given) > 0 {
 			return nil, noFiles
 		}
-		queries, _ := recentIDs(c, term, given)
+		queries, _ := recentIDs(c, term, given, anyQuery)
 		return append(queries, tickIDs(c, term)...), noFiles
 	}
 	return term.ServerCommand(c)
@@ -152,19 +152,50 @@ func requested(n query.Need) string {
 func printCandidates(term *cli.Terminal, all []selection.Candidate, most int) error {
 	w := term.Table()
 	w.Header("MODEL\tON\tLATENCY\tACCURACY\t$ PER MILLION\tWHY")
-	for i, c := range all {
-		if i == most {
-			fmt.Fprintf(w, "... %d more candidates; --all prints them\n", len(all)-i)
-			break
+	rows := candidateRows(all, len(all) > most)
+	shown := 0
+	for _, r := range rows[:min(most, len(rows))] {
+		on := r.on
+		if r.alike > 0 {
+			on = fmt.Sprintf("%s (and %d alike)", on, r.alike)
 		}
-		accuracy := "unknown"
-		if c.Accuracy > 0 {
-			accuracy = fmt.Sprintf("%.2f %%", c.Accuracy)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Model, c.Resource, cli.Milliseconds(c.LatencyMS), accuracy, pricing.Dollars(c.PriceUSD*1e6), c.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.model, on, r.facts)
+		shown += 1 + r.alike
+	}
+	if more := len(all) - shown; more > 0 {
+		fmt.Fprintf(w, "... %d more candidates; --all prints each\n", more)
+	} else if shown > len(rows) {
+		fmt.Fprintf(w, "--all prints each candidate\n")
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the candidates: %w", err)
 	}
 	return nil
+}
+
+// candidateRow is a line of the candidates: of one, or of several next to each other
+// whose figures are printed alike.
+type candidateRow struct {
+	model, on string
+	facts     string // what follows in the table
+	alike     int    // candidates besides that on `on`
+}
+
+// candidateRows are the lines of candidates; merged, those that would differ in the
+// resource alone are one line, as instance types of several sizes cost the same a query.
+func candidateRows(all []selection.Candidate, merged bool) (rows []candidateRow) {
+	for _, c := range all {
+		accuracy := "unknown"
+		if c.Accuracy > 0 {
+			accuracy = fmt.Sprintf("%.2f %%", c.Accuracy)
+		}
+		r := candidateRow{model: c.Model, on: c.Resource.String(),
+			facts: fmt.Sprintf("%s\t%s\t%s\t%s", cli.Milliseconds(c.LatencyMS), accuracy, pricing.Dollars(c.PriceUSD*1e6), c.Reason)}
+		if last := len(rows) - 1; merged && last >= 0 && rows[last].model == r.model && rows[last].facts == r.facts {
+			rows[last].alike++
+			continue
+		}
+		rows = append(rows, r)
+	}
+	return rows
 }

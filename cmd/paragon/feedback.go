@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +68,10 @@ func runFeedback(ctx context.Context, term *cli.Terminal, f *feedbackFlags, id s
 		return err
 	}
 	if err := cl.Feedback(ctx, id, f.receipt, o); err != nil {
-		return err
+		if term.JSON {
+			term.PrintJSON(queryOrProblem(refused(id, err)))
+		}
+		return fmt.Errorf("%s: %w", id, err)
 	}
 	if term.JSON {
 		term.PrintJSON(map[string]string{"id": id, "feedback": "counted"})

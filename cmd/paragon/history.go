@@ -115,7 +115,7 @@ func printModelLoads(w *cli.Table, models []api.ModelLoad, most int) {
 // printPast prints the steps in which there were queries.
 func printPast(w *cli.Table, h api.History) {
 	w.Header("TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tREFUSED\tWORKERS\tCOST")
-	for i, at := range h.At {
+	for i, at := range h.AtUnixSeconds {
 		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], pricing.Dollars(h.CostUSD[i])) // once a step
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			s := h.Classes[class]

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"os"
@@ -204,6 +205,9 @@ func readONNX(file string) ([]byte, error) {
 		err = modelcheck.Readable(onnx)
 	}
 	if err != nil {
+		if p, ok := errors.AsType[*modelcheck.Problem](err); ok {
+			return nil, cli.Usagef("%s", p.Of(file))
+		}
 		return nil, cli.Usagef("%s: %v", file, err)
 	}
 	return onnx, nil

@@ -74,7 +74,7 @@ func withShare(c *cobra.Command, o *api.RolloutOrder) *cobra.Command {
 
 func rolloutCommand(term *cli.Terminal, o *api.RolloutOrder, use, short, long string) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
+		Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1), ValidArgsFunction: completeRollouts(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := changeRollout(term, c, args[0], *o)
 			if err != nil {

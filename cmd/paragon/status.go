@@ -320,7 +320,7 @@ func printPools(w *cli.Table, s api.Status) {
 			wanted = fmt.Sprint(n)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%d of %d\t%d\t%d\t%d\n", p.Name, p.InstanceType, wanted,
-			p.Booting, ready(w.Style, p.Ready, n), p.Draining, p.Busy, p.Runners, p.Held, p.Answered, p.Bounced)
+			p.Booting, ready(w.Style, p.Ready, n), p.Draining, p.Busy, p.Runners, p.Queued, p.Answered, p.Overflowed)
 	}
 	fmt.Fprintln(w)
 }

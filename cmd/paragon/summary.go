@@ -174,8 +174,8 @@ func took(q api.Query) string {
 // events says in words what a step of a trail is.
 var events = map[query.Event]string{
 	query.StepPlaced:   "sent to",
-	query.StepBounced:  "not accepted by",
-	query.StepFellBack: "returned to",
+	query.StepDeclined: "declined by",
+	query.StepReturned: "returned to",
 	query.StepRetried:  "a run failed on",
 	query.StepRedriven: "put back on",
 	query.StepRan:      "ran on",

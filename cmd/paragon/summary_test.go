@@ -17,7 +17,7 @@ import (
 func TestStoryReportsWhereItWent(t *testing.T) {
 	at := time.Unix(1000, 0)
 	q := api.Query{AcceptedAt: at, Trail: query.Trail{
-		{At: at, Event: query.StepFellBack, Where: "work-strict-general", Why: "throttled"},
+		{At: at, Event: query.StepReturned, Where: "work-strict-general", Why: "throttled"},
 		{At: at, Event: query.StepRetried, Where: "w-1", Why: "model fault"},
 	}}
 	for _, want := range []string{"returned to work-strict-general: throttled", "a run failed on w-1: model fault"} {
@@ -32,7 +32,7 @@ func TestEveryLineOfAHistoryHasAllColumns(t *testing.T) {
 	past := api.Series{Answered: []int64{3, 3}, Failed: []int64{0, 0}, Expired: []int64{0, 0}, Refused: []int64{0, 0}, Met: []int64{3, 3}, Overflowed: []int64{0, 0}, P50: []float64{1, 1}, P95: []float64{1, 1}, P99: []float64{1, 1}}
 	term := newTerminal(t, http.NotFoundHandler())
 	w := term.Table()
-	printPast(w, api.History{At: []int64{60, 120}, WorkersReady: []float64{1, 1}, CostUSD: []float64{1, 1}, Classes: map[query.Class]api.Series{query.Strict: past, query.Relaxed: past}})
+	printPast(w, api.History{AtUnixSeconds: []int64{60, 120}, WorkersReady: []float64{1, 1}, CostUSD: []float64{1, 1}, Classes: map[query.Class]api.Series{query.Strict: past, query.Relaxed: past}})
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func printTop(term *cli.Terminal, t top) error {
 		w.Header("WORKER\tSTATE\tBUSY\tUTILIZATION\tQUEUED\tANSWERED")
 	}
 	for _, k := range t.Workers {
-		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, workerState(w.Style, k.State), k.Busy, k.Runners, 100*k.Used, k.Held, k.Answered)
+		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, workerState(w.Style, k.State), k.Busy, k.Runners, 100*k.Used, k.Queued, k.Answered)
 	}
 	if more := t.Total - len(t.Workers); more > 0 {
 		fmt.Fprintf(w, "... %d more workers\n", more)

@@ -88,7 +88,7 @@ type columns struct {
 }
 
 func newColumns(takes func(tally.Key) bool) *columns {
-	return &columns{takes: takes, h: api.History{At: []int64{}, Classes: map[query.Class]api.Series{query.Strict: newSeries(), query.Relaxed: newSeries()},
+	return &columns{takes: takes, h: api.History{AtUnixSeconds: []int64{}, Classes: map[query.Class]api.Series{query.Strict: newSeries(), query.Relaxed: newSeries()},
 		OthersUSD: map[string][]float64{}, WorkersReady: []float64{}, WorkersWanted: []float64{}, Queued: []int{}, OldestMS: []float64{}, CostUSD: []float64{}}}
 }
 
@@ -112,7 +112,7 @@ func (c *columns) add(rows []timeline.Row) {
 // history are the lists, all of the same length.
 func (c *columns) history() api.History {
 	for scheme, usd := range c.h.OthersUSD {
-		c.h.OthersUSD[scheme] = append(usd, make([]float64, len(c.h.At)-len(usd))...)
+		c.h.OthersUSD[scheme] = append(usd, make([]float64, len(c.h.AtUnixSeconds)-len(usd))...)
 	}
 	c.h.Models = modelLoads(c.models)
 	return c.h
@@ -122,9 +122,9 @@ func (c *columns) addGauges(r timeline.Row) {
 	h, samples := &c.h, math.Max(1, float64(r.Samples))
 	for scheme, usd := range r.OthersUSD {
 		before := h.OthersUSD[scheme]
-		h.OthersUSD[scheme] = append(append(before, make([]float64, len(h.At)-len(before))...), tally.Rounded(usd, 3))
+		h.OthersUSD[scheme] = append(append(before, make([]float64, len(h.AtUnixSeconds)-len(before))...), tally.Rounded(usd, 3))
 	}
-	h.At = append(h.At, r.At.Unix())
+	h.AtUnixSeconds = append(h.AtUnixSeconds, r.At.Unix())
 	h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, tally.Rounded(r.Ready/samples, 3)), append(h.WorkersWanted, tally.Rounded(r.Wanted/samples, 3))
 	h.Queued, h.OldestMS, h.CostUSD = append(h.Queued, r.Queued), append(h.OldestMS, tally.Rounded(r.OldestMS, 3)), append(h.CostUSD, tally.Rounded(r.CostUSD, 3))
 }
@@ -188,7 +188,7 @@ func (d *Service) Workers(ctx context.Context, state string, offset, limit int) 
 		for _, w := range ws {
 			if state == "" || string(w.State) == state {
 				all = append(all, api.Worker{ID: w.ID, Pool: w.Pool, InstanceType: w.InstanceType, State: string(w.State), ReportedAt: w.At, Runners: w.Runners,
-					Busy: w.Busy, Used: tally.Rounded(w.Used, 3), Held: w.Held(), Answered: w.Answered, Bounced: w.Bounced})
+					Busy: w.Busy, Used: tally.Rounded(w.Used, 3), Queued: w.Held(), Answered: w.Answered, Overflowed: w.Overflowed})
 			}
 		}
 	}

@@ -47,8 +47,8 @@ func TestThePastIsSortedByClassAndModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	strict := h.Classes[query.Strict]
-	if len(h.At) != 60 || h.StepSeconds != 60 || strict.Answered[59] != 4 || strict.Failed[0] != 2 || strict.Refused[0] != 4 || strict.ColdStarts[7] != 1 || strict.P99[0] < 900 {
-		t.Errorf("%d steps, strict %+v", len(h.At), strict)
+	if len(h.AtUnixSeconds) != 60 || h.StepSeconds != 60 || strict.Answered[59] != 4 || strict.Failed[0] != 2 || strict.Refused[0] != 4 || strict.ColdStarts[7] != 1 || strict.P99[0] < 900 {
+		t.Errorf("%d steps, strict %+v", len(h.AtUnixSeconds), strict)
 	}
 	if h.WorkersReady[0] != 3 || h.WorkersWanted[0] != 4 || h.Queued[0] != 5 || h.OldestMS[0] != 1230 || h.CostUSD[3] != 0.25 || h.OthersUSD["mixed"][59] != 0.5 {
 		t.Errorf("gauges %+v", h)
@@ -97,8 +97,8 @@ func TestThePastOfManyModelsIsSmall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d models, %d hours: %d steps, %d bytes", c.models, hours, len(h.At), len(raw))
-			if len(raw) > 98_000 || len(h.OthersUSD) != 11 || len(h.OthersUSD["kpa"]) != len(h.At) {
+			t.Logf("%d models, %d hours: %d steps, %d bytes", c.models, hours, len(h.AtUnixSeconds), len(raw))
+			if len(raw) > 98_000 || len(h.OthersUSD) != 11 || len(h.OthersUSD["kpa"]) != len(h.AtUnixSeconds) {
 				t.Errorf("%d hours of %d models and %d other schemes take %d bytes", hours, c.models, len(h.OthersUSD), len(raw))
 			}
 			if len(h.Models) < 100 {
@@ -112,8 +112,8 @@ func TestThePastOfManyModelsIsSmall(t *testing.T) {
 func TestStepsOfAnAnswerAreSums(t *testing.T) {
 	row := timeline.Row{Samples: 1, Ready: 3, Queued: 5, CostUSD: 0.25, OthersUSD: map[string]float64{"mixed": 0.5}, Tallies: []tally.Tally{of("a", query.Strict, tally.Counts{Answered: 3}, 10, 20, 400)}}
 	h, err := past(row).Past(t.Context(), 6*time.Hour, "", "")
-	if err != nil || len(h.At) != 180 || h.StepSeconds != 120 {
-		t.Fatalf("%d steps of %d s, error %v", len(h.At), h.StepSeconds, err)
+	if err != nil || len(h.AtUnixSeconds) != 180 || h.StepSeconds != 120 {
+		t.Fatalf("%d steps of %d s, error %v", len(h.AtUnixSeconds), h.StepSeconds, err)
 	}
 	if got := h.Classes[query.Strict].Answered[179]; got != 6 || h.WorkersReady[7] != 3 || h.Queued[7] != 5 || h.CostUSD[60] != 0.5 || h.OthersUSD["mixed"][179] != 1 || h.Models[0].Answered != 1080 {
 		t.Errorf("%d answers, %+v", got, h)
@@ -149,7 +149,7 @@ func TestWorkersComeInPages(t *testing.T) {
 		{"", 0, 20, 1000, "w-0", 20}, {"", 990, 20, 1000, "w-990", 10}, {"booting", 90, 20, 100, "w-900", 10}, {"ready", 0, 1, 900, "w-1", 1}, {"", 5000, 20, 1000, "", 0}, {"gone", 0, 20, 0, "", 0},
 	} {
 		got, err := s.Workers(t.Context(), c.state, c.offset, c.limit)
-		if err != nil || got.Total != c.total || len(got.Workers) != c.n || c.n > 0 && (got.Workers[0].ID != c.first || got.Workers[0].Held != 3) {
+		if err != nil || got.Total != c.total || len(got.Workers) != c.n || c.n > 0 && (got.Workers[0].ID != c.first || got.Workers[0].Queued != 3) {
 			t.Errorf("%+v: %d of %d, error %v", c, len(got.Workers), got.Total, err)
 		}
 	}

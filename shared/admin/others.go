@@ -11,16 +11,16 @@ import (
 // time that was compared, a scheme costs what the stage did, so that the sums of both
 // differ by what they differ in within it. Models that then do not fit are left out.
 func AddOthers(h *api.History, s *api.Savings) error {
-	if !s.Quoted || len(h.At) == 0 {
+	if !s.Quoted || len(h.AtUnixSeconds) == 0 {
 		return nil
 	}
 	h.OthersUSD = map[string][]float64{}
 	step := time.Duration(h.StepSeconds) * time.Second
 	for _, o := range s.Others {
-		usd := make([]float64, len(h.At))
-		begin := time.Unix(h.At[0], 0)
-		for i := range h.At {
-			at := time.Unix(h.At[i], 0)
+		usd := make([]float64, len(h.AtUnixSeconds))
+		begin := time.Unix(h.AtUnixSeconds[0], 0)
+		for i := range h.AtUnixSeconds {
+			at := time.Unix(h.AtUnixSeconds[i], 0)
 			end := at.Add(step)
 			own := h.CostUSD[i] * (1 - overlap(at, end, s.From, s.To).Seconds()/step.Seconds())
 			// A step without queries and workers has no row: what another scheme cost in it is in the next one.

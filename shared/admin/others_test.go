@@ -18,7 +18,7 @@ func TestAddOthers(t *testing.T) {
 		Others: []api.SchemeCost{{Scheme: "reactive", HoursUSD: []float64{6, 1}}, {Scheme: "without hours"}}}
 	h := api.History{StepSeconds: 1200}
 	for _, minutes := range []int{-20, 0, 20, 60, 80, 100} { // at 40 min there was neither a query nor a worker
-		h.At, h.CostUSD = append(h.At, noon.Add(time.Duration(minutes)*time.Minute).Unix()), append(h.CostUSD, 12)
+		h.AtUnixSeconds, h.CostUSD = append(h.AtUnixSeconds, noon.Add(time.Duration(minutes)*time.Minute).Unix()), append(h.CostUSD, 12)
 	}
 	if err := AddOthers(&h, s); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestAddOthers(t *testing.T) {
 			}
 		}
 	}
-	none := api.History{StepSeconds: 1200, At: h.At, CostUSD: h.CostUSD}
+	none := api.History{StepSeconds: 1200, AtUnixSeconds: h.AtUnixSeconds, CostUSD: h.CostUSD}
 	if err := errors.Join(AddOthers(&none, &api.Savings{Others: s.Others}), AddOthers(&api.History{}, s)); err != nil || none.OthersUSD != nil {
 		t.Errorf("costs that may not be quoted: %v, error %v", none.OthersUSD, err)
 	}

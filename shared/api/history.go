@@ -13,9 +13,9 @@ type History struct {
 	From        time.Time `json:"from"`
 	To          time.Time `json:"to"`
 	StepSeconds int       `json:"step_seconds"`
-	// At is the start of each step in Unix seconds. A step in which the stage was
+	// AtUnixSeconds is the start of each step. A step in which the stage was
 	// not up is left out; in an account one without a query and a worker, too.
-	At            []int64                `json:"at"`
+	AtUnixSeconds []int64                `json:"at_unix_seconds"`
 	Classes       map[query.Class]Series `json:"classes"`
 	WorkersReady  []float64              `json:"workers_ready"`  // mean
 	WorkersWanted []float64              `json:"workers_wanted"` // mean of the desired number
@@ -60,10 +60,10 @@ type Worker struct {
 	ReportedAt   time.Time `json:"reported_at,omitzero"`
 	Runners      int       `json:"runners"`
 	Busy         int       `json:"busy"`
-	Used         float64   `json:"used"` // share of the runners' time over the last ten seconds or so
-	Held         int       `json:"held"` // queries that it holds and does not run yet
+	Used         float64   `json:"used"`   // share of the runners' time over the last ten seconds or so
+	Queued       int       `json:"queued"` // queries that it holds and does not run yet
 	Answered     int64     `json:"answered"`
-	Bounced      int64     `json:"bounced"`
+	Overflowed   int64     `json:"overflowed"`
 }
 
 // Workers is a page of the workers, in order of launch.

@@ -19,6 +19,9 @@ const (
 	OperatorsOnly = "only operators may do this: on the server's machine, run the `paragon` command as the user who runs the server, or send the content of the file operator-token in the data folder; from another machine, send a token with the role operator"
 )
 
+// BadModel is the kind of the problem that a model gets which cannot be served.
+const BadModel = "bad-model"
+
 // Setting is one tunable of a stage.
 type Setting struct {
 	Name  string `json:"name"`

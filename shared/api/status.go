@@ -132,9 +132,9 @@ type PoolStatus struct {
 	Draining     int      `json:"draining"`
 	Runners      int      `json:"runners"` // of the ready workers
 	Busy         int      `json:"busy"`
-	Held         int      `json:"held"` // queries that the workers hold and do not run yet
+	Queued       int      `json:"queued"` // queries that the workers hold and do not run yet
 	Answered     int64    `json:"answered"`
-	Bounced      int64    `json:"bounced"`
+	Overflowed   int64    `json:"overflowed"`
 }
 
 // QueueStatus is what a queue holds.

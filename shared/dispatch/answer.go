@@ -53,7 +53,7 @@ func (d *Dispatcher) invokeInTime(ctx context.Context, msg *query.Message, attem
 // again: functions threw it back.
 func (d *Dispatcher) fallBack(ctx context.Context, del platform.Delivery, v inference.Invoked) error {
 	to := platform.WorkQueue(d.Pool, del.Message.Class)
-	step := query.Step{At: d.Now(), Event: query.StepFellBack, Where: string(to), Why: v.Why}
+	step := query.Step{At: d.Now(), Event: query.StepReturned, Where: string(to), Why: v.Why}
 	ctx, span := d.Traces.Child(ctx, "fall back")
 	defer span.End()
 	if carried := d.Traces.Carry(ctx); carried != "" {

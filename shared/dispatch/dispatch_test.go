@@ -96,7 +96,7 @@ func TestThrottleStormBurnsNothing(t *testing.T) {
 		}
 		for _, d := range ds {
 			last := d.Message.Trail[len(d.Message.Trail)-1]
-			if m := d.Message; !m.Pinned || m.Attempts != 0 || last.Event != query.StepFellBack || !strings.Contains(last.Why, "throttled") {
+			if m := d.Message; !m.Pinned || m.Attempts != 0 || last.Event != query.StepReturned || !strings.Contains(last.Why, "throttled") {
 				t.Errorf("message %+v", m)
 			}
 		}

@@ -214,7 +214,7 @@ func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, 
 		q.m.Placement, q.m.Pinned = string(platform.WorkQueue(q.pool.Name, q.class)), true
 	}
 	q.m.Attempts = got.Attempts
-	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepFellBack, Where: q.m.Placement, Why: got.Why})
+	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepReturned, Where: q.m.Placement, Why: got.Why})
 	if !q.m.Stored() {
 		q.m.ID = "" // nobody has seen it
 	}

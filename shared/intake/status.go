@@ -71,9 +71,9 @@ func poolStatus(p Pool, ws []platform.WorkerReport) api.PoolStatus {
 			out.Draining++
 		}
 		out.Busy += w.Busy
-		out.Held += w.HeldStrict + w.HeldRelaxed
+		out.Queued += w.HeldStrict + w.HeldRelaxed
 		out.Answered += w.Answered
-		out.Bounced += w.Bounced
+		out.Overflowed += w.Overflowed
 	}
 	return out
 }

@@ -253,10 +253,16 @@ func withoutPlaces(message string) string {
 // missingLocale is how ONNX Runtime names a locale that a machine lacks.
 var missingLocale = regexp.MustCompile(`Failed to construct locale with name: ?([^\s:]*)`)
 
+// newOpset is how ONNX Runtime says that a model's opset is newer than those it knows.
+var newOpset = regexp.MustCompile(`Opset (\d+) is under development.* for domain ai\.onnx is till opset (\d+)`)
+
 // notLoaded says why a file cannot be loaded, and what to do where that is known.
 func notLoaded(why string) *Problem {
 	if found := missingLocale.FindStringSubmatch(why); found != nil {
 		return badf("file", `needs the locale %q, which this machine lacks: export the model with the locale "C" (skl2onnx: options={TfidfVectorizer: {"locale": "C"}}, or of CountVectorizer), or install the locale on every machine that serves it`, found[1])
+	}
+	if found := newOpset.FindStringSubmatch(why); found != nil {
+		return badf("file", "needs opset %s, and the library runs at most opset %s: export the model again with opset_version=%[2]s", found[1], found[2])
 	}
 	return badf("file", "cannot be loaded: %s", why)
 }

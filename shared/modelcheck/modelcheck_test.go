@@ -346,3 +346,24 @@ func TestAnInputOfZerosIsBounded(t *testing.T) {
 		t.Errorf("%+v, error %v", got.Problem, err)
 	}
 }
+
+// A problem is a sentence about the file: of the file as a whole, or of a part of it.
+func TestAProblemIsASentenceAboutTheFile(t *testing.T) {
+	for want, p := range map[string]Problem{
+		"net.onnx cannot be loaded: opset 99":      {Part: "file", Reason: "cannot be loaded: opset 99"},
+		`net.onnx: node "x" is a custom operator`:  {Part: `node "x"`, Reason: "is a custom operator"},
+		"net.onnx: option labels are for classify": {Part: "option labels", Reason: "are for classify"},
+	} {
+		if got := p.Of("net.onnx"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A model of an opset that the library does not know yet is refused with the one to export.
+func TestANewerOpsetSaysWhatToDo(t *testing.T) {
+	got := notLoaded("Opset 99 is under development and support for this is limited. Current official support for domain ai.onnx is till opset 25.")
+	if !strings.Contains(got.Reason, "opset 99") || !strings.Contains(got.Reason, "opset_version=25") {
+		t.Error(got)
+	}
+}

@@ -14,6 +14,14 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Part + " " + p.Reason }
 
+// Of is the problem as a sentence about a file: one of the file as a whole goes on after its name.
+func (p *Problem) Of(file string) string {
+	if p.Part == "file" {
+		return file + " " + p.Reason
+	}
+	return file + ": " + p.Error()
+}
+
 func badf(part, format string, args ...any) *Problem {
 	return &Problem{Part: part, Reason: fmt.Sprintf(format, args...)}
 }

@@ -78,7 +78,7 @@ func (k Keeper) handOver(ctx context.Context, from platform.QueueName, booting b
 			}
 			m := d.Message
 			m.Attempts, m.Pinned = settle.Attempts(d), false
-			m.Trail = m.Trail.Add(query.Step{At: k.Now(), Event: query.StepBounced, Where: string(from), Why: "no worker is there"})
+			m.Trail = m.Trail.Add(query.Step{At: k.Now(), Event: query.StepDeclined, Where: string(from), Why: "no worker is there"})
 			err := k.Queues.Move(ctx, d, platform.Overflow, m)
 			if err != nil && !errors.Is(err, platform.ErrLeaseLost) { // the process that holds it now decides
 				kept = append(kept, ds[i:]...)

@@ -130,13 +130,13 @@ func (w *Worker) handOver(l *lease, why string) {
 	defer l.lose()
 	ctx, cancel := context.WithTimeout(l.ctx, w.leaseTime())
 	defer cancel()
-	ctx, span := w.Traces.Child(ctx, "bounce")
+	ctx, span := w.Traces.Child(ctx, "overflow")
 	defer span.End()
 	w.annotate(span, l)
 	if carried := w.Traces.Carry(ctx); carried != "" {
 		l.d.Message.Trace = carried
 	}
-	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: why}
+	step := query.Step{At: w.Now(), Event: query.StepDeclined, Where: w.ID, Why: why}
 	var err error
 	if w.Overflow == nil || w.Overflow(ctx, l.d.Message) {
 		err = w.settler.Pass(ctx, l.d, platform.Overflow, settle.Attempts(l.d), step)

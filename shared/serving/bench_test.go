@@ -56,7 +56,7 @@ func TestBouncesOnlyWhatIsLate(t *testing.T) {
 		began := time.Now()
 		m := r.overflow()
 		last := m.Trail[len(m.Trail)-1]
-		if m.ID != "late" || last.Event != query.StepBounced || last.Where != "w1" || !strings.Contains(last.Why, "too late") {
+		if m.ID != "late" || last.Event != query.StepDeclined || last.Where != "w1" || !strings.Contains(last.Why, "too late") {
 			t.Errorf("bounced %s: %+v", m.ID, last)
 		}
 		if took := time.Since(began); took > 50*time.Millisecond {

@@ -165,7 +165,7 @@ func TestQueuedQueriesOfABrokenModelOverflow(t *testing.T) {
 				began := time.Now()
 				r.submit(ask{id: "q", model: "quick", class: class, boundMS: 10_000})
 				m := r.overflow()
-				if m.Trail[len(m.Trail)-1].Event != query.StepBounced || m.Attempts != 0 {
+				if m.Trail[len(m.Trail)-1].Event != query.StepDeclined || m.Attempts != 0 {
 					t.Errorf("handed over as %+v after %d runs", m.Trail, m.Attempts)
 				}
 				if waited := time.Since(began); waited > 10*time.Second || class == query.Relaxed && waited < time.Second {

@@ -104,7 +104,7 @@ func (r *rig) wantHandedOver(began time.Time, class query.Class) {
 	r.Helper()
 	m := r.overflow()
 	waited := time.Since(began)
-	if m.ID != "q" || m.Trail.Count(query.StepBounced) != 1 {
+	if m.ID != "q" || m.Trail.Count(query.StepDeclined) != 1 {
 		r.Errorf("message %s with the trail %+v", m.ID, m.Trail)
 	}
 	lookAhead := time.Duration(r.settings.LookAheadMS) * time.Millisecond
@@ -207,7 +207,7 @@ func dieWhileHandingOver(t *testing.T, cut string, unkind bool) {
 	r.end(heir)
 	handed := 0
 	for id := range ids {
-		handed += r.result(id).Trail.Count(query.StepBounced)
+		handed += r.result(id).Trail.Count(query.StepDeclined)
 		if n := r.wins.won[id]; n != 1 {
 			t.Errorf("query %s ended %d times", id, n)
 		}

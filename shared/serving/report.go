@@ -51,7 +51,7 @@ func (w *Worker) state(open context.Context) platform.WorkerReport {
 		Runners: w.Runners, Busy: w.queue.Busy(), Paced: w.Paced,
 		HeldStrict: w.queue.Len(query.Strict), HeldRelaxed: w.queue.Len(query.Relaxed),
 		StrictMS: w.queue.WorkMS(query.Strict, now), RelaxedMS: w.queue.WorkMS(query.Relaxed, now),
-		Answered: w.answered, Bounced: w.handedOver, Used: w.use.share(now), Addr: w.Addr, Broken: w.Breakers.AllOpen(now),
+		Answered: w.answered, Overflowed: w.handedOver, Used: w.use.share(now), Addr: w.Addr, Broken: w.Breakers.AllOpen(now),
 	}
 	if w.Counts != nil {
 		report.Tallies = w.Counts.Due(now, seconds(w.Settings().HeartbeatSeconds))

@@ -67,8 +67,8 @@ func TestTraceOfAQueryThatFails(t *testing.T) {
 	})
 }
 
-// What is bounced carries the trace on from the bounce.
-func TestTraceOfABouncedQuery(t *testing.T) {
+// What overflows carries the trace on from there.
+func TestTraceOfAnOverflowedQuery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
@@ -80,7 +80,7 @@ func TestTraceOfABouncedQuery(t *testing.T) {
 		next.End()
 		<-time.After(time.Second)
 		r.end(w)
-		if got, want := spans.Tree(), "accept(receive wait bounce(dispatch))"; got != want {
+		if got, want := spans.Tree(), "accept(receive wait overflow(dispatch))"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 		r.wantDepth(platform.Overflow, 0)

@@ -163,7 +163,9 @@ func (t *Terminal) hint(err error) string {
 		return "`paragon models` with --json prints what each model takes; `paragon submit --help` describes the files"
 	case p.Kind() == "answered-directly":
 		return "a direct answer is not stored, but its response says where the query ran and why (`paragon submit --json`); a query with --key is stored"
-	case p.Status == http.StatusRequestEntityTooLarge:
+	case p.Kind() == api.BadModel && p.Status == http.StatusUnprocessableEntity && p.Field == "":
+		return "the section `Which files are refused` of docs/models.md says what a file must have"
+	case p.Status == http.StatusRequestEntityTooLarge && p.Kind() != api.BadModel:
 		return "make the picture smaller"
 	}
 	return ""

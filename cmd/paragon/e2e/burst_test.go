@@ -107,7 +107,7 @@ func TestBurstOverflowsAndRelaxedQueriesWait(t *testing.T) {
 	// Where something else takes the machine's cores, functions start slowly, and the
 	// next burst still finds some cold: of five bursts one must hold.
 	for range 5 {
-		s.until("idle workers", func() bool { p := s.pool(); return p.Ready == 2 && p.Busy == 0 && p.Held == 0 })
+		s.until("idle workers", func() bool { p := s.pool(); return p.Ready == 2 && p.Busy == 0 && p.Queued == 0 })
 		qs = s.burst(subs)
 		st, rx = count(qs, query.Strict), count(qs, query.Relaxed)
 		t.Logf("strict %+v, relaxed %+v", st, rx)

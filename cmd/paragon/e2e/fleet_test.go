@@ -194,6 +194,6 @@ func TestRelaxedQueriesGoToFunctionsAtTheirBounds(t *testing.T) {
 // handsOver reports whether some of the queries were handed over by the worker.
 func (s *stage) handsOver(subs []client.Submission) bool {
 	return slices.ContainsFunc(s.burst(subs), func(q api.Query) bool {
-		return q.Trail.Count(query.StepBounced) > 0 && q.ServedBy.Kind == query.OnFunction
+		return q.Trail.Count(query.StepDeclined) > 0 && q.ServedBy.Kind == query.OnFunction
 	})
 }

@@ -121,7 +121,7 @@ func (p *promises) answered(strict bool, q api.Query, err error) {
 		if q.MetSLO == nil || !*q.MetSLO {
 			p.late++
 		}
-		if slices.ContainsFunc(q.Trail, func(step query.Step) bool { return step.Event == query.StepFellBack }) {
+		if slices.ContainsFunc(q.Trail, func(step query.Step) bool { return step.Event == query.StepReturned }) {
 			p.fellBack++
 		}
 		if q.ServedBy != nil {

@@ -157,15 +157,15 @@ func (d *Checker) Run(ctx context.Context, o api.ModelOrder, draft modelstore.Dr
 	took = time.Since(start)
 	switch {
 	case ctx.Err() != nil:
-		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s was not checked: %v", o.File, context.Cause(ctx))
+		return r, took, unusable(http.StatusUnprocessableEntity, "", "%s was not checked: %v", o.File, context.Cause(ctx))
 	case err != nil:
-		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s crashed the process that checked it: %v: %s; a model that cannot run on inputs of zeros needs sample inputs (--sample)", o.File, err, complaints.FirstLine())
+		return r, took, unusable(http.StatusUnprocessableEntity, "", "%s crashed the process that checked it: %v: %s; a model that cannot run on inputs of zeros needs sample inputs (--sample)", o.File, err, complaints.FirstLine())
 	}
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		return r, took, fmt.Errorf("read the check's report: %w", err)
 	}
 	if r.Problem != nil {
-		return r, took, unusable(http.StatusUnprocessableEntity, r.Problem.Part, "%s: %s", o.File, r.Problem.Reason)
+		return r, took, unusable(http.StatusUnprocessableEntity, "", "%s", r.Problem.Of(o.File))
 	}
 	return r, took, nil
 }

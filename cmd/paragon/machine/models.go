@@ -103,7 +103,7 @@ func (d *modelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // unusable is why a model cannot be had.
 func unusable(status int, field, format string, args ...any) error {
-	return problemOf("bad-model", "The model cannot be served", status, field, format, args...)
+	return problemOf(api.BadModel, "The model cannot be served", status, field, format, args...)
 }
 
 // list is the models that came with the folder.
@@ -171,7 +171,7 @@ func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 }
 
 func tooLarge(o api.ModelOrder, bytes float64) error {
-	return unusable(http.StatusRequestEntityTooLarge, "file", "%s has %.1f GiB or more: a model may have at most %.1f GiB, including weights in other files",
+	return unusable(http.StatusRequestEntityTooLarge, "", "%s has %.1f GiB or more: a model may have at most %.1f GiB, including weights in other files",
 		o.File, bytes/(1<<30), float64(modelstore.MaxONNXBytes)/(1<<30))
 }
 

@@ -95,9 +95,9 @@ func succeed(q api.Query, s client.Submission) api.Query {
 		q.ServedBy = &query.Runner{Kind: query.OnFunction, Name: "inference-1024", Resource: "lambda-x86_64", MemoryMB: 1024, Cold: true}
 	}
 	q.Trail = query.Trail{{At: q.AcceptedAt, Event: query.StepPlaced, Where: where, Why: why}}
-	if bytes.Contains(s.Input.Data, []byte(Bounced)) {
+	if bytes.Contains(s.Input.Data, []byte(Declined)) {
 		q.Trail[0].Where, q.Trail[0].Why = "work-strict-main", "a worker answers in about 40 ms"
-		q.Trail = q.Trail.Add(query.Step{At: q.AcceptedAt.Add(2 * time.Millisecond), Event: query.StepBounced, Where: "worker-1",
+		q.Trail = q.Trail.Add(query.Step{At: q.AcceptedAt.Add(2 * time.Millisecond), Event: query.StepDeclined, Where: "worker-1",
 			Why: "it would start 130 ms too late here"})
 	}
 	q.Trail = q.Trail.Add(query.Step{At: q.AcceptedAt.Add(3250 * time.Microsecond), Event: query.StepRan, Where: q.ServedBy.Name})
@@ -150,7 +150,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 		At: now, OperatorToken: a.Locked.Load() && r.Header.Get(api.OperatorHeader) != OperatorToken, ObjectivePercent: tally.ObjectivePercent,
 		Pools: []api.PoolStatus{{
 			Name: "main", InstanceType: "c5.large", Booting: 1, Ready: 2, Draining: 1,
-			Runners: 4, Busy: a.polls % 5, Held: 3, Answered: int64(12000 + 40*a.polls), Bounced: 17,
+			Runners: 4, Busy: a.polls % 5, Queued: 3, Answered: int64(12000 + 40*a.polls), Overflowed: 17,
 		}},
 		Queues: map[string]api.QueueStatus{
 			"work-strict-main": {Visible: 2, InFlight: 4, OldestMS: 18.4}, "work-relaxed-main": {Visible: 140 + 3*a.polls, InFlight: 6, OldestMS: 4200},

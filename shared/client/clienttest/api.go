@@ -25,12 +25,12 @@ import (
 // An input that contains one of these words has that outcome; every other one
 // is answered.
 const (
-	Fails   = "FAILS"   // ends as failed
-	Pends   = "PENDS"   // is never finished
-	Refused = "REFUSED" // is refused as no picture
-	Busy    = "BUSY"    // meets a 503 on its first try
-	Bounced = "BOUNCED" // goes to a worker first and then to a function
-	Embeds  = "EMBEDS"  // is answered with a vector of 2,048 numbers
+	Fails    = "FAILS"    // ends as failed
+	Pends    = "PENDS"    // is never finished
+	Refused  = "REFUSED"  // is refused as no picture
+	Busy     = "BUSY"     // meets a 503 on its first try
+	Declined = "DECLINED" // goes to a worker first and then to a function
+	Embeds   = "EMBEDS"   // is answered with a vector of 2,048 numbers
 )
 
 // OperatorToken is the token of operators.

@@ -40,7 +40,7 @@ func TestTheFakeKeepsToTheDocument(t *testing.T) {
 		{"accepted", "POST", "/v1/queries", "a coat", "", 202},
 		{"pending", "POST", "/v1/queries", clienttest.Pends, "wait=5", 202},
 		{"failed", "POST", "/v1/queries", clienttest.Fails, "wait=5", 200},
-		{"bounced", "POST", "/v1/queries", clienttest.Bounced, "wait=5", 200},
+		{"declined", "POST", "/v1/queries", clienttest.Declined, "wait=5", 200},
 		{"refused", "POST", "/v1/queries", clienttest.Refused, "wait=5", 422},
 		{"busy", "POST", "/v1/queries", clienttest.Busy, "wait=5", 503},
 		{"upload", "POST", "/v1/uploads", "-", "", 201},

@@ -44,7 +44,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		k := float64(min(i%48, 48-i%48)) // swells and ebbs
-		h.At = append(h.At, h.From.Add(time.Duration(i)*step).Unix())
+		h.AtUnixSeconds = append(h.AtUnixSeconds, h.From.Add(time.Duration(i)*step).Unix())
 		strict, relaxed = addStep(strict, i, k, 20, load), addStep(relaxed, i, k/2, 400, load)
 		h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, 2+k/4), append(h.WorkersWanted, tally.Rounded(2+float64((i+3)%48)/6, 3))
 		h.Queued, h.OldestMS = append(h.Queued, int(k)), append(h.OldestMS, 20*k)
@@ -102,7 +102,7 @@ func (a *API) workers(w http.ResponseWriter, r *http.Request) {
 	states := []string{"ready", "ready", "draining", "booting"}
 	var all []api.Worker
 	for i := range total {
-		k := api.Worker{ID: fmt.Sprintf("general-%d", i+1), Pool: "main", InstanceType: "c5.large", State: states[i%len(states)], Runners: 2, Busy: i % 3, Used: 0.1 * float64(i%10), Held: i % 5, Answered: int64(100 * i)}
+		k := api.Worker{ID: fmt.Sprintf("general-%d", i+1), Pool: "main", InstanceType: "c5.large", State: states[i%len(states)], Runners: 2, Busy: i % 3, Used: 0.1 * float64(i%10), Queued: i % 5, Answered: int64(100 * i)}
 		if state := r.URL.Query().Get("state"); state == "" || state == k.State {
 			all = append(all, k)
 		}

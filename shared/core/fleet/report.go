@@ -40,7 +40,7 @@ type Report struct {
 	StrictMS     float64   `json:"strict_ms"`  // strict work held and running, in milliseconds of one runner
 	RelaxedMS    float64   `json:"relaxed_ms"` // likewise
 	Answered     int64     `json:"answered"`   // since it started
-	Bounced      int64     `json:"bounced"`
+	Overflowed   int64     `json:"overflowed"`
 	Paced        bool      `json:"paced"`
 	// IdleSince is when a worker that has nothing to do had something last; zero while it has.
 	IdleSince time.Time `json:"idle_since,omitzero"`

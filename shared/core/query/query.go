@@ -97,8 +97,8 @@ type Event string
 // The events of a trail, in the order in which they can first occur.
 const (
 	StepPlaced   Event = "placed"   // intake chose a route
-	StepBounced  Event = "bounced"  // a worker handed it over: it would start too late here
-	StepFellBack Event = "fellback" // a function threw it back: throttle or fault
+	StepDeclined Event = "declined" // a worker handed it over: it would start too late here
+	StepReturned Event = "returned" // a function threw it back: throttle or fault
 	StepRetried  Event = "retried"  // a run failed and another is tried
 	StepRedriven Event = "redriven" // a person put it back from the dead letters
 	StepRan      Event = "ran"      // it was answered here

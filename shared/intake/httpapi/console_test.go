@@ -135,7 +135,7 @@ func TestAConsolePutsCostsIntoTheHistory(t *testing.T) {
 	s, _ := comparing(t, func() *api.Savings {
 		return &api.Savings{Verdict: calibration.Verdict{Quoted: true}, From: noon, To: noon.Add(time.Hour), Others: []api.SchemeCost{{Scheme: "kpa", HoursUSD: []float64{6}}}}
 	})
-	past := api.History{StepSeconds: 60, At: []int64{noon.Unix()}, CostUSD: []float64{1}, Queued: []int{3}}
+	past := api.History{StepSeconds: 60, AtUnixSeconds: []int64{noon.Unix()}, CostUSD: []float64{1}, Queued: []int{3}}
 	s.handler.(*console).api = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(past) })
 	var got api.History
 	s.bare(t, "GET", "/v1/history?hours=1", "", api.OperatorHeader, "mine").into(t, &got)

@@ -181,7 +181,7 @@ func TestThePastIsServedWhereNobodyOperates(t *testing.T) {
 	}
 	var h api.History
 	s.do(t, "GET", "/v1/history?hours=2", nil).into(t, &h)
-	if len(h.At) != 1 || h.Classes[query.Strict].Answered[0] != 3 || h.StepSeconds != 60 {
+	if len(h.AtUnixSeconds) != 1 || h.Classes[query.Strict].Answered[0] != 3 || h.StepSeconds != 60 {
 		t.Errorf("history %+v", h)
 	}
 	checkProblem(t, s.do(t, "GET", "/v1/history?hours=0", nil), "bad-field", 400, "hours")
@@ -239,7 +239,7 @@ func TestThePastAndTheWorkersAreRead(t *testing.T) {
 	if got := s.do(t, "GET", "/v1/history?hours=6", nil); got.StatusCode != 200 || json.Unmarshal(got.body, &h) != nil {
 		t.Fatalf("status %d: %s", got.StatusCode, got.body)
 	}
-	if len(h.At) != 1 || h.Classes[query.Strict].Answered[0] != 2 || len(h.Models) != 1 || h.Models[0].Model != "m" {
+	if len(h.AtUnixSeconds) != 1 || h.Classes[query.Strict].Answered[0] != 2 || len(h.Models) != 1 || h.Models[0].Model != "m" {
 		t.Errorf("history %+v", h)
 	}
 	if got := s.do(t, "GET", "/v1/workers?state=ready", nil); got.StatusCode != 200 {

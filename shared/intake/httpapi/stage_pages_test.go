@@ -34,7 +34,7 @@ func TestStatusReportsHowTheStageStands(t *testing.T) {
 	for _, w := range []platform.WorkerReport{
 		{ID: "w-1", State: platform.Ready, Runners: 2, Busy: 1, HeldStrict: 2, Answered: 5},
 		{ID: "w-2", State: platform.Booting, Runners: 2},
-		{ID: "w-3", State: platform.Draining, Runners: 2, Busy: 2, Bounced: 1},
+		{ID: "w-3", State: platform.Draining, Runners: 2, Busy: 2, Overflowed: 1},
 	} {
 		w.Pool, w.InstanceType, w.At = "general", "c5.large", time.Now()
 		if _, err := s.cloud.Fleet.Report(t.Context(), w); err != nil {
@@ -66,7 +66,7 @@ func TestStatusReportsHowTheStageStands(t *testing.T) {
 	var st api.Status
 	s.do(t, "GET", "/v1/status", nil).into(t, &st)
 	p := st.Pools[0]
-	if p.Ready != 1 || p.Booting != 1 || p.Draining != 1 || p.Runners != 2 || p.Busy != 3 || p.Held != 2 || p.Answered != 5 || p.Bounced != 1 {
+	if p.Ready != 1 || p.Booting != 1 || p.Draining != 1 || p.Runners != 2 || p.Busy != 3 || p.Queued != 2 || p.Answered != 5 || p.Overflowed != 1 {
 		t.Errorf("pool %+v", p)
 	}
 	c := st.Classes[query.Strict]

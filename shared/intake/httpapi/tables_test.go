@@ -49,7 +49,7 @@ func TestTheDocumentsWordsAreTheCodes(t *testing.T) {
 		"states":        {in("Query", "state"), words(query.Accepted, query.Succeeded, query.Failed, query.Expired, query.Cancelled)},
 		"failures": {in("Query", "failure", "code"), words(query.BadInput, query.TooOften, query.NoCapacity, query.ModelFault,
 			query.TimedOut, query.CallerGone, query.InputIsGone)},
-		"events": {in("Query", "trail", "[]", "event"), words(query.StepPlaced, query.StepBounced, query.StepFellBack, query.StepRetried,
+		"events": {in("Query", "trail", "[]", "event"), words(query.StepPlaced, query.StepDeclined, query.StepReturned, query.StepRetried,
 			query.StepRedriven, query.StepRan)},
 		"datatypes": {in("Tensor", "datatype"), words(tensors.Datatypes()...)},
 		"resources": {in("Resource", "kind"), words(query.OnWorker, query.OnFunction)},

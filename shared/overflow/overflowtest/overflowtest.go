@@ -109,7 +109,7 @@ func Run(t *testing.T, open func(t *testing.T) platform.Backend) {
 			t.Fatalf("%d messages", len(got))
 		}
 		m = got[0].Message
-		if m.Attempts != 2 || m.Pinned || len(m.Trail) != 1 || m.Trail[0].Event != query.StepBounced || m.Trail[0].Where != string(from) {
+		if m.Attempts != 2 || m.Pinned || len(m.Trail) != 1 || m.Trail[0].Event != query.StepDeclined || m.Trail[0].Where != string(from) {
 			t.Errorf("message %+v", m)
 		}
 	})

@@ -54,7 +54,7 @@ function path() {
 async function show(h) {
   last = h;
   byId("history").hidden = false;
-  if (h.at[0] && !byId("cost").dataset.since) showCost(running(h.cost_usd).at(-1), 1000 * h.at[0]);
+  if (h.at_unix_seconds[0] && !byId("cost").dataset.since) showCost(running(h.cost_usd).at(-1), 1000 * h.at_unix_seconds[0]);
   await drawAll(h);
   if (h !== last) return; // another one has come
   await showModels(h.models ?? []);
@@ -127,9 +127,9 @@ const mapped = (pick, all) => Object.fromEntries(Object.entries(all).map(([name,
 // gridOf is every step between the first row and the last, and what puts a list
 // of the rows on it.
 function gridOf(h) {
-  const index = new Map(h.at.map((t, i) => [t, i]));
+  const rows = h.at_unix_seconds, index = new Map(rows.map((t, i) => [t, i]));
   const at = [];
-  for (let t = h.at[0]; t <= h.at.at(-1); t += h.step_seconds) at.push(t);
+  for (let t = rows[0]; t <= rows.at(-1); t += h.step_seconds) at.push(t);
   const pick = (list) => at.map((t) => (list && index.has(t) ? list[index.get(t)] : null));
   return { at, pick };
 }

@@ -77,7 +77,7 @@ export function ranOn(query) {
 }
 
 const events = {
-  placed: "sent to", bounced: "not accepted by", fellback: "returned to",
+  placed: "sent to", declined: "declined by", returned: "returned to",
   retried: "a run failed on", redriven: "put back on", ran: "ran on",
 };
 

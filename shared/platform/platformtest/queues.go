@@ -157,7 +157,7 @@ func moveMoves(t *testing.T, s *suite) {
 	d := s.take(t, strictQueue)
 	changed := d.Message
 	changed.Attempts, changed.Pinned = 1, true
-	changed.Trail = changed.Trail.Add(query.Step{Event: query.StepBounced, Where: "w1"})
+	changed.Trail = changed.Trail.Add(query.Step{Event: query.StepDeclined, Where: "w1"})
 	must(t, s.Backend.Queues.Move(t.Context(), d, platform.Overflow, changed))
 	moved := s.take(t, platform.Overflow)
 	if diff := cmp.Diff(changed, moved.Message); diff != "" {

@@ -295,7 +295,7 @@ func TestPinAndPassCarryTheirSteps(t *testing.T) {
 	b := &book{}
 	s := settler(b)
 	d := delivery("q")
-	if err := s.Pin(t.Context(), d, "work", 1, query.Step{Event: query.StepFellBack}); err != nil || d.Message.Pinned {
+	if err := s.Pin(t.Context(), d, "work", 1, query.Step{Event: query.StepReturned}); err != nil || d.Message.Pinned {
 		t.Errorf("error %v, the caller's delivery pinned: %v", err, d.Message.Pinned)
 	}
 	if !slices.Equal(b.calls, []string{"move q to work after 1"}) {

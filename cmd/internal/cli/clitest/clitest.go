@@ -97,7 +97,7 @@ func writePictures(dir string) error {
 	const png = "\x89PNG\r\n\x1a\n"
 	for name, content := range map[string]string{
 		"boot.png": png + "boot", "bag.png": png + "bag", "photo.jpg": "\xff\xd8\xff photo", "raw.f32": "numbers",
-		"bounced.png": png + clienttest.Bounced, "fails.png": png + clienttest.Fails, "pends.png": png + clienttest.Pends,
+		"declined.png": png + clienttest.Declined, "fails.png": png + clienttest.Fails, "pends.png": png + clienttest.Pends,
 		"refused.png": png + clienttest.Refused, "busy.png": png + clienttest.Busy, "words.txt": "words",
 	} {
 		if err := os.WriteFile(dir+"/"+name, []byte(content), 0o600); err != nil {
