@@ -165,6 +165,8 @@ func (t *Terminal) hint(err error) string {
 		return "a direct answer is not stored, but its response says where the query ran and why (`paragon submit --json`); a query with --key is stored"
 	case p.Kind() == api.BadModel && p.Status == http.StatusUnprocessableEntity && p.Field == "":
 		return "the section `Which files are refused` of docs/models.md says what a file must have"
+	case p.Status == http.StatusRequestEntityTooLarge && p.Type == "about:blank": // not our own server
+		return "a proxy in front of the server refuses bodies of this size: raise its limit (nginx: client_max_body_size)"
 	case p.Status == http.StatusRequestEntityTooLarge && p.Kind() != api.BadModel:
 		return "make the picture smaller"
 	}

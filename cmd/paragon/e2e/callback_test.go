@@ -118,6 +118,17 @@ func (c *callReceiver) check(t *testing.T) {
 	}
 }
 
+// Who adds a host of callbacks reads its secret with the next command.
+func TestASecretIsThereWithItsHost(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=0")
+	if _, err := s.Set(t.Context(), "callback_hosts", "hooks.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Callbacks(t.Context(), ""); err != nil || len(got.Receivers) != 1 || got.Receivers[0].Host != "hooks.example.com" {
+		t.Errorf("%+v, error %v", got.Receivers, err)
+	}
+}
+
 // Queries that are answered in their request, later, or cancelled are reported to their
 // callback, those that ended before the stage was killed included.
 func TestCallbacksArriveAndOutliveAKill(t *testing.T) {

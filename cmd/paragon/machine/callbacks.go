@@ -81,7 +81,12 @@ func (m *Machine) callbacksAt(owner *sqlite.Backend, sender *callbacks.Sender) h
 		for _, c := range open {
 			out.Open = append(out.Open, api.OpenCallback{ID: c.ID, Host: callback.HostOf(c.URL), EndedAt: c.EndedAt.UTC(), DueAt: c.DueAt.UTC(), Tries: c.Tries, Fault: c.Fault})
 		}
-		out.Receivers = admin.Receivers(sender.Keys[0], m.settings.Current().Callbacks(), r.URL.Query().Get("host"))
+		tuned, err := m.tuned(r.Context()) // who has just added a host asks for its secret next
+		if err != nil {
+			writeWrong(w, err)
+			return
+		}
+		out.Receivers = admin.Receivers(sender.Keys[0], tuned.Settings.Callbacks(), r.URL.Query().Get("host"))
 		writeJSON(w, http.StatusOK, "application/json", out)
 	})
 }

@@ -178,6 +178,7 @@ func (k *kept) Write(p []byte) (int, error) { return k.body.Write(p) }
 // the server or its time ends. False, with nothing sent, where answers cannot be streamed.
 func (l *Live) stream(w http.ResponseWriter, r *http.Request, watched []*url.URL) bool {
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep the changes back until it has 4 or 8 KB
 	if http.NewResponseController(w).Flush() != nil {
 		return false
 	}

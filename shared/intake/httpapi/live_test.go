@@ -81,6 +81,9 @@ func TestAStreamSendsWhatChanges(t *testing.T) {
 	if is := got.Header.Get("Content-Type"); is != "text/event-stream" {
 		t.Fatalf("it is %s", is)
 	}
+	if keeps := got.Header.Get("X-Accel-Buffering"); keeps != "no" {
+		t.Errorf("a proxy may keep the stream back: %q", keeps)
+	}
 	lines := bufio.NewScanner(got.Body)
 	event := func(path string, every int, is string) {
 		t.Helper()
