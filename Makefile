@@ -238,15 +238,20 @@ release: prereqs deps ## Make the release for both architectures in release/: ar
 	@$(call release-arch,arm64,arm64)
 	@cd $(RELEASE) && sha256sum -- *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
 
+# RELEASED is what an archive has besides the programs: the documentation, what its
+# commands read, and pictures to try.
+RELEASED := LICENSE NOTICE CHANGELOG.md README.md cdk.json 'docs/*.md' 'docs/*.png' docs/openapi.yaml docs/grafana.json docs/lab profiles/fashion/testdata
+
 # release-arch makes one architecture's archive: its name for Go and for npm. The
 # same source gives the same bytes.
 define release-arch
-	name=paragon-$(VERSION)-linux-$(1); folder=$(RELEASE)/$$name; mkdir -p $$folder/lib; \
-	GOOS=linux GOARCH=$(1) $(GOBUILD) -o $$folder/ ./cmd/paragon ./cmd/paragon-lab ./workers ./functions/inference; \
-	mv $$folder/workers $$folder/worker; \
-	cp $(ORT)/$(2)/libonnxruntime.so.1 $$folder/lib/; cp LICENSE NOTICE CHANGELOG.md README.md $$folder/; \
+	name=paragon-$(VERSION)-linux-$(1); folder=$(RELEASE)/$$name; mkdir -p $$folder/bin/lib; \
+	GOOS=linux GOARCH=$(1) $(GOBUILD) -o $$folder/bin/ ./cmd/paragon ./cmd/paragon-lab ./workers ./functions/inference; \
+	mv $$folder/bin/workers $$folder/bin/worker; \
+	cp $(ORT)/$(2)/libonnxruntime.so.1 $$folder/bin/lib/; \
+	git ls-files -- $(RELEASED) | xargs cp --parents -t $$folder; \
 	for binary in paragon paragon-lab worker inference; do \
-		bin/cyclonedx-gomod bin -json -std -noserial -version $(VERSION) $$folder/$$binary 2>/dev/null | sed '/^    "timestamp":/d' | node .ci/sbom.mjs $$folder/lib/libonnxruntime.so.1 >$(RELEASE)/$$binary-$(VERSION)-linux-$(1).cdx.json; \
+		bin/cyclonedx-gomod bin -json -std -noserial -version $(VERSION) $$folder/bin/$$binary 2>/dev/null | sed '/^    "timestamp":/d' | node .ci/sbom.mjs $$folder/bin/lib/libonnxruntime.so.1 >$(RELEASE)/$$binary-$(VERSION)-linux-$(1).cdx.json; \
 	done; \
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w --mtime=@0 -C $(RELEASE) -c $$name | gzip -n >$(RELEASE)/$$name.tar.gz; \
 	rm -r $$folder
@@ -260,8 +265,8 @@ lint-release: prereqs deps ## Make the release in a temporary folder, and check 
 	[[ $$(wc -l <SHA256SUMS) == $$(ls *.tar.gz *.cdx.json | wc -l) ]]; \
 	for arch in amd64 arm64; do \
 		name=paragon-$(VERSION)-linux-$$arch; \
-		diff <(tar -tzf $$name.tar.gz | sort) <(printf "$$name/%s\n" '' CHANGELOG.md LICENSE NOTICE README.md inference lib/ lib/libonnxruntime.so.1 paragon paragon-lab worker | sort); \
-		library=$$(tar -xzOf $$name.tar.gz $$name/lib/libonnxruntime.so.1 | sha256sum | cut -d' ' -f1); \
+		diff <(tar -tzf $$name.tar.gz | grep -v '/$$' | sort) <({ printf 'bin/%s\n' inference lib/libonnxruntime.so.1 paragon paragon-lab worker; git -C $(CURDIR) ls-files -- $(RELEASED); } | sed "s|^|$$name/|" | sort); \
+		library=$$(tar -xzOf $$name.tar.gz $$name/bin/lib/libonnxruntime.so.1 | sha256sum | cut -d' ' -f1); \
 		for binary in paragon paragon-lab worker inference; do \
 			grep -q '"bomFormat": "CycloneDX"' $$binary-$(VERSION)-linux-$$arch.cdx.json; \
 			grep -q 'github.com/spf13/cobra\|aws-sdk-go-v2\|purego' $$binary-$(VERSION)-linux-$$arch.cdx.json; \
@@ -269,7 +274,7 @@ lint-release: prereqs deps ## Make the release in a temporary folder, and check 
 		done; \
 	done; \
 	name=paragon-$(VERSION)-linux-$$(go env GOARCH); tar -xzf $$name.tar.gz; \
-	said=$$($$name/paragon --version); [[ $$said == *" $(VERSION)" ]] || { echo "the binary says $$said, not $(VERSION)"; exit 1; }; \
+	said=$$($$name/bin/paragon --version); [[ $$said == *" $(VERSION)" ]] || { echo "the binary says $$said, not $(VERSION)"; exit 1; }; \
 	echo "release $(VERSION): both archives, their SBOMs and checksums are complete, and the binary says its version"
 
 .PHONY: lint-image

@@ -29,7 +29,7 @@ for the next start.
 
 A folder with a catalogue, such as pools/mail from ` + "`make pool-mail`" + `, is served as it is: the models
 have their labels, preprocessing and accuracy from the catalogue. ` + "`paragon up --profiles FOLDER`" + `
-serves such a folder with more workers and other settings.`
+serves such a folder too, and has flags for more workers and other settings.`
 
 // newServeCommand is `paragon serve`.
 func newServeCommand(term *cli.Terminal) *cobra.Command {
