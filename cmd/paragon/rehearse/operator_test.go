@@ -244,7 +244,7 @@ func (term *terminal) readsThePast() {
 		return answeredBy(h, "logistic") > 0 && answeredBy(h, "forest") > 0
 	})
 	inMinutes := int64(0)
-	for i, at := range h.At {
+	for i, at := range h.AtUnixSeconds {
 		inMinutes += h.Classes[query.Strict].Answered[i] + h.Classes[query.Relaxed].Answered[i]
 		if time.Since(time.Unix(at, 0)) > time.Hour {
 			term.t.Errorf("a minute began at %v", time.Unix(at, 0))
