@@ -65,7 +65,12 @@ func horizon(ratio, boot float64) float64 {
 type load struct {
 	series [][]float64
 	step   int
-	waits  bool // whether it counts that relaxed queries wait
+	waits  bool            // whether it counts that relaxed queries wait
+	known  map[int]float64 // what overflows beyond a number of workers, once it was asked: a load is of one decision, whose costs do not change
+}
+
+func loadOf(series [][]float64, step int, waits bool) load {
+	return load{series: series, step: step, waits: waits, known: map[int]float64{}}
 }
 
 // top is the highest rate.
@@ -89,6 +94,9 @@ func (c costs) usdPerHour(n int, l load) float64 {
 
 // meanOverflowUSD is what overflows beyond n workers in the mean of a load, a second.
 func (c costs) meanOverflowUSD(n int, l load) float64 {
+	if usd, is := l.known[n]; is {
+		return usd
+	}
 	if !l.waits {
 		c.wait = 0
 	}
@@ -97,7 +105,23 @@ func (c costs) meanOverflowUSD(n int, l load) float64 {
 		usd += c.overflowUSD(rates, l.step, func(int) int { return n })
 		seconds += len(rates) * l.step
 	}
-	return usd / float64(max(1, seconds))
+	l.known[n] = usd / float64(max(1, seconds))
+	return l.known[n]
+}
+
+// leastAloneUSDPerHour is what a load costs at least without any worker, as each query is
+// either answered by a function or refused. It takes no count of those that are refused, which
+// takes a thousand steps a second of the load.
+func (c costs) leastAloneUSDPerHour(l load) float64 {
+	queries, seconds := 0.0, 0
+	for _, rates := range l.series {
+		for _, rate := range rates {
+			queries += rate * float64(l.step)
+		}
+		seconds += len(rates) * l.step
+	}
+	const rounding = 1e-6 // far above that of the sums
+	return 3600 * queries / float64(max(1, seconds)) * min(c.aloneUSD, c.lostUSD) * (1 - rounding)
 }
 
 // overflowUSD is what overflows costs when each of the rates lasts for step seconds, and

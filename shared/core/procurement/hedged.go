@@ -102,6 +102,9 @@ func (c costs) choose(sc scenario, have int) choice {
 			}
 		}
 	}
+	if best.workers > keepCandidates && c.leastAloneUSDPerHour(sc.load) > best.usdPerHour {
+		return best // and no record keeps what none would cost
+	}
 	if usd := cost(0); usd < best.usdPerHour || usd == best.usdPerHour && have == 0 {
 		best.usdPerHour, best.workers = usd, 0
 	}

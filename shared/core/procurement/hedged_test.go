@@ -2,6 +2,7 @@ package procurement
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -42,6 +43,48 @@ func TestTheHorizonDependsOnTheBoot(t *testing.T) {
 		if d := wanted(idle, set); d.Workers > 4 {
 			t.Errorf("boot %v s: %d workers of 10 queries/s stay for 20", boot, d.Workers)
 		}
+	}
+}
+
+// What no worker would cost is left out only where it is more than what is chosen costs, and
+// where no record would keep it; and what a number costs does not depend on what was asked before.
+func TestNoWorkerIsLeftOutWhereItCostsMore(t *testing.T) {
+	random, none, leftOut := rand.New(rand.NewPCG(3, 4)), 0, 0
+	for range 2000 {
+		s := viewOf(0, constantly(1), 1)
+		s.FunctionUSD *= 3 * random.Float64()
+		s.UnaidedUSD, s.OverflowUSD = s.FunctionUSD*random.Float64(), s.FunctionUSD*random.Float64()
+		if random.IntN(3) == 0 {
+			s.SpotUSDPerHour = 0.04
+		}
+		set := settings.Defaults()
+		set.MaxOverflowConcurrency = []int{0, 8, 100}[random.IntN(3)]
+		c := costsOf(s, set, random.Float64(), spotOf(s, set, SpotMemory{}))
+		series := [][]float64{make([]float64, 1+random.IntN(20))}
+		for i := range series[0] {
+			series[0][i] = random.ExpFloat64() * 60 * float64(random.IntN(2))
+		}
+		sc, have := scenario{load: loadOf(series, 1+random.IntN(10), random.IntN(2) == 0)}, random.IntN(12)
+		got := c.choose(sc, have)
+		usd := func(n int) float64 {
+			return c.usdPerHour(n, loadOf(series, sc.load.step, sc.load.waits)) + c.changeUSD(n, have, 0)
+		}
+		if usd(0) < got.usdPerHour || usd(got.workers) != got.usdPerHour {
+			t.Fatalf("%d workers for $%v an hour are chosen, which cost $%v, and none cost $%v: %+v", got.workers, got.usdPerHour, usd(got.workers), usd(0), sc.load)
+		}
+		counted := slices.ContainsFunc(got.candidates, func(c Candidate) bool { return c.Workers == 0 })
+		if got.workers <= keepCandidates && !counted {
+			t.Fatalf("%d workers are chosen, and a record lacks what none would cost", got.workers)
+		}
+		if got.workers == 0 {
+			none++
+		}
+		if !counted {
+			leftOut++
+		}
+	}
+	if none < 100 || leftOut < 100 {
+		t.Errorf("none was chosen %d times, and left out %d times", none, leftOut)
 	}
 }
 

@@ -39,7 +39,7 @@ func lately(seconds int, st State) scenario {
 		rates = []float64{st.rate(seconds)}
 	}
 	return scenario{
-		name: fmt.Sprintf("the last %d minutes", seconds/60), load: load{[][]float64{rates}, binSeconds, false},
+		name: fmt.Sprintf("the last %d minutes", seconds/60), load: loadOf([][]float64{rates}, binSeconds, false),
 		why: fmt.Sprintf("%s, the mean of the last %d s", Rate(st.rate(seconds)), len(rates)*binSeconds),
 	}
 }
@@ -58,7 +58,7 @@ func (sc scenario) lasting() scenario {
 func (sc scenario) waiting(seconds int, st State) scenario {
 	sc.name += " (relaxed queries wait)"
 	if rates := st.bins(1, seconds); !sc.bursts && len(rates) > 0 {
-		sc.load = load{[][]float64{rates}, 1, true}
+		sc.load = loadOf([][]float64{rates}, 1, true)
 	}
 	return sc
 }
@@ -72,7 +72,7 @@ func forecasted(now time.Time, set settings.Settings, st State) scenario {
 	if len(shape) == 0 {
 		shape = []float64{1}
 	}
-	sc := scenario{name: "the forecast", why: forecastWords(band), load: load{make([][]float64, bandParts), profileSeconds, false}}
+	sc := scenario{name: "the forecast", why: forecastWords(band), load: loadOf(make([][]float64, bandParts), profileSeconds, false)}
 	for i := range sc.load.series {
 		level := band.Quantile(float64(2*i+1) / (2 * bandParts))
 		for _, v := range shape {
@@ -98,7 +98,7 @@ func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
 	}
 	if seen > top*(1+sameRate) {
 		sc.bursts, sc.lastsSeconds = true, 0
-		sc.load, sc.why = load{[][]float64{{seen}}, binSeconds, false}, fmt.Sprintf("%s, %s, which is more than was expected", Rate(seen), words)
+		sc.load, sc.why = loadOf([][]float64{{seen}}, binSeconds, false), fmt.Sprintf("%s, %s, which is more than was expected", Rate(seen), words)
 	}
 }
 

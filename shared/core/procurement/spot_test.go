@@ -36,7 +36,7 @@ func TestLossesOfSpotInstances(t *testing.T) {
 func TestMixOfSpotInstances(t *testing.T) {
 	set := settings.Defaults()
 	s := Snapshot{ServiceMS: 100, WorkerUSDPerHour: 0.1, SpotUSDPerHour: 0.035, FunctionUSD: 1e-5, Pool: Pool{RunnersEach: 2, Ready: 3, SpotReady: 3}}
-	sc := scenario{load: load{[][]float64{{100}}, binSeconds, false}} // five workers
+	var sc scenario
 	for _, tc := range []struct {
 		name           string
 		memory         SpotMemory
@@ -49,6 +49,7 @@ func TestMixOfSpotInstances(t *testing.T) {
 		{"they are lost all the time", SpotMemory{Asked: 3, Hours: 24, Losses: 2400}, 0, 5, 0},
 	} {
 		s.Pool.SpotLost = tc.lost
+		sc.load = loadOf([][]float64{{100}}, binSeconds, false) // five workers
 		c := costsOf(s, set, 0.5, spotOf(s, set, tc.memory))
 		n := c.choose(sc, 5).workers
 		workers, spots, _ := c.mixed(n, sc, s.Pool, tc.memory)
@@ -58,6 +59,7 @@ func TestMixOfSpotInstances(t *testing.T) {
 	}
 	s.SpotUSDPerHour = 0.2 // more than on demand: there is nothing to choose
 	c := costsOf(s, set, 0.5, spotOf(s, set, SpotMemory{}))
+	sc.load = loadOf([][]float64{{100}}, binSeconds, false)
 	if workers, spots, _ := c.mixed(5, sc, s.Pool, SpotMemory{}); workers != 5 || spots != 0 {
 		t.Errorf("%d workers, %d spot instances at twice the price", workers, spots)
 	}
