@@ -31,8 +31,16 @@ func (p Prediction) Fits(class query.Class, by time.Time) bool {
 // Predict returns when a query of that work would start and end if it were
 // added now. It adds nothing.
 func (q *Queue[T]) Predict(now time.Time, w Work) Prediction {
-	n := q.draft(w, false)
+	n := q.draft(w)
 	defer q.recycle(n)
+	return q.predict(now, n)
+}
+
+func (q *Queue[T]) predict(now time.Time, n *entry[T]) Prediction {
+	if len(q.held) == 0 && q.keptFromNone(now) {
+		ratio := n.pace.ratio(now)
+		return Prediction{StartsAt: now, EndsAt: now.Add(query.Duration(n.work.P50MS * ratio)), LatestAt: now.Add(query.Duration(n.work.P99MS * ratio)), AtOnce: true}
+	}
 	p, left := q.play(now), len(q.held)+1
 	idle := q.runners - len(q.running) // less those that come before
 	var out Prediction
@@ -82,11 +90,13 @@ func (q *Queue[T]) displaced(now time.Time, out *Prediction) {
 // others do so (see Fits and latestFor). by is kept as its EndBy.
 func (q *Queue[T]) Admit(now time.Time, w Work, by time.Time, item T) (Prediction, bool) {
 	w.EndBy = by
-	p := q.Predict(now, w)
+	n := q.draft(w)
+	p := q.predict(now, n)
 	if !p.Fits(w.Class, by) || !p.AtOnce && p.LatestAt.After(q.latestFor(now, &w, by)) {
+		q.recycle(n)
 		return p, false
 	}
-	q.Add(w, item)
+	q.hold(n, item)
 	return p, true
 }
 

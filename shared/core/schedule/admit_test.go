@@ -47,7 +47,7 @@ func starts(q *Queue[int], visit func(e *entry[int], s span)) {
 		if hoards {
 			on = &rs[1]
 		}
-		if on.free > 0 && express > 0 && q.onExpress(t0, e, p.mostUsedMS) {
+		if on.free > 0 && express > 0 && q.onExpress(t0, e, &p.mostUsedMS) {
 			part := float64(MostRuns(q.runners)-express+1) / float64(q.runners)
 			ends := func(ms float64) time.Duration {
 				return min(query.Duration(ms*part), rs[0].free+query.Duration(ms))

@@ -38,6 +38,11 @@ func (c *company) several(now time.Time) bool {
 	return c.n > 1 && now.Sub(c.at[1]) < companyFor
 }
 
+// keptFromNone reports whether a runner is free, and kept from nobody.
+func (q *Queue[T]) keptFromNone(now time.Time) bool {
+	return len(q.running) < q.runners && !q.company.several(now)
+}
+
 // nextFor is next for an owner's query.
 func (p *player) nextFor(owner string) (first, free int) {
 	first, free = p.next()

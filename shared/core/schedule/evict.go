@@ -54,6 +54,9 @@ func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], 
 // their deadlines here and may be handed over. One that starts at once on a free
 // runner stays, however late: nobody is faster.
 func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
+	if len(q.held) == 0 || q.held[0].work.Class != query.Strict {
+		return nil
+	}
 	var out []Late[T]
 	q.evict(now, true, func(e *entry[T], s *slot, free bool) bool {
 		goes := s.latest > e.work.DeadlineAt.Sub(now) && !free && !e.work.Pinned

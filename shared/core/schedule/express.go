@@ -57,21 +57,23 @@ func (u *uses) share(runners int) float64 { return float64(runners) / float64(le
 
 // used is what an owner used beyond its share, in milliseconds.
 func (u *uses) used(now time.Time, owner string, runners int) float64 {
-	b := u.of[owner]
+	return u.of[owner].used(now, u.share(runners))
+}
+
+func (b *bucket) used(now time.Time, share float64) float64 {
 	if b == nil {
 		return 0
 	}
-	return max(0, b.ms-query.Milliseconds(now.Sub(b.at))*u.share(runners))
+	return max(0, b.ms-query.Milliseconds(now.Sub(b.at))*share)
 }
 
 // most is what a bucket takes until it runs over.
 func (u *uses) most(runners int) float64 { return query.Milliseconds(usesFor) * u.share(runners) }
 
 // keeps reports whether an owner keeps to its share, of whom used is known.
-func (u *uses) keeps(owner string, usedMS float64) bool {
-	b := u.of[owner]
-	return b == nil || usedMS == 0 || !b.over
-}
+func (u *uses) keeps(owner string, usedMS float64) bool { return u.of[owner].keeps(usedMS) }
+
+func (b *bucket) keeps(usedMS float64) bool { return b == nil || usedMS == 0 || !b.over }
 
 // count adds runner time: of a query that starts as much as it should take, and of a run
 // that ends what it took beyond that. A bucket holds twice of what makes it run over, so
@@ -93,8 +95,8 @@ func (u *uses) count(now time.Time, owner string, costMS float64, runners int) {
 		b = &bucket{}
 		u.of[owner] = b
 	}
-	before, most := u.used(now, owner, runners), u.most(runners)
-	b.over = !u.keeps(owner, before) || before+costMS > most
+	before, most := b.used(now, u.share(runners)), u.most(runners)
+	b.over = !b.keeps(before) || before+costMS > most
 	b.ms, b.at = min(before+costMS, 2*most), now
 }
 
@@ -120,15 +122,30 @@ func (q *Queue[T]) usedBy(now time.Time, owner string) float64 {
 	return used
 }
 
+// runsOfOthers reports whether a query of another owner runs: nobody had more than an
+// owner who runs alone.
+func (q *Queue[T]) runsOfOthers(owner string) bool {
+	for i := range q.running {
+		if q.running[i].owner != owner {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *run) ranMS(now time.Time) float64 { return query.Milliseconds(now.Sub(r.startedAt)) }
 
 // onExpress reports whether a query is due an express run if no runner is free for it,
-// where the owners whose queries run used mostMS.
-func (q *Queue[T]) onExpress(now time.Time, e *entry[T], mostMS float64) bool {
-	if mostMS == 0 || !e.few || e.work.Class != query.Strict {
+// where the owners whose queries run used most; below 0 that is not known yet, and is
+// found if it matters.
+func (q *Queue[T]) onExpress(now time.Time, e *entry[T], most *float64) bool {
+	if !e.few || e.work.Class != query.Strict || !q.runsOfOthers(e.work.Owner) {
 		return false
 	}
-	used := q.usedBy(now, e.work.Owner)
+	if *most < 0 {
+		*most = q.mostUsed(now)
+	}
+	mostMS, used := *most, q.usedBy(now, e.work.Owner)
 	return used < mostMS && used+expressCosts*e.costMS <= mostMS && q.uses.keeps(e.work.Owner, used)
 }
 
@@ -141,12 +158,12 @@ func (q *Queue[T]) mayStart(now time.Time) bool {
 	if len(q.held) == 0 || len(q.running) >= MostRuns(q.runners) {
 		return false
 	}
-	most := q.mostUsed(now)
+	most := -1.0
 	for _, e := range q.held {
-		if e.work.Class != query.Strict || most == 0 {
+		if e.work.Class != query.Strict {
 			return false
 		}
-		if q.onExpress(now, e, most) {
+		if q.onExpress(now, e, &most) {
 			return true
 		}
 	}
@@ -157,7 +174,7 @@ func (q *Queue[T]) mayStart(now time.Time) bool {
 func (q *Queue[T]) fit(p *player, e *entry[T], left int) *slot {
 	ratio := e.pace.ratio(p.now)
 	s := p.fit(&e.work, ratio, left)
-	if s.start <= 0 || p.express <= 0 || !q.onExpress(p.now, e, p.mostUsedMS) {
+	if s.start <= 0 || p.express <= 0 || !q.onExpress(p.now, e, &p.mostUsedMS) {
 		return s
 	}
 	first, _ := p.next()

@@ -49,7 +49,7 @@ func (p *pace) last() float64 {
 
 // ratio is the pace now.
 func (p *pace) ratio(now time.Time) float64 {
-	if p == nil || p.at.IsZero() {
+	if p == nil || p.at.IsZero() || p.value == 1 {
 		return 1
 	}
 	if p.askedAt != now {

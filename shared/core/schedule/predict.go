@@ -34,8 +34,8 @@ type player struct {
 	owners     []string        // whose query each runs until then
 	shared     bool            // several owners use the runners: see company
 	express    int             // how many express runs there is room for
+	mostUsedMS float64         // by an owner whose query runs; below 0 before it is asked for
 	most       int             // runs at a time: see MostRuns
-	mostUsedMS float64         // by an owner whose query runs
 	maxBatch   int
 	last       slot // the batch that a query may join
 	fits       slot // of the query that was fitted last
@@ -71,7 +71,7 @@ func (q *Queue[T]) play(now time.Time) *player {
 	p := &q.player
 	p.owners, p.shared = owners, q.company.several(now)
 	p.most = MostRuns(q.runners)
-	p.express, p.mostUsedMS = p.most-max(q.runners, len(q.running)), q.mostUsed(now)
+	p.express, p.mostUsedMS = p.most-max(q.runners, len(q.running)), -1
 	p.now, p.free, p.maxBatch, p.last.most, p.last.n = now, free, q.maxBatch, 0, 0
 	return p
 }

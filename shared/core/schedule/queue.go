@@ -100,13 +100,16 @@ func NewQueue[T any](runners int) *Queue[T] {
 }
 
 // Add holds one more query, whatever it makes late.
-func (q *Queue[T]) Add(w Work, item T) {
-	e := q.draft(w, true)
+func (q *Queue[T]) Add(w Work, item T) { q.hold(q.draft(w), item) }
+
+// hold holds a drafted entry.
+func (q *Queue[T]) hold(e *entry[T], item T) {
+	q.remember(e)
 	e.item = item
 	if e.last() {
 		e.tag = q.tagOf(e)
 		q.held = slices.Insert(q.held, q.place(e, e.tag), e)
-		e.flow.add(e.tag, e.costMS, w.DeadlineAt)
+		e.flow.add(e.tag, e.costMS, e.work.DeadlineAt)
 		return
 	}
 	merged := q.merged[:0]
@@ -116,12 +119,12 @@ func (q *Queue[T]) Add(w Work, item T) {
 	})
 	q.merged, q.held = q.held, merged
 	clear(q.merged)
-	e.flow.add(e.tag, e.costMS, w.DeadlineAt)
+	e.flow.add(e.tag, e.costMS, e.work.DeadlineAt)
 }
 
-// draft makes an entry that is not held yet. Unless it stays, nothing is
+// draft makes an entry that is not held yet. Unless it is held then, nothing is
 // remembered of its model and owner.
-func (q *Queue[T]) draft(w Work, stays bool) *entry[T] {
+func (q *Queue[T]) draft(w Work) *entry[T] {
 	var e *entry[T]
 	if n := len(q.spare); n > 0 {
 		e, q.spare = q.spare[n-1], q.spare[:n-1]
@@ -131,18 +134,21 @@ func (q *Queue[T]) draft(w Work, stays bool) *entry[T] {
 	e.work, e.pace = w, q.paces[w.paced()]
 	q.arrivals++
 	e.arrival = q.arrivals
-	key := flowKey{w.Owner, w.Class}
-	e.flow = q.fair.flows[key]
-	if stays && e.pace == nil {
-		e.pace = &pace{}
-		q.paces[w.paced()] = e.pace
-	}
-	if stays && e.flow == nil {
-		e.flow = q.fair.open(key, len(q.held))
-	}
+	e.flow = q.fair.flows[flowKey{w.Owner, w.Class}]
 	e.few = e.flow == nil || e.flow.held < MostRuns(q.runners)
 	e.costMS = w.P50MS * e.pace.last()
 	return e
+}
+
+// remember keeps the pace of a model and the flow of an owner that were not known.
+func (q *Queue[T]) remember(e *entry[T]) {
+	if e.pace == nil {
+		e.pace = &pace{}
+		q.paces[e.work.paced()] = e.pace
+	}
+	if e.flow == nil {
+		e.flow = q.fair.open(flowKey{e.work.Owner, e.work.Class}, len(q.held))
+	}
 }
 
 // recycle keeps an entry for later use, without what it held.
@@ -243,6 +249,9 @@ func newRun[T any](n int) Run[T] {
 // nobody is passed over; every free runner gets its part; and a query joins only
 // when all still meet their deadlines.
 func (q *Queue[T]) pick(now time.Time) (at, n int) {
+	if q.keptFromNone(now) && (len(q.held) == 1 || q.maxBatch == 1 || q.held[0].work.BatchMax < 2) {
+		return 0, 1
+	}
 	p := q.play(now)
 	waits := "" // whose queries were passed over
 	for i, e := range q.held {
