@@ -34,6 +34,10 @@ UNRACED := ./docs ./infra/... ./profiles ./profiles/schema ./shared ./shared/api
 	$(addprefix ./shared/core/,arrivals breaker calibration callback decision feedback fleet forecast inference loopback placement pricing \
 	procurement profile proof query rollout schedule selection settings signed sizing staleness tensors timeline workload)
 
+# Packages with tests that the race detector's run leaves out, which take several times as long there: simulations, which
+# shared/simulate/comparison races. Their tests run both ways. A test of shared/ checks that these are all of them.
+BOTH := ./cmd/paragon-lab ./shared/lab/evaluate
+
 # Those that take longest begin first, so that none of them is left over for one processor at the end.
 LONGEST := ./cmd/paragon/e2e ./shared/control ./shared/page ./cmd/paragon ./shared/platform/aws
 
@@ -48,9 +52,9 @@ test: prereqs browser venv clients build ## Run every test, with the race detect
 	@# SQLite's own code, translated from C, takes no part in the race detection: it is half of the time of the tests
 	@# that use it. No other package: one with generic code would leave copies without detection to all others.
 	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race '-gcflags=modernc.org/sqlite/lib=-race=false' $(TESTED) $(LONGEST) $$(comm -23 <(go list ./... | sort) <(go list $(UNRACED) | sort))
-	@# What plays hundreds of millions of queries in shared/lab/evaluate is left out above, and is played here; without cgo, as the
-	@# binaries are, so that what these were compiled from need not be compiled again.
-	CGO_ENABLED=0 go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- $(TESTED) ./shared/lab/evaluate $(UNRACED)
+	@# Without cgo, as the binaries are, so that what these were compiled from need not be compiled again; and with more room before
+	@# garbage is collected, as these packages use little memory and make much garbage.
+	CGO_ENABLED=0 GOGC=400 go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- $(TESTED) $(BOTH) $(UNRACED)
 	@! grep -hE '"Action":"skip".*"Test":' bin/test.json bin/test-unraced.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
 
 # The tests of core and simulator in short: fewer random cases, and no race detector. What plays three seeds of

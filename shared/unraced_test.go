@@ -28,11 +28,7 @@ var racedElsewhere = map[string]string{
 // What is tested without the race detector starts no goroutine: neither the tests, nor
 // their package, nor what either imports.
 func TestOnlyWhatRunsAloneGoesWithoutTheRaceDetector(t *testing.T) {
-	unraced, err := exec.CommandContext(t.Context(), "make", "-s", "-C", "..", "--no-print-directory", "--eval", "list-unraced: ; @echo $(UNRACED)", "list-unraced").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	checked := listed(t, strings.Fields(string(unraced))...)
+	checked := listed(t, ofMakefile(t, "UNRACED")...)
 	imported := []string{}
 	for _, p := range checked {
 		p.startsNone(t, p.GoFiles, p.TestGoFiles, p.XTestGoFiles)
@@ -47,6 +43,34 @@ func TestOnlyWhatRunsAloneGoesWithoutTheRaceDetector(t *testing.T) {
 	}
 }
 
+// What has tests that are not compiled with the race detector is tested without it, too.
+func TestWhatIsNotRacedIsTestedAtAll(t *testing.T) {
+	both := map[string]bool{}
+	for _, p := range listed(t, ofMakefile(t, "BOTH")...) {
+		both[p.ImportPath] = true
+	}
+	raced := map[string]int{}
+	for _, p := range listed(t, "-tags=race", "./...") {
+		raced[p.ImportPath] = len(p.TestGoFiles) + len(p.XTestGoFiles)
+	}
+	for _, p := range listed(t, "./...") {
+		leavesOut := len(p.TestGoFiles)+len(p.XTestGoFiles) > raced[p.ImportPath]
+		if leavesOut != both[p.ImportPath] {
+			t.Errorf("%s: the race detector's run leaves tests out: %v; BOTH of the Makefile has it: %v", p.ImportPath, leavesOut, both[p.ImportPath])
+		}
+	}
+}
+
+// ofMakefile are the words of one of its variables.
+func ofMakefile(t *testing.T, variable string) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "make", "-s", "-C", "..", "--no-print-directory", "--eval", "list-words: ; @echo $("+variable+")", "list-words").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
 // testedPackage is a package with its tests, as `go list` describes it.
 type testedPackage struct {
 	ImportPath, Dir                    string
@@ -54,7 +78,7 @@ type testedPackage struct {
 	Imports, TestImports, XTestImports []string
 }
 
-// listed are packages by their paths or patterns, seen from the root.
+// listed are packages by their paths or patterns, seen from the root. A flag of go list may come first.
 func listed(t *testing.T, patterns ...string) (all []testedPackage) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-C", "..", "-json=ImportPath,Dir,GoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports"}, patterns...)...).Output()
