@@ -44,7 +44,7 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	m := &p.cfg.Models[j.model]
 	if e.sized != nil {
 		if j.counted {
-			e.sized(&j, m)
+			e.sized(j, m)
 		}
 		return
 	}

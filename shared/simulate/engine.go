@@ -37,7 +37,7 @@ type engine struct {
 	// overflowed counts all queries that went to functions.
 	overflowed int64
 	// sized, when set, gets the counted queries, and nothing is played.
-	sized   func(j *job, m *Model)
+	sized   func(j job, m *Model)
 	hour    *Hour
 	hourEnd int64
 	result  Result

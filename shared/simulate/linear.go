@@ -39,7 +39,7 @@ func (c *Config) eachSized(yield func(sized) bool) {
 	plain.Scheme, plain.AsDeployed, plain.Watch, plain.Progress = &plan{}, nil, nil, nil
 	e := start(&plain)
 	more := true
-	e.sized = func(j *job, m *Model) {
+	e.sized = func(j job, m *Model) {
 		least := float64(j.service)
 		if m.BatchMax > 1 {
 			least = min(least, m.BatchMS*1000)

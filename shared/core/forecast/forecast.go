@@ -106,7 +106,7 @@ func With(f Forecaster, past []float64, ahead, tries int) Band {
 		all[i] = attempt{math.Abs(predicted - b.Expected), past[at] - predicted}
 		b.MAE += math.Abs(all[i].err) / float64(n)
 	}
-	slices.SortFunc(all, func(x, y attempt) int { return cmp.Or(cmp.Compare(x.far, y.far), cmp.Compare(x.err, y.err)) })
+	slices.SortFunc(all, attempt.compare)
 	b.Errors = make([]float64, min(n, max(leastAlike, n/alikeShare)))
 	for i := range b.Errors {
 		b.Errors[i] = all[i].err
@@ -118,6 +118,17 @@ func With(f Forecaster, past []float64, ahead, tries int) Band {
 // attempt is a forecast of the past: how far its prediction is from what is
 // predicted now, and how wrong it was.
 type attempt struct{ far, err float64 }
+
+// compare is the order of attempts, the nearest first.
+func (a attempt) compare(b attempt) int {
+	switch {
+	case a.far < b.far:
+		return -1
+	case a.far > b.far:
+		return 1
+	}
+	return cmp.Compare(a.err, b.err)
+}
 
 // The band takes one part in alikeShare of the attempts, and at least leastAlike.
 const (
