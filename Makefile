@@ -172,18 +172,14 @@ lint: prereqs deps ## Check the format, vet every build tag and architecture, ru
 
 .PHONY: build
 build: build-local ## Build the command line, the laboratory, the worker and the functions into bin/
-	$(GOBUILD) -o bin/paragon-lab ./cmd/paragon-lab
-	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
-	$(GOBUILD) -o bin/controller ./functions/controller
-	$(GOBUILD) -o bin/api ./functions/api
+	$(GOBUILD) -o bin/ ./cmd/paragon-lab ./functions/dispatcher ./functions/controller ./functions/api
 
 .PHONY: build-local
 build-local: prereqs deps ## Build only what one machine runs: the command line, the worker and the inference function
 	@mkdir -p bin
 	@echo 'Building bin/: the first time Go fetches its modules and compiles all of them, which takes a minute or two'
-	$(GOBUILD) -o bin/paragon ./cmd/paragon
+	$(GOBUILD) -o bin/ ./cmd/paragon ./functions/inference
 	$(GOBUILD) -o bin/worker ./workers
-	$(GOBUILD) -o bin/inference ./functions/inference
 
 # What deploys, by architecture as AWS names it: dist/<arch>/<function>/bootstrap,
 # and the library under lib/ of whatever infers. Lambda's limit for a package.
