@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/decision"
@@ -41,11 +42,16 @@ type memory struct {
 // mostMemory bounds what a memory or a record unpacks to, in bytes.
 const mostMemory = 32 << 20
 
+// compressors are kept, as making one takes as long as it takes to compress a record.
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // pack compresses what goes into the decision log, and Unpack reads it again: an hour
 // of arrivals is long, and much the same from second to second.
 func pack(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(z)
+	z.Reset(&b)
 	_, err := z.Write(raw)
 	if err = errors.Join(err, z.Close()); err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
