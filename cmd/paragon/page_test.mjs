@@ -2,7 +2,7 @@
 // names it in PAGE_URL, and changes the stage on request.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { complaintsOf, fits, growWindow, isWhole, launch, rulesIn, windows } from "../../shared/page/browser.mjs";
+import { complaintsOf, fits, growWindow, isWhole, laidOut, launch, rulesIn, windows } from "../../shared/page/browser.mjs";
 
 const { PAGE_URL, PAGE_SHOTS } = process.env;
 
@@ -31,6 +31,7 @@ async function complete() {
   await page.locator("#samples img").nth(9).waitFor();
   await page.locator("#charts [role=img][aria-label]").nth(8).waitFor();
   await page.locator("#settings-list details").first().waitFor();
+  await laidOut(page);
 }
 
 // isQuiet checks that the page asked for nothing in vain, and has not complained.

@@ -68,3 +68,6 @@ export async function fits(page, state, rules = {}) {
   const found = await page.evaluate(async (only) => (await axe.run(only)).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`), rules);
   assert.deepEqual(found, [], `axe, ${state}`);
 }
+
+// laidOut waits until a page shows its sections, which takes a frame for each.
+export const laidOut = (page) => page.locator("main > section:not(.shown)").first().waitFor({ state: "detached" });

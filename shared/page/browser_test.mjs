@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus, loadavg } from "node:os";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { complaintsOf, fits, growWindow, isWhole, launch, rulesIn, windows } from "./browser.mjs";
+import { complaintsOf, fits, growWindow, isWhole, laidOut, launch, rulesIn, windows } from "./browser.mjs";
 
 const { PAGE_URL, PAGE_PICTURES, PAGE_TIMES } = process.env;
 
@@ -44,9 +44,13 @@ async function load(behind) {
   await page.goto(PAGE_URL + behind);
   await page.locator("#connection[data-state=live]").waitFor();
   await page.locator("#samples img").nth(9).waitFor();
+  await laidOut(page);
 }
 
-const text = (selector) => page.locator(selector).innerText();
+const text = async (selector) => {
+  await laidOut(page);
+  return page.locator(selector).innerText();
+};
 const large = (is) => fetch(`${PAGE_URL}/test/large?is=${is}`);
 const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const deadLetters = (is) => fetch(`${PAGE_URL}/test/dead?is=${is}`);
@@ -113,7 +117,7 @@ test("sections are shown one a frame", async () => {
     }).observe(document, { subtree: true, attributeFilter: ["class"], attributeOldValue: true });
   });
   await page.reload();
-  await page.waitForFunction(() => !document.querySelector("main > section:not(.shown)"));
+  await laidOut(page);
   const shown = await page.evaluate(() => window.shown);
   assert.ok(shown.length > 10, `${shown.length} sections`);
   assert.equal(new Set(shown).size, shown.length, `frames in which a section was shown: ${shown}`);

@@ -80,18 +80,20 @@ function wrongWith(s, value) {
 
 async function change(name, value, input, message, past) {
   const wrong = wrongWith(named(name), value);
+  let said;
   input.toggleAttribute("aria-invalid", false);
   try {
     if (wrong) throw new Error(wrong);
     const now = await send("PUT", `/v1/settings/${encodeURIComponent(name)}`, { value, if_version: version });
     input.value = now.value;
-    message.textContent = `Changed from ${now.before} to ${now.value}, in force at the controller's next tick at the latest.`;
+    said = `Changed from ${now.before} to ${now.value}, in force at the controller's next tick at the latest.`;
   } catch (fault) {
     input.ariaInvalid = "true";
-    message.textContent = fault.status === 409 ? `${fault.message}: check the present value and try again.` : fault.message;
+    said = fault.status === 409 ? `${fault.message}: check the present value and try again.` : fault.message;
   }
   await call("/v1/settings").then(update, () => {}); // or as it comes
   await showPast(name, past, (v) => change(name, v, input, message, past));
+  message.textContent = said;
 }
 
 // showPast lists what a setting was, the newest first, and its default, with a button
