@@ -144,7 +144,7 @@ func TestAFunctionThatHangsLeavesTimeForAWorker(t *testing.T) {
 				if len(back) != 1 || !back[0].Message.Pinned || back[0].Message.Attempts != 0 {
 					t.Fatalf("the work queue has %+v", back)
 				}
-				if last := back[0].Message.Trail[len(back[0].Message.Trail)-1]; last.Event != query.StepFellBack || !strings.Contains(last.Why, "expires") {
+				if last := back[0].Message.Trail[len(back[0].Message.Trail)-1]; last.Event != query.StepReturned || !strings.Contains(last.Why, "expires") {
 					t.Errorf("its last step is %+v", last)
 				}
 				if r.paid.usd == 0 {
