@@ -24,5 +24,5 @@ const usual = 50 * time.Microsecond
 // One that the monitor makes later has the monitor's slack.
 const threads = 16
 
-// mark is the variable that tells the process that it has executed itself.
+// mark is the variable that a process has after it has executed itself.
 const mark = "PARAGON_MONITOR_SLACK"
