@@ -2,7 +2,7 @@
 // takes.
 //
 // A caller sends a PNG or JPEG picture, or the tensor itself as raw numbers.
-// Pictures are decoded, the common kind of JPEG by the package baseline and all
+// Pictures are decoded, the common kinds by the packages baseline and commonpng and all
 // others by the standard library, brought to the model's size if they have another,
 // and turned into numbers as the model's Spec says. Sizes are bounded before
 // anything is decoded, so that a small file that unpacks to gigabytes costs nothing.

@@ -52,8 +52,15 @@ func fillColors(picture sized, tables [3]*table, channels [3][]float32, step int
 // fillGray writes one channel, and reports whether all of it is finite.
 func (s Spec) fillGray(to []float32, picture sized) bool {
 	table := s.table(0)
+	if !picture.chroma {
+		for i := range to {
+			p := (*[4]byte)(picture.Pix[4*i:])
+			to[i] = table[darkest+int(luma(p[0], p[1], p[2]))]
+		}
+		return table.isFinite()
+	}
 	for i := range to {
-		r, g, b := colors((*[4]byte)(picture.Pix[4*i:]), picture.chroma)
+		r, g, b := colors((*[4]byte)(picture.Pix[4*i:]), true)
 		to[i] = table[darkest+int(luma(within(r), within(g), within(b)))]
 	}
 	return table.isFinite()

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 
+	"github.com/paragon-serving/paragon/shared/engine/preprocess/commonpng"
 	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
@@ -81,6 +82,12 @@ func (f format) decodeSized(data []byte, s Spec) (sized, error) {
 	if f.contentType == JPEG {
 		if picture, ok := resizeJPEG(data, s); ok {
 			return picture, nil
+		}
+	}
+	if f.contentType == PNG {
+		if picture, ok := commonpng.Decode(data); ok {
+			defer picture.Free()
+			return resize(picture.Image, s), nil
 		}
 	}
 	picture, err := f.decode(bytes.NewReader(data))

@@ -45,7 +45,11 @@ func resize(picture image.Image, s Spec) sized {
 	part := v.part()
 	if at, ok := v.pixels(s); ok {
 		target := newSized(s, false)
-		draw.Draw(target, target.Rect, picture, at, draw.Src)
+		if g, ok := picture.(*image.Gray); ok {
+			copyGray(target.RGBA, g, at)
+		} else {
+			draw.Draw(target, target.Rect, picture, at, draw.Src)
+		}
 		return target
 	}
 	fx, fy := v.factors(s)
@@ -67,6 +71,18 @@ func resize(picture image.Image, s Spec) sized {
 	resample(target.RGBA, planes...)
 	opaque(target.RGBA)
 	return target
+}
+
+// copyGray copies a part of a picture: what draw.Draw does pixel by pixel in 16 bits.
+func copyGray(target *image.RGBA, picture *image.Gray, at image.Point) {
+	for y := range target.Rect.Dy() {
+		from := picture.Pix[picture.PixOffset(at.X, at.Y+y):][:target.Rect.Dx()]
+		to := target.Pix[y*target.Stride:]
+		for x, v := range from {
+			out := (*[4]byte)(to[4*x:])
+			out[0], out[1], out[2], out[3] = v, v, v, 255
+		}
+	}
 }
 
 // subsampling is how many pixels of luma one of chroma stands for.
