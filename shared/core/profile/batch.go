@@ -50,10 +50,10 @@ type Batching struct {
 // least a tenth below batch 1's on the same resource.
 func (c *Catalogue) BatchOnVM(m *Model, instanceType string, most int) (Batching, bool) {
 	resource, factor := instanceType, 1.0
-	alone, ok := m.find(resource, 0)
-	if !ok {
+	alone := m.find(resource, 0)
+	if alone == nil {
 		in, known := c.Instance(instanceType)
-		if alone, ok = m.find(reference, 0); !ok || !known || in.Speed <= 0 {
+		if alone = m.find(reference, 0); alone == nil || !known || in.Speed <= 0 {
 			return Batching{}, false
 		}
 		resource, factor = reference, 1/in.Speed
@@ -65,17 +65,18 @@ func (c *Catalogue) BatchOnVM(m *Model, instanceType string, most int) (Batching
 
 // BatchOnReference is BatchOnVM for the machine that other times are scaled from.
 func (m *Model) BatchOnReference(most int) (Batching, bool) {
-	alone, ok := m.find(reference, 0)
-	if !ok {
+	alone := m.find(reference, 0)
+	if alone == nil {
 		return Batching{}, false
 	}
 	return m.batchOn(reference, alone, most)
 }
 
 // batchOn is the best batch on a resource that takes the time alone for one query.
-func (m *Model) batchOn(resource string, alone Latency, most int) (Batching, bool) {
+func (m *Model) batchOn(resource string, alone *Latency, most int) (Batching, bool) {
 	best := Batching{PerQueryMS: alone.MS.P50 * batchPays}
-	for _, l := range m.Latency {
+	for i := range m.Latency {
+		l := &m.Latency[i]
 		if l.Resource != resource || l.MemoryMB != 0 || l.Threads != 1 || l.Batch < 2 || l.Batch > most {
 			continue
 		}

@@ -18,12 +18,12 @@ const reference = "reference"
 // one thread and batch 1: a figure for that type if there is one, else the
 // reference figure divided by the type's speed. It is false when neither is known.
 func (c *Catalogue) OnVM(m *Model, instanceType string) (ServiceTime, bool) {
-	if l, ok := m.find(instanceType, 0); ok {
+	if l := m.find(instanceType, 0); l != nil {
 		return ServiceTime{MS: l.MS, Threads: 1, Source: l.Source}, true
 	}
 	in, ok := c.Instance(instanceType)
-	l, have := m.find(reference, 0)
-	if !ok || !have || in.Speed <= 0 {
+	l := m.find(reference, 0)
+	if !ok || l == nil || in.Speed <= 0 {
 		return ServiceTime{}, false
 	}
 	src := l.Source
@@ -39,17 +39,17 @@ func (c *Catalogue) OnVM(m *Model, instanceType string) (ServiceTime, bool) {
 // of a cold start.
 func (c *Catalogue) OnFunction(m *Model, arch string, memoryMB int) (ServiceTime, bool) {
 	fs, ok := c.FunctionSizes(arch)
-	if l, ok := m.fastest("lambda-"+arch, memoryMB, fs.vCPUs(memoryMB)); ok {
-		return ServiceTime{MS: l.MS, ColdMS: cold(l), Threads: l.Threads, Source: l.Source}, true
+	if l, cold := m.fastest("lambda-"+arch, memoryMB, fs.vCPUs(memoryMB)); l != nil {
+		return ServiceTime{MS: l.MS, ColdMS: cold, Threads: l.Threads, Source: l.Source}, true
 	}
-	l, have := m.fastest(reference, 0, fs.vCPUs(memoryMB))
-	if !ok || !have || fs.Speed <= 0 || fs.MBPerVCPU <= 0 {
+	l, cold := m.fastest(reference, 0, fs.vCPUs(memoryMB))
+	if !ok || l == nil || fs.Speed <= 0 || fs.MBPerVCPU <= 0 {
 		return ServiceTime{}, false
 	}
 	slow := fs.slowness(memoryMB)
 	src := l.Source
 	src.Kind = "derived"
-	st := ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold(l).Scaled(slow), Threads: l.Threads, Source: src}
+	st := ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold.Scaled(slow), Threads: l.Threads, Source: src}
 	if c.fetched(m) {
 		st.ColdMS = st.ColdMS.Plus(fs.Fetch.of(m.FileBytes))
 	}
@@ -89,19 +89,12 @@ func (c *Catalogue) WithFunctionSizes(memoryMB []int) (*Catalogue, error) {
 	return &out, nil
 }
 
-// find returns the single-thread, batch-1 figure for a resource.
-func (m *Model) find(resource string, memoryMB int) (Latency, bool) {
+// find returns the single-thread, batch-1 figure for a resource, or nil.
+func (m *Model) find(resource string, memoryMB int) *Latency {
 	for i := range m.Latency { // not copied: each query looks several times
 		if l := &m.Latency[i]; l.MemoryMB == memoryMB && l.Batch == 1 && l.Threads == 1 && l.Concurrency <= 1 && l.Resource == resource {
-			return *l, true
+			return l
 		}
 	}
-	return Latency{}, false
-}
-
-func cold(l Latency) Percentiles {
-	if l.ColdMS == nil {
-		return Percentiles{}
-	}
-	return *l.ColdMS
+	return nil
 }

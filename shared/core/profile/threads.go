@@ -24,11 +24,12 @@ func (f FunctionSizes) vCPUs(memoryMB int) int {
 }
 
 // fastest returns the batch-1 figure for a resource with the number of threads that pays,
-// at most mostThreads. A cold start is that of one thread where no other was measured.
-func (m *Model) fastest(resource string, memoryMB, mostThreads int) (Latency, bool) {
-	one, ok := m.find(resource, memoryMB)
-	best, bestMS := one, math.Inf(1)
-	if ok {
+// at most mostThreads, and its cold start: that of one thread where no other was measured.
+// It is nil where there is none. Nothing is copied, as each query looks several times.
+func (m *Model) fastest(resource string, memoryMB, mostThreads int) (best *Latency, cold Percentiles) {
+	one := m.find(resource, memoryMB)
+	bestMS := math.Inf(1)
+	if best = one; one != nil {
 		bestMS = one.MS.P50 * threadsPay
 	}
 	for i := range m.Latency {
@@ -37,11 +38,14 @@ func (m *Model) fastest(resource string, memoryMB, mostThreads int) (Latency, bo
 			continue
 		}
 		if l.MS.P50 < bestMS {
-			best, bestMS, ok = *l, l.MS.P50, true
+			best, bestMS = l, l.MS.P50
 		}
 	}
-	if best.ColdMS == nil {
-		best.ColdMS = one.ColdMS
+	switch {
+	case best != nil && best.ColdMS != nil:
+		return best, *best.ColdMS
+	case one != nil && one.ColdMS != nil:
+		return best, *one.ColdMS
 	}
-	return best, ok
+	return best, Percentiles{}
 }

@@ -2,6 +2,7 @@ package sizing
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/paragon-serving/paragon/shared/core/pricing"
@@ -21,15 +22,22 @@ type Holding struct {
 // memory for a model and a service time for it, in the catalogue's order; none
 // for an architecture without functions.
 func FunctionsThatHold(c *profile.Catalogue, m *profile.Model, arch string) []Holding {
-	generic := c.OnGeneric(m)
-	sizes := c.FunctionMB(m, arch)
-	out := make([]Holding, 0, len(sizes))
-	for _, mb := range sizes {
-		if st, known := c.OnFunction(m, arch, mb); known && m.MemoryMB <= mb {
-			out = append(out, Holding{mb, generic, st})
+	return slices.AppendSeq([]Holding{}, holding(c, m, arch))
+}
+
+// holding are FunctionsThatHold, one after the other: each query looks at them.
+func holding(c *profile.Catalogue, m *profile.Model, arch string) iter.Seq[Holding] {
+	return func(yield func(Holding) bool) {
+		generic := c.OnGeneric(m)
+		for _, mb := range c.FunctionMB(m, arch) {
+			if m.MemoryMB > mb {
+				continue
+			}
+			if st, known := c.OnFunction(m, arch, mb); known && !yield(Holding{mb, generic, st}) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // Size is one memory size of an inference function, judged for a model.
@@ -56,23 +64,36 @@ func Warm(int) float64 { return 0 }
 // boundMS is what is left of the latency bound after the way there. coldShare
 // says which share of the invocations of a size in MB meets a cold start, 0 to 1.
 func RankFunctions(c *profile.Catalogue, m *profile.Model, arch string, boundMS float64, coldShare func(memoryMB int) float64) []Size {
-	holding := FunctionsThatHold(c, m, arch)
-	out := make([]Size, 0, len(holding))
-	for i := range holding {
-		h := &holding[i]
-		share := coldShare(h.MemoryMB)
-		s := Size{
-			MemoryMB: h.MemoryMB, P95MS: P95MS(h.MS.P95, h.ColdMS.P95, share), ServiceMS: h.MS.P50,
-			Estimated: !measuredAt(m, arch, h.MemoryMB), Generic: h.Generic,
-			QueryUSD: pricing.MeanFunctionUSD(c.Prices, pricing.Invocations{
-				Arch: arch, MemoryMB: h.MemoryMB, ServiceMS: h.MS.P50, ColdMS: h.ColdMS.P50, ColdShare: share,
-			}),
-		}
-		s.InTime = s.P95MS <= boundMS
-		out = append(out, s)
+	out := make([]Size, 0, len(c.FunctionMB(m, arch)))
+	for h := range holding(c, m, arch) {
+		out = append(out, h.judge(c, m, arch, boundMS, coldShare(h.MemoryMB)))
 	}
 	slices.SortFunc(out, better)
 	return out
+}
+
+// rightFunction is the first of RankFunctions for functions that a steady load keeps
+// warm, with its times. It is false where no function holds the model.
+func rightFunction(c *profile.Catalogue, m *profile.Model, arch string, boundMS float64) (right Size, times profile.ServiceTime, found bool) {
+	for h := range holding(c, m, arch) {
+		if s := h.judge(c, m, arch, boundMS, Warm(h.MemoryMB)); !found || better(s, right) < 0 {
+			right, times, found = s, h.ServiceTime, true
+		}
+	}
+	return right, times, found
+}
+
+// judge says how right the size is for the model with a bound and a share of cold starts.
+func (h *Holding) judge(c *profile.Catalogue, m *profile.Model, arch string, boundMS, coldShare float64) Size {
+	s := Size{
+		MemoryMB: h.MemoryMB, P95MS: P95MS(h.MS.P95, h.ColdMS.P95, coldShare), ServiceMS: h.MS.P50,
+		Estimated: !measuredAt(m, arch, h.MemoryMB), Generic: h.Generic,
+		QueryUSD: pricing.MeanFunctionUSD(c.Prices, pricing.Invocations{
+			Arch: arch, MemoryMB: h.MemoryMB, ServiceMS: h.MS.P50, ColdMS: h.ColdMS.P50, ColdShare: coldShare,
+		}),
+	}
+	s.InTime = s.P95MS <= boundMS
+	return s
 }
 
 // better orders sizes, the right one first.

@@ -44,15 +44,14 @@ type HandOver struct {
 // with pathMS for the way to the function. It is false when no function holds
 // the model.
 func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, pathMS float64) (HandOver, bool) {
-	sizes := RankFunctions(c, m, arch, latencyMS-pathMS, Warm)
-	if len(sizes) == 0 {
+	right, st, ok := rightFunction(c, m, arch, latencyMS-pathMS)
+	if !ok {
 		return HandOver{}, false
 	}
-	st, _ := c.OnFunction(m, arch, sizes[0].MemoryMB)
 	after := func(cold bool) float64 {
 		return LastMoment(latencyMS-pathMS, st.MS.P95, st.ColdMS.P95, cold)
 	}
-	return HandOver{Size: sizes[0], ColdAfterMS: after(true), WarmAfterMS: after(false)}, true
+	return HandOver{Size: right, ColdAfterMS: after(true), WarmAfterMS: after(false)}, true
 }
 
 // KeepAfter is after how many milliseconds without an answer the process that holds the request of
