@@ -15,9 +15,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/fnv"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -91,8 +93,19 @@ var idLength = len(prefix) + idText.EncodedLen(idBytes+macBytes)
 // Keys signs with one key and also takes what an earlier one signed, so that a
 // key can be changed while ids and receipts of the last one are in use.
 type Keys struct {
-	current []byte
-	earlier [][]byte
+	current key
+	earlier []key
+}
+
+// key is a secret, and hashes that have taken it in already: that is half of the work of
+// a short signature, and each answer has two.
+type key struct {
+	secret []byte
+	hashes *sync.Pool
+}
+
+func newKey(secret []byte) key {
+	return key{secret, &sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
 }
 
 // minKeyBytes is the least length of a key.
@@ -105,12 +118,18 @@ func NewKeys(current []byte, earlier ...[]byte) (Keys, error) {
 			return Keys{}, fmt.Errorf("a signing key has %d bytes; at least %d are required", len(k), minKeyBytes)
 		}
 	}
-	return Keys{current: current, earlier: earlier}, nil
+	k := Keys{current: newKey(current)}
+	for _, secret := range earlier {
+		k.earlier = append(k.earlier, newKey(secret))
+	}
+	return k, nil
 }
 
 // mac is the signature of a payload for one purpose.
-func mac(key []byte, purpose string, payload []byte) []byte {
-	h := hmac.New(sha256.New, key)
+func (k key) mac(purpose string, payload []byte) []byte {
+	h := k.hashes.Get().(hash.Hash)
+	defer k.hashes.Put(h)
+	h.Reset()
 	h.Write([]byte(purpose))
 	h.Write([]byte{0})
 	h.Write(payload)
@@ -119,11 +138,11 @@ func mac(key []byte, purpose string, payload []byte) []byte {
 
 // valid reports whether one of the keys made a signature.
 func (k Keys) valid(purpose string, payload, sum []byte) bool {
-	if len(k.current) == 0 {
+	if k.current.secret == nil {
 		return false
 	}
-	for _, key := range append([][]byte{k.current}, k.earlier...) {
-		if subtle.ConstantTimeCompare(mac(key, purpose, payload), sum) == 1 {
+	for _, key := range append([]key{k.current}, k.earlier...) {
+		if subtle.ConstantTimeCompare(key.mac(purpose, payload), sum) == 1 {
 			return true
 		}
 	}
@@ -142,8 +161,8 @@ const (
 // ForCallbacks returns keys of their own for callbacks: the current one's first, and then
 // those of earlier ones.
 func (k Keys) ForCallbacks() (keys [][]byte) {
-	for _, key := range append([][]byte{k.current}, k.earlier...) {
-		h := hmac.New(sha256.New, key)
+	for _, key := range append([]key{k.current}, k.earlier...) {
+		h := hmac.New(sha256.New, key.secret)
 		h.Write([]byte(forCallbacks))
 		h.Write([]byte{0})
 		keys = append(keys, h.Sum(nil))
@@ -161,7 +180,7 @@ func (k Keys) SignID(id ID) string {
 	b = appendUint(b, uint64(max(0, id.ExpiresAt.Sub(id.AcceptedAt).Milliseconds())), afterBytes)
 	b = appendUint(b, uint64(max(0, id.ForgetAt.Sub(id.AcceptedAt).Milliseconds())), afterBytes)
 	b = append(b, id.Nonce[:]...)
-	b = append(b, mac(k.current, forID, b)...)
+	b = append(b, k.current.mac(forID, b)...)
 	return prefix + strings.ToLower(idText.EncodeToString(b))
 }
 
@@ -268,7 +287,7 @@ func spread(text string) uint64 {
 // SignOffer returns the proof, for a peer, that a query is offered by a worker of
 // this stage.
 func (k Keys) SignOffer(id string) string {
-	return base64.RawURLEncoding.EncodeToString(mac(k.current, forOffer, []byte(id)))
+	return base64.RawURLEncoding.EncodeToString(k.current.mac(forOffer, []byte(id)))
 }
 
 // ValidOffer reports whether a proof is this stage's, for the query of an id.
@@ -300,7 +319,7 @@ func (k Keys) SignReceipt(r Receipt) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign a receipt: %w", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(append(mac(k.current, forReceipt, body), body...)), nil
+	return base64.RawURLEncoding.EncodeToString(append(k.current.mac(forReceipt, body), body...)), nil
 }
 
 // maxReceipt bounds a receipt's text, in bytes.
