@@ -35,8 +35,9 @@ UNRACED := ./docs ./infra/... ./profiles ./profiles/schema ./shared ./shared/api
 	procurement profile proof query rollout schedule selection settings signed sizing staleness tensors timeline workload)
 
 # Packages with tests that the race detector's run leaves out, which take several times as long there: simulations, which
-# shared/simulate/comparison races. Their tests run both ways. A test of shared/ checks that these are all of them.
-BOTH := ./cmd/paragon-lab ./shared/lab/evaluate
+# shared/simulate/comparison races, and stages of the controller, some of which are raced. Their tests run both ways. A
+# test of shared/ checks that these are all of them.
+BOTH := ./cmd/paragon-lab ./shared/control ./shared/lab/evaluate
 
 # Those that take longest begin first, so that none of them is left over for one processor at the end.
 LONGEST := ./cmd/paragon/e2e ./shared/control ./shared/page ./cmd/paragon ./shared/platform/aws
@@ -51,7 +52,7 @@ test: prereqs browser venv clients build ## Run every test, with the race detect
 	@mkdir -p bin
 	@# SQLite's own code, translated from C, takes no part in the race detection: it is half of the time of the tests
 	@# that use it. No other package: one with generic code would leave copies without detection to all others.
-	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race '-gcflags=modernc.org/sqlite/lib=-race=false' $(TESTED) $(LONGEST) $$(comm -23 <(go list ./... | sort) <(go list $(UNRACED) | sort))
+	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race -exec '$(CURDIR)/.ci/raced' '-gcflags=modernc.org/sqlite/lib=-race=false' $(TESTED) $(LONGEST) $$(comm -23 <(go list ./... | sort) <(go list $(UNRACED) | sort))
 	@# Without cgo, as the binaries are, so that what these were compiled from need not be compiled again; and with more room before
 	@# garbage is collected, as these packages use little memory and make much garbage.
 	CGO_ENABLED=0 GOGC=400 go tool gotestsum --format pkgname --jsonfile bin/test-unraced.json -- $(TESTED) $(BOTH) $(UNRACED)

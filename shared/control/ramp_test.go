@@ -1,3 +1,5 @@
+//go:build !race
+
 package control_test
 
 import (
