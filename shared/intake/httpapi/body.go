@@ -194,6 +194,15 @@ func takeWhole(body []byte, limit int) ([]byte, error) {
 
 // decodeRequest reads a query from JSON.
 func decodeRequest(body []byte) (intake.Request, error) {
+	if r, ok := decodeApart(body); ok {
+		return r, nil
+	}
+	return decodeWith(body, nil)
+}
+
+// decodeWith is decodeRequest of a body that has standIn in the place of the data apart; nil
+// where the body has its data.
+func decodeWith(body, apart []byte) (intake.Request, error) {
 	var r intake.Request
 	if err := checkDepth(body, maxDepth); err != nil {
 		return r, err
@@ -202,7 +211,7 @@ func decodeRequest(body []byte) (intake.Request, error) {
 		"task":        text("task", &r.Task),
 		"model":       text("model", &r.Model),
 		"class":       text("class", &r.Class),
-		"input":       func(raw json.RawMessage) error { return decodeInput(raw, &r.Input) },
+		"input":       func(raw json.RawMessage) error { return decodeInput(raw, &r.Input, apart) },
 		"constraints": func(raw json.RawMessage) error { return decodeBounds(raw, &r.Bounds) },
 		"optimize":    func(raw json.RawMessage) error { return decodeObjective(raw, &r) },
 		"callback":    text("callback", &r.Callback),
@@ -212,7 +221,7 @@ func decodeRequest(body []byte) (intake.Request, error) {
 	return r, err
 }
 
-func decodeInput(raw json.RawMessage, in *query.Input) error {
+func decodeInput(raw json.RawMessage, in *query.Input, apart []byte) error {
 	var data, written string
 	var given []json.RawMessage
 	err := decodeObject(raw, "input", fields{
@@ -233,6 +242,10 @@ func decodeInput(raw json.RawMessage, in *query.Input) error {
 			return refuse(intake.BadInput, "input", "has text and another kind of input: send only one of them")
 		}
 		in.ContentType, in.Data = query.TextType, []byte(written)
+		return nil
+	}
+	if apart != nil && data == standIn {
+		in.Data = apart
 		return nil
 	}
 	if in.Data, err = base64.StdEncoding.DecodeString(data); err != nil {
