@@ -34,6 +34,8 @@ type content struct {
 	data, log *os.File
 	dataSize  int64
 	dataAt    time.Time // when the data file was last written
+	notices   *notices  // of the data file; nil where there are none
+	written   bool      // another wrote to the data file, as they say
 	logSize   int64
 	logHead   []byte
 }
@@ -45,6 +47,7 @@ func (c *content) open(data, log string) (err error) {
 	if c.log, err = os.OpenFile(log, os.O_RDWR, 0); err != nil {
 		return fmt.Errorf("watch the log of the data file: %w", err)
 	}
+	c.notices = noticesOf(c.data)
 	if bad, err := c.wrote(); err != nil || bad != "" {
 		return errors.Join(err, fmt.Errorf("watch the data file: %s is not of SQLite", bad))
 	}
@@ -52,6 +55,7 @@ func (c *content) open(data, log string) (err error) {
 }
 
 func (c *content) close() error {
+	c.notices.close()
 	var errs []error
 	for _, f := range []*os.File{c.data, c.log} {
 		if f != nil {
@@ -72,10 +76,18 @@ func head(f *os.File, n int) ([]byte, error) {
 }
 
 // dataChanged reports whether another wrote to the data file: this process does so in
-// commits alone.
+// commits alone. Where only its times were set, it has its content still.
 func (c *content) dataChanged() bool {
 	info, err := c.data.Stat()
-	return err == nil && (info.Size() != c.dataSize || !info.ModTime().Equal(c.dataAt))
+	if err != nil {
+		return false
+	}
+	wrote, set := c.notices.take()
+	c.written = c.written || wrote
+	if set && !c.written && info.Size() == c.dataSize {
+		c.dataAt = info.ModTime()
+	}
+	return c.written || info.Size() != c.dataSize || !info.ModTime().Equal(c.dataAt)
 }
 
 // logChanged reports whether another cut the log off or began it again.
@@ -128,6 +140,7 @@ func (c *content) wrote() (bad string, err error) {
 	if log.Size() < c.logSize || log.Size() > 0 && !bytes.HasPrefix(first, logMagic) {
 		return c.log.Name(), nil
 	}
+	c.notices.take() // this process's own
 	c.dataSize, c.dataAt, c.logSize, c.logHead = data.Size(), data.ModTime(), log.Size(), first
 	return "", nil
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
@@ -79,21 +78,6 @@ func TestAKillLeavesABackupThatWasCopiedOver(t *testing.T) {
 	wantFault(t, h.WriteFault(), overwritten(path))
 	if got := ids(t, openAt(t, killed(t, path), Options{})); fmt.Sprint(got) != "[old]" {
 		t.Errorf("%v are there", got)
-	}
-}
-
-// The data file was touched, but not changed: nothing is stored any more, as that cannot be
-// distinguished from a change, and what was stored before is there after an end of either kind.
-func TestATouchedFileLosesNothing(t *testing.T) {
-	h, path, sent := running(t)
-	must(t, os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)))
-	wantFault(t, h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: "late"}), overwritten(path))
-	dead := killed(t, path)
-	must(t, h.Close())
-	for name, p := range map[string]string{"stopped": path, "killed": dead} {
-		if got := ids(t, openAt(t, p, Options{})); fmt.Sprint(got) != fmt.Sprint(sent) {
-			t.Errorf("%s: %v are there", name, got)
-		}
 	}
 }
 
