@@ -25,12 +25,9 @@ func (d *Dispatcher) answer(ctx context.Context, del platform.Delivery) error {
 }
 
 // invokeInTime has functions answer a query in half of the time that is left until it
-// expires. What they have not answered by then is in doubt, so that the other half is a
-// worker's: a function that hangs, or that gets no processor time to start, would keep the
-// query until it expires. Half of a new query's time is one and a half times its latency
-// bound or more, so no function that keeps the bound is cut short.
+// expires. What they have not answered by then is in doubt.
 func (d *Dispatcher) invokeInTime(ctx context.Context, msg *query.Message, attempts int) inference.Invoked {
-	half := msg.ExpiresAt.Sub(d.Now()) / 2
+	half := msg.HalfLeft(d.Now())
 	inTime, cancel := context.WithTimeout(ctx, half)
 	defer cancel()
 	m := *msg

@@ -143,7 +143,7 @@ func (s *Service) invokeNow(ctx context.Context, q *submission, why string) (que
 // fromOther has a function answer a strict query that another process held until the
 // moment of KeepAfter. It is not done where no function answers, or its caller waits no
 // longer: then it is placed as any other, late, and a relaxed one so that another worker
-// gets it.
+// gets it. Where the function hangs, it is a worker's.
 func (s *Service) fromOther(ctx context.Context, q *submission) (Answer, bool, error) {
 	if s.Functions == nil || q.class != query.Strict || !s.Now().Before(q.m.AcceptedAt.Add(q.terms.Wait)) {
 		return Answer{}, false, nil
@@ -152,8 +152,16 @@ func (s *Service) fromOther(ctx context.Context, q *submission) (Answer, bool, e
 		return Answer{}, false, err
 	}
 	q.m.Placement = string(platform.Overflow)
-	if r, ok := s.invokeNow(ctx, q, "the worker that held the request does not answer, and the latency bound is near"); ok {
+	inTime, cancel := s.untilFunctionsHang(ctx, q)
+	defer cancel()
+	if r, ok := s.invokeNow(inTime, q, "the worker that held the request does not answer, and the latency bound is near"); ok {
 		a, err := s.direct(ctx, q, r)
+		return a, true, err
+	}
+	if ctx.Err() == nil && inTime.Err() != nil { // it may run still: no other is invoked
+		s.leaveToWorker(q)
+		s.returned(q, hangs)
+		a, err := s.queue(ctx, q)
 		return a, true, err
 	}
 	if !q.m.Stored() {

@@ -11,6 +11,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
@@ -185,14 +186,16 @@ func nobodyComes(q *submission) *Refusal {
 
 // onFunction has a function answer a query that its caller waits for. It is not
 // done when every invocation was refused and the queue may still bring it there
-// in time.
+// in time, and when the function hangs: then it is a worker's.
 func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, error) {
 	if err := s.identify(q, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
-	got := s.Functions.Invoke(ctx, q.m)
+	inTime, cancel := s.untilFunctionsHang(ctx, q)
+	defer cancel()
+	got := s.Functions.Invoke(inTime, q.m)
 	if got.Unanswerable() && s.leaveTrial(q, got.Failure()) {
-		got = s.Functions.Invoke(ctx, q.m).After(got)
+		got = s.Functions.Invoke(inTime, q.m).After(got)
 	}
 	switch {
 	case got.Outcome != nil:
@@ -200,6 +203,9 @@ func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, 
 		return a, true, err
 	case ctx.Err() != nil:
 		return Answer{}, false, fmt.Errorf("invoke a function: %w", ctx.Err())
+	case got.Thrown == inference.InDoubt && inTime.Err() != nil: // a worker may still answer it
+		s.leaveToWorker(q)
+		got.Why = hangs
 	case got.Thrown == inference.InDoubt: // it may have run: it is not run again
 		a, err := s.direct(ctx, q, q.m.Ended(query.Outcome{
 			State: query.Failed, FinishedAt: s.Now(), Attempts: got.Attempts, CostUSD: got.CostUSD,
@@ -211,14 +217,40 @@ func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, 
 		no.RetryAfter = time.Second
 		return Answer{}, false, no
 	case got.Thrown != inference.Throttled: // no function answers it: a worker may, late
-		q.m.Placement, q.m.Pinned = string(platform.WorkQueue(q.pool.Name, q.class)), true
+		s.leaveToWorker(q)
 	}
 	q.m.Attempts = got.Attempts
-	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepReturned, Where: q.m.Placement, Why: got.Why})
+	s.returned(q, got.Why)
+	return Answer{}, false, nil
+}
+
+// hangs is why a query comes back from a function that does not answer.
+const hangs = "the function has not answered, and counts as hung"
+
+// leaveToWorker has a query go to its pool's work queue, whose workers may not hand it over
+// again.
+func (s *Service) leaveToWorker(q *submission) {
+	q.m.Placement, q.m.Pinned = string(platform.WorkQueue(q.pool.Name, q.class)), true
+}
+
+// returned notes that functions have not answered a query, and why.
+func (s *Service) returned(q *submission, why string) {
+	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepReturned, Where: q.m.Placement, Why: why})
 	if !q.m.Stored() {
 		q.m.ID = "" // nobody has seen it
 	}
-	return Answer{}, false, nil
+}
+
+// untilFunctionsHang returns a context that ends when functions that have not answered a
+// query by then count as hung, so that they hold neither the query nor its caller. Without
+// workers nothing else answers it: then they have at least as long as the caller waits.
+func (s *Service) untilFunctionsHang(ctx context.Context, q *submission) (context.Context, context.CancelFunc) {
+	now := s.Now()
+	wait := query.Duration(sizing.FunctionHangsAfterMS(s.catalogue(), q.model, s.Arch))
+	if runners, _ := s.fleet.load(q.pool.Name, now, q.set); runners == 0 && s.Worker == nil {
+		wait = max(wait, q.m.AcceptedAt.Add(q.terms.Wait).Sub(now))
+	}
+	return context.WithTimeout(ctx, min(wait, q.m.HalfLeft(now)))
 }
 
 // queueInTime reports whether the overflow queue can still bring a query to a

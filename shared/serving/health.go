@@ -6,16 +6,8 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
-)
-
-const (
-	// hangTime is for how long beyond what a run should take no runner may finish
-	// or come free before the worker counts as hung.
-	hangTime = 2 * time.Second
-	// slowest is how many times its profile's p99 a run should take at most: on a
-	// busy machine runs are slow and do not hang.
-	slowest = 4
 )
 
 // inference is a run that is in the engine. What it waits for before, such as an
@@ -25,8 +17,8 @@ type inference struct {
 }
 
 // Health says what is wrong with this process alone, for a load balancer, a
-// watchdog and whatever else ends what hangs: nil while a runner is idle, finished
-// within hangTime, or loads a model. Neither load nor draining nor what the worker
+// watchdog and whatever else ends what hangs: nil while a runner is idle, no run of
+// one counts as hung, or a model loads. Neither load nor draining nor what the worker
 // depends on changes it.
 func (w *Worker) Health() error {
 	if p, ok := w.Answerer.(preparer); ok && p.Loading() {
@@ -43,7 +35,7 @@ func (w *Worker) Health() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("none of the %d runners finished within %v after its predicted end", w.Runners, hangTime)
+	return fmt.Errorf("none of the %d runners finished within %v after its predicted end", w.Runners, query.Duration(sizing.HangMS))
 }
 
 // infers notes that a run enters the engine, and returns what notes its end.
@@ -52,7 +44,7 @@ func (w *Worker) infers(r schedule.Run[*lease]) (ended func()) {
 	if n := len(r.Works); n > 1 {
 		ms = max(ms, float64(n)*r.Works[0].BatchEachMS)
 	}
-	hungAt := w.Now().Add(hangTime + query.Duration(slowest*ms))
+	hungAt := w.Now().Add(query.Duration(sizing.HangsAfterMS(ms)))
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.inferences[r.Ticket] = inference{hungAt}

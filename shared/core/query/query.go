@@ -197,6 +197,13 @@ type Message struct {
 // repeats under its key, or for its callback.
 func (m Message) Stored() bool { return m.Keyed || m.Callback != "" }
 
+// HalfLeft is half of the time that is left until the query expires. Functions have no
+// longer for it: the other half is a worker's, as a function that hangs, or that gets no
+// processor time to start, would keep the query until it expires. Half of a new query's time
+// is one and a half times its latency bound or more, so no function that keeps the bound is
+// cut short.
+func (m Message) HalfLeft(now time.Time) time.Duration { return m.ExpiresAt.Sub(now) / 2 }
+
 // Ended returns the record of a message's query with its terminal outcome.
 func (m Message) Ended(o Outcome) Record {
 	r := Record{
