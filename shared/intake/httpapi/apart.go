@@ -62,3 +62,53 @@ func longString(body []byte) (from, to int, ok bool) {
 		to++
 	}
 }
+
+// decodeItems is decodeList without the JSON decoder going through all strings of the list
+// before those of each item. It is false where that cannot be done, and where anything is
+// wrong with the list or an item.
+func decodeItems(body []byte) ([]decoded, bool) {
+	items, ok := splitList(body)
+	if !ok || len(items) > maxItems {
+		return nil, false
+	}
+	out := make([]decoded, len(items))
+	for i, raw := range items {
+		var err error
+		if out[i].Request, err = decodeRequest(raw); err != nil {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// splitList splits a body that begins as a list at the list's commas. It is false for one that is
+// no list, that nests too deeply, or that has an escape. The list is JSON if each item is.
+func splitList(body []byte) (items [][]byte, ok bool) {
+	depth, from := 0, 0
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; c {
+		case '"':
+			length := bytes.IndexByte(body[i+1:], '"')
+			if length < 0 || bytes.IndexByte(body[i+1:i+1+length], '\\') >= 0 {
+				return nil, false
+			}
+			i += length + 1
+		case '[', '{':
+			if depth++; depth > maxDepth {
+				return nil, false
+			}
+			if depth == 1 {
+				from = i + 1
+			}
+		case ']', '}':
+			if depth--; depth <= 0 {
+				return append(items, body[from:i]), depth == 0 && c == ']' && len(bytes.TrimLeft(body[i+1:], " \t\r\n")) == 0
+			}
+		case ',':
+			if depth == 1 {
+				items, from = append(items, body[from:i]), i+1
+			}
+		}
+	}
+	return nil, false
+}

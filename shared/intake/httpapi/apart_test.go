@@ -59,6 +59,50 @@ func TestLongDataIsReadAsAnyOther(t *testing.T) {
 	}
 }
 
+// A list is read the same whether it is split first or not.
+func TestAListIsSplitAsItIsRead(t *testing.T) {
+	long := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("pixels", 1000)))
+	one, two := `{"task":"a","input":{"data":"`+long+`"}}`, ` {"task":"b","input":{"data":"cGl4ZWxz"},"constraints":{"latency_ms":5,"accuracy":90}} `
+	for name, tc := range map[string]struct {
+		body  string
+		split bool
+	}{
+		"two":                      {`[` + one + `,` + two + `]`, true},
+		"one":                      {"\n[" + one + "\n]\n", true},
+		"commas and brackets":      {`[{"task":"],[{"},` + two + `]`, true},
+		"none":                     {`[]`, false},
+		"nothing behind a comma":   {`[` + one + `,]`, false},
+		"nothing before a comma":   {`[,` + one + `]`, false},
+		"two commas":               {`[` + one + `,,` + two + `]`, false},
+		"no comma":                 {`[` + one + two + `]`, false},
+		"null":                     {`[null,` + two + `]`, false},
+		"a number":                 {`[` + one + `,1]`, false},
+		"one that is wrong":        {`[` + one + `,{"task":1}]`, false},
+		"an escape":                {`[{"task":"\u0041"},` + one + `]`, false},
+		"an escaped quote":         {`[{"task":"\"]"},` + one + `]`, false},
+		"cut off":                  {`[` + one, false},
+		"cut off in a string":      {`[` + one + `,{"task`, false},
+		"ended by another bracket": {`[` + one + `}`, false},
+		"brackets crossed":         {`[{"task":"a"]}`, false},
+		"more behind it":           {`[` + one + `] x`, false},
+		"another list behind it":   {`[` + one + `][` + two + `]`, false},
+		"no-break space behind it": {`[` + one + "]\u00a0", false},
+		"a list in it":             {`[[` + one + `]]`, false},
+		"too deep":                 {`[{"input":{"tensors":` + strings.Repeat("[", 10) + strings.Repeat("]", 10) + `}}]`, false},
+		"too many":                 {`[` + strings.Repeat(two+",", maxItems) + two + `]`, false},
+	} {
+		body := []byte(tc.body)
+		want, wantErr := decodeWhole(body)
+		got, err := decodeList(body)
+		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(err, wantErr) {
+			t.Errorf("%s: got %.80v, error %v, want %.80v, error %v", name, got, err, want, wantErr)
+		}
+		if _, split := decodeItems(body); split != tc.split {
+			t.Errorf("%s: split: %v", name, split)
+		}
+	}
+}
+
 func BenchmarkDecodeRequest(b *testing.B) {
 	body := []byte(`{"task":"t","input":{"content_type":"image/png","data":"` + base64.StdEncoding.EncodeToString(make([]byte, 256<<10)) + `"}}`)
 	for name, decode := range map[string]func() error{

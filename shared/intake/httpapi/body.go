@@ -58,6 +58,14 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 
 // decodeList reads a list of queries. One that cannot be read spoils no other.
 func decodeList(body []byte) ([]decoded, error) {
+	if out, ok := decodeItems(body); ok {
+		return out, nil
+	}
+	return decodeWhole(body)
+}
+
+// decodeWhole is decodeList of any list.
+func decodeWhole(body []byte) ([]decoded, error) {
 	if err := checkDepth(body, maxDepth); err != nil {
 		return nil, err
 	}
