@@ -10,9 +10,9 @@ import (
 const (
 	// leastApart is from how many bytes on a string is decoded apart from its body.
 	leastApart = 4 << 10
-	// standIn is a string that a request with data cannot have: it is no base64, has no
+	// placeholder is a string that a request with data cannot have: it is no base64, has no
 	// escapes, and names nothing.
-	standIn = "~data apart~"
+	placeholder = "~data apart~"
 )
 
 // decodeApart is decodeRequest of a body with one long string, its data. The JSON decoder goes
@@ -25,9 +25,9 @@ func decodeApart(body []byte) (r intake.Request, ok bool) {
 	if !ok || bytes.IndexByte(body[from:to], '\n') >= 0 || bytes.IndexByte(body[from:to], '\r') >= 0 { // which base64 passes over, and JSON does not have
 		return r, false
 	}
-	short := make([]byte, 0, len(body)-(to-from)+len(standIn))
+	short := make([]byte, 0, len(body)-(to-from)+len(placeholder))
 	short = append(append(short, body[:from]...), body[to:]...)
-	if bytes.Contains(short, []byte(standIn)) || bytes.IndexByte(short, '\\') >= 0 { // nothing else may read as the stand-in
+	if bytes.Contains(short, []byte(placeholder)) || bytes.IndexByte(short, '\\') >= 0 { // nothing else may read as the placeholder
 		return r, false
 	}
 	data := make([]byte, base64.StdEncoding.DecodedLen(to-from))
@@ -35,7 +35,7 @@ func decodeApart(body []byte) (r intake.Request, ok bool) {
 	if err != nil {
 		return r, false
 	}
-	short = append(append(append(short[:0], body[:from]...), standIn...), body[to:]...)
+	short = append(append(append(short[:0], body[:from]...), placeholder...), body[to:]...)
 	r, err = decodeWith(short, data[:n])
 	return r, err == nil && len(r.Input.Data) == n && &r.Input.Data[0] == &data[0]
 }

@@ -208,7 +208,7 @@ func decodeRequest(body []byte) (intake.Request, error) {
 	return decodeWith(body, nil)
 }
 
-// decodeWith is decodeRequest of a body that has standIn in the place of the data apart; nil
+// decodeWith is decodeRequest of a body that has placeholder in the place of the data apart; nil
 // where the body has its data.
 func decodeWith(body, apart []byte) (intake.Request, error) {
 	var r intake.Request
@@ -252,7 +252,7 @@ func decodeInput(raw json.RawMessage, in *query.Input, apart []byte) error {
 		in.ContentType, in.Data = query.TextType, []byte(written)
 		return nil
 	}
-	if apart != nil && data == standIn {
+	if apart != nil && data == placeholder {
 		in.Data = apart
 		return nil
 	}

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notices are what the kernel notes of a file (inotify(7)). They tell a file that somebody
-// wrote to from one of which only the times or the mode were set, as touch(1) does: both
-// change the time at which it was last written. Where only that time was set, and not the
+// notices are what the kernel notes of a file (inotify(7)). They distinguish a file
+// that somebody wrote to from one of which only the times or the mode were set, as touch(1)
+// does: both change the time at which it was last written. Where only that time was set, and not the
 // time of the last read, the kernel notes a write.
 type notices struct{ fd int }
 
