@@ -68,9 +68,6 @@ func runFeedback(ctx context.Context, term *cli.Terminal, f *feedbackFlags, id s
 		return err
 	}
 	if err := cl.Feedback(ctx, id, f.receipt, o); err != nil {
-		if term.JSON {
-			term.PrintJSON(queryOrProblem(refused(id, err)))
-		}
 		return fmt.Errorf("%s: %w", id, err)
 	}
 	if term.JSON {

@@ -2,12 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
-	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -27,7 +24,7 @@ func ended(name string, q api.Query) submitted {
 
 // refused is a file or id that nothing came of.
 func refused(name string, err error) submitted {
-	return submitted{File: name, Problem: problemOf(err), err: err}
+	return submitted{File: name, Problem: cli.ProblemOf(err), err: err}
 }
 
 // inOrder does something for several files or ids at once and prints what
@@ -61,18 +58,4 @@ func inOrder(names []string, work func(name string) submitted, print func(submit
 		return &cli.NoAnswer{Queries: none, Of: len(names)}
 	}
 	return first
-}
-
-// problemOf gives the JSON of an error for programs: the server's problem as
-// it came, or our own words in the same shape.
-func problemOf(err error) json.RawMessage {
-	var p *client.Problem
-	if !errors.As(err, &p) {
-		p = &client.Problem{Problem: api.Problem{Type: "about:blank", Title: "not sent", Detail: err.Error()}}
-	}
-	raw, err := json.Marshal(p)
-	if err != nil {
-		return json.RawMessage(fmt.Sprintf("%q", err.Error()))
-	}
-	return raw
 }

@@ -32,7 +32,10 @@ of the AWS command line (AWS_REGION, AWS_PROFILE and so on), and sign requests i
 API requires signatures.
 
 On a terminal, colors mark states, faults and headings. NO_COLOR=1 or TERM=dumb turns
-colors off, and CLICOLOR_FORCE=1 prints them into pipes and files too. JSON has no colors.`
+colors off, and CLICOLOR_FORCE=1 prints them into pipes and files too. JSON has no colors.
+
+A command with --json that fails before it has printed a result prints {"problem": ...}, in the
+form of the API's errors, and the error on the standard error.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {

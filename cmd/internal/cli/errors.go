@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -104,6 +105,20 @@ func refused(err error) bool {
 		return field == "name" || field == "task"
 	}
 	return false
+}
+
+// ProblemOf gives the JSON of an error for programs: the server's problem as
+// it came, or our own words in the same shape.
+func ProblemOf(err error) json.RawMessage {
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		p = &client.Problem{Problem: api.Problem{Type: "about:blank", Title: "The command failed", Detail: err.Error()}}
+	}
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return json.RawMessage(fmt.Sprintf("%q", err.Error()))
+	}
+	return raw
 }
 
 // printError prints an error and what to do about it.

@@ -32,6 +32,7 @@ type Terminal struct {
 	// them, and an empty one means the environment.
 	Endpoint, Stage, Token string
 	JSON                   bool // print JSON
+	printed                bool // JSON, by PrintJSON
 
 	signed bool // what is asked is signed with credentials of AWS
 }
@@ -58,6 +59,9 @@ func (t *Terminal) Run(ctx context.Context, root *cobra.Command, args []string) 
 	root.SetArgs(separate(root, args))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
+		if t.JSON && !t.printed {
+			t.PrintJSON(map[string]any{"problem": ProblemOf(err)})
+		}
 		t.printError(root.Name(), err)
 	}
 	return exitStatus(err)
@@ -83,8 +87,10 @@ func Help(c *cobra.Command, _ []string) error { return c.Help() }
 // Printf prints to the standard output.
 func (t *Terminal) Printf(format string, args ...any) { fmt.Fprintf(t.Out, format, args...) }
 
-// PrintJSON prints a value as one line of JSON.
+// PrintJSON prints a value as one line of JSON. A command with --json that fails before it has
+// printed one prints its problem.
 func (t *Terminal) PrintJSON(v any) {
+	t.printed = true
 	enc := json.NewEncoder(t.Out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
