@@ -24,9 +24,6 @@ export const windows = {
   phone: { colorScheme: "light", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
 };
 
-// rulesIn are the rules of axe that a window of this name is checked by.
-export const rulesIn = (name) => (name === "dark" ? { runOnly: ["color-contrast", "link-in-text-block"] } : {});
-
 // growWindow makes the window as high as the page, so that all of it is laid out.
 export async function growWindow(page, width) {
   for (const _ of [1, 2]) { // what comes into the window may be higher than was assumed
@@ -46,26 +43,26 @@ export const cutOff = (page) => page.evaluate(() => [document.documentElement, .
   }).map((e) => `${e.localName}${e.id && `#${e.id}`}.${e.className} in ${panel.id || panel.className}: ${e.textContent.slice(0, 40)}`);
 }));
 
-// isWhole checks at the widths of two desktops and of a phone that nothing of the page is cut off. All of the page is
+// isWhole checks at the widths of desktops, tablets and a phone that nothing of the page is cut off. All of the page is
 // laid out for it, and little is painted.
 export async function isWhole(page, state) {
   await page.evaluate(() => { for (const panel of document.querySelectorAll("main > *")) panel.style.contentVisibility = "visible"; });
-  for (const width of [1280, 1024, 390]) {
+  for (const width of [1280, 1024, 925, 740, 560, 390]) {
     await page.setViewportSize({ width, height: 400 });
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))); // charts follow their width
     assert.deepEqual(await cutOff(page), [], `${state}, in a window of ${width} pixels`);
   }
 }
 
-// fits checks that nothing of the page is cut off, that all controls have names, and what axe checks, or those rules of it
-// that are given; the server of the page has axe at /test/axe.js.
-export async function fits(page, state, rules = {}) {
+// fits checks that nothing of the page is cut off, that all controls have names, and what axe checks; the server of the
+// page has axe at /test/axe.js.
+export async function fits(page, state) {
   assert.deepEqual(await cutOff(page), [], state);
   const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, summary, img:not([alt=''])")]
     .filter((e) => !(e.labels?.[0]?.textContent.trim() || e.closest("label")?.querySelector("[alt]") || e.textContent.trim() || e.alt)).map((e) => e.outerHTML));
   assert.deepEqual(nameless, [], state);
   if (!await page.evaluate(() => "axe" in window)) await page.addScriptTag({ url: "/test/axe.js" });
-  const found = await page.evaluate(async (only) => (await axe.run(only)).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`), rules);
+  const found = await page.evaluate(async () => (await axe.run()).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`));
   assert.deepEqual(found, [], `axe, ${state}`);
 }
 

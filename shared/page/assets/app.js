@@ -9,7 +9,7 @@ import { showRecent } from "./recent.js";
 import { startSettings } from "./settings.js";
 import { showStage } from "./stage.js";
 import { loadTry, startTry } from "./try.js";
-import { byId, say } from "./words.js";
+import { byId, drawn, say, turn } from "./words.js";
 import { startWorkers } from "./workers.js";
 
 let last = null; // time of the server's last response
@@ -66,16 +66,21 @@ function badge(state, text) {
 }
 
 takeOperator();
-startTry();
-watch(() => "/v1/status", show, (fault) => lost(fault, 1000));
-watch(() => "/v1/queries?limit=20&brief=true", (recent) => showRecent(recent.queries ?? []));
-startDecisions();
-startHistory();
-startWorkers();
-startLetters();
-askForOperator(byId("operator-form"), byId("operator"));
-startLive(lost);
-for (const section of document.querySelectorAll("main > section")) {
-  await new Promise(requestAnimationFrame);
-  section.classList.add("shown");
+showSections();
+for (const begin of [ // in a turn each, after the load; the first use of languages reads large tables
+  () => new Intl.Locale("en").maximize(), () => new Intl.NumberFormat(), startTry,
+  () => watch(() => "/v1/status", show, (fault) => lost(fault, 1000)),
+  () => watch(() => "/v1/queries?limit=20&brief=true", (recent) => showRecent(recent.queries ?? [])),
+  startDecisions, startHistory, startWorkers, startLetters,
+  () => askForOperator(byId("operator-form"), byId("operator")), () => startLive(lost),
+]) {
+  await turn();
+  begin();
+}
+
+async function showSections() {
+  for (const section of document.querySelectorAll("main > section")) {
+    await drawn();
+    section.classList.add("shown");
+  }
 }

@@ -26,8 +26,8 @@ async function open(details, id) {
 function show(at, { choice, predicted_ms: predicted, candidates: all }) {
   const body = element("tbody", "", ...all.slice(0, shownFirst).map(row));
   const table = element("table", "", element("thead", "", element("tr", "", ...["model", "on", "latency", "accuracy", "$ per million queries", "reason"].map(head))), body);
-  const box = Object.assign(element("div", "scroll", table), { tabIndex: 0, role: "group", ariaLabel: "Candidates" });
-  const more = Object.assign(element("button", "plain", `Show all ${all.length}`), { hidden: all.length <= shownFirst });
+  const box = element("div", "scroll", table, { tabIndex: 0, role: "group", ariaLabel: "Candidates" });
+  const more = element("button", "plain", `Show all ${all.length}`, { hidden: all.length <= shownFirst });
   more.addEventListener("click", () => { body.replaceChildren(...all.map(row)); more.hidden = true; });
   at.replaceChildren(element("p", "", `Chosen: ${choice}. ${predicted > 0 ? `Predicted latency: ${milliseconds(predicted)}` : "No latency was predicted, because no worker counted as ready"}. Candidates under the present load:`), box, more);
 }
@@ -37,5 +37,5 @@ const head = (text, i) => element("th", i > 1 && i < 5 ? "num" : "", text);
 function row(c) {
   const on = c.resource.memory_mb ? `function, ${c.resource.memory_mb} MB` : `worker, ${c.resource.name}`;
   const figures = [milliseconds(c.latency_ms), percent(c.accuracy, 2), dollars(1e6 * c.price_usd)].map((f) => element("td", "num", f));
-  return element("tr", c.feasible ? "" : "lost", Object.assign(element("th", "", c.model), { scope: "row" }), element("td", "", on), ...figures, element("td", "wrap", c.reason));
+  return element("tr", c.feasible ? "" : "lost", element("th", "", c.model, { scope: "row" }), element("td", "", on), ...figures, element("td", "wrap", c.reason));
 }

@@ -1,13 +1,16 @@
 // Charts over time, drawn by uPlot. Each is a picture with a sentence next to it that says
-// the same, and is drawn in a turn of its own, so that no turn of the page takes long.
+// the same, and is drawn in a frame of its own, so that no turn of the page takes long.
 import { element } from "./words.js";
 
 const height = 150; // pixels, without the legend
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// library is there when uplot.js has run, in a turn of its own too.
-export const library = new Promise((onload) => { document.head.append(Object.assign(element("script"), { src: "/page/uplot.js", onload })); });
+// library is there when uplot.js has run.
+export const library = new Promise((onload) => {
+  document.head.prepend(element("link", "", { rel: "stylesheet", href: "/page/uplot.css" })); // ours overrule it
+  document.head.append(element("script", "", { src: "/page/uplot.js", onload }));
+});
 
 // Chart is one figure in a parent: its spec has a title, how values are written,
 // the largest value at least shown, whether to zoom in on what lies below it, and
@@ -15,11 +18,12 @@ export const library = new Promise((onload) => { document.head.append(Object.ass
 export class Chart {
   constructor(parent, spec) {
     this.spec = spec;
+    this.width = 200; // pixels, until the browser says it
     this.said = element("p", "note");
-    this.canvas = Object.assign(element("div", "plot"), { role: "img" });
+    this.canvas = element("div", "plot", { role: "img" });
     this.figure = element("figure", "", element("figcaption", "", spec.title), this.canvas, this.said);
     parent.append(this.figure);
-    new ResizeObserver(() => this.fit()).observe(this.canvas);
+    new ResizeObserver(([seen]) => this.fit(seen.contentRect.width)).observe(this.canvas);
     dark.addEventListener("change", () => this.plot && this.make(this.plot.data));
   }
 
@@ -44,7 +48,7 @@ export class Chart {
     const { write, least = 0, zoom = false } = this.spec;
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1 }, font: "12px system-ui" };
     this.plot = new uPlot({
-      width: this.width(), height, padding: [8, 26, 0, 0],
+      width: this.width, height, padding: [8, 26, 0, 0],
       scales: { x: { range: () => this.range }, y: { range: (_, low, most) => [zoom ? Math.max(0, Math.floor((low ?? least) - 1)) : 0, zoom ? least : Math.max(least, (most ?? 0) * 1.08) || 1] } },
       axes: [{ ...axis, space: 70 }, { ...axis, size: 66, space: 30, values: (_, ticks) => ticks.map(write) }],
       series: [{}, ...this.lines.map((l) => ({
@@ -52,13 +56,15 @@ export class Chart {
         value: (_, v) => (v == null ? "–" : write(v)),
       }))],
       cursor: { sync: { key: "history" }, drag: { x: false, y: false }, y: false },
-    }, columns, this.canvas);
+    }, columns, (plot, draw) => { // in the next turn
+      this.canvas.append(plot.root);
+      setTimeout(() => plot === this.plot && draw(), 0);
+    });
   }
 
-  width() { return Math.max(200, this.canvas.clientWidth); }
-
-  fit() {
-    if (this.plot && this.plot.width !== this.width()) this.plot.setSize({ width: this.width(), height });
+  fit(width) {
+    this.width = Math.max(200, width);
+    if (this.plot && this.plot.width !== this.width) this.plot.setSize({ width: this.width, height });
   }
 
   // describe says the newest and the highest value of each line.

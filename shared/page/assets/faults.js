@@ -58,7 +58,7 @@ function show({ faults, group, workers }) {
 function item(f) {
   const until = f.launches ? `for ${f.launches} more launches` : "until it is cleared";
   const text = [f.kind, f.seconds && `${f.seconds} s`, until].filter(Boolean).join(", ");
-  const button = Object.assign(element("button", "plain", "Clear"), { ariaLabel: `Clear ${f.kind}` });
+  const button = element("button", "plain", "Clear", { ariaLabel: `Clear ${f.kind}` });
   button.addEventListener("click", () => act(() => clear(f.kind)));
   return element("li", "", element("span", "", text), button);
 }

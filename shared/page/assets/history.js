@@ -2,7 +2,7 @@
 import { Chart, library } from "./charts.js";
 import { watch, restart } from "./live.js";
 import { showCost } from "./stage.js";
-import { byId, dollars, element, milliseconds, on, percent, put, turn } from "./words.js";
+import { byId, dollars, drawn, element, milliseconds, on, percent, put, turn } from "./words.js";
 
 const rowsShown = 12; // of the table of models, until all are asked for
 const rowsATurn = 25; // of it, made in one turn
@@ -66,12 +66,11 @@ async function drawAll(h) {
   await library;
   charts ??= Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, new Chart(byId("charts"), spec)]));
   charts.cost.figure.append(byId("cost-lines"));
-  await turn();
   const [from, to] = [Date.parse(h.from) / 1000, Date.parse(h.to) / 1000];
   for (const [name, lists] of Object.entries(listsOf(h))) {
-    charts[name].draw([h.grid, ...lists], from, to);
-    await turn();
+    await drawn();
     if (mine !== drawing) return; // another one has begun
+    charts[name].draw([h.grid, ...lists], from, to);
   }
 }
 
@@ -111,7 +110,7 @@ function costsOf(h) {
   const shown = names.filter((n) => (costs ?? [stage, cheapest, plain]).includes(n));
   const boxes = byId("cost-lines");
   boxes.hidden = !names[1];
-  put(boxes.lastChild, names.map((value) => element("label", "", Object.assign(element("input"), { type: "checkbox", value }), value)));
+  put(boxes.lastChild, names.map((value) => element("label", "", element("input", "", { type: "checkbox", value }), value)));
   for (const box of boxes.querySelectorAll("input")) box.checked = shown.includes(box.value);
   if (specs.cost.lines.map((l) => l.label).join() !== shown.join()) specs.cost.lines = shown.map((label) => line(label, names.indexOf(label) - 1));
   return shown.map((n) => all[n]);
@@ -163,7 +162,7 @@ function row(m) {
     String(m.answered), ...["p50_ms", "p95_ms", "p99_ms"].map((q) => (m.answered ? milliseconds(m.latency[q]) : "–")), part(m.met, ended(m)),
     part(m.overflowed, m.answered), String(wrong), m.answered ? dollars((1e6 * m.cost_usd) / m.answered) : "–",
   ];
-  const name = Object.assign(element("th", "", m.model || "no model"), { scope: "row" });
+  const name = element("th", "", m.model || "no model", { scope: "row" });
   return element("tr", "", name, element("td", "", m.class), ...figures.map((f, i) => element("td", i === 6 && wrong ? "num late" : "num", f)));
 }
 

@@ -4,6 +4,7 @@ import { call, send } from "./api.js";
 import { byId, clock, element, on } from "./words.js";
 
 const most = 20; // dead letters that are read, or submitted again, at once
+const buttons = ["letters-show", "letters-redrive"].map(byId);
 
 export function startLetters() {
   on("letters-show", "click", () => act(() => call(`/v1/dead-letters?limit=${most}`, { timeout: 30000 }), "would be "));
@@ -17,7 +18,7 @@ export function countLetters(queues, operator) {
   if (!queue) return;
   byId("letters-none").hidden = queue.visible > 0;
   byId("letters-count").textContent = queue.visible > 0 ? `${many(queue.visible, "query", "queries")} failed for good, or crashed their runner.` : "";
-  for (const id of ["letters-show", "letters-redrive"]) byId(id).hidden = queue.visible === 0 || !operator;
+  for (const b of buttons) b.hidden = queue.visible === 0 || !operator;
 }
 
 const many = (n, one, more) => `${n} ${n === 1 ? one : more}`;
@@ -25,7 +26,7 @@ const were = (n) => (n === 1 ? "was " : "were ");
 
 // act reads dead letters or submits them again, and lists each with its result.
 async function act(read, would) {
-  for (const id of ["letters-show", "letters-redrive"]) byId(id).disabled = true;
+  for (const b of buttons) b.disabled = true;
   try {
     const { letters, waiting } = await read();
     byId("letters-list").replaceChildren(...letters.map((l) => item(l, would)));
@@ -34,7 +35,7 @@ async function act(read, would) {
   } catch (fault) {
     byId("letters-message").textContent = fault.message;
   } finally {
-    for (const id of ["letters-show", "letters-redrive"]) byId(id).disabled = false;
+    for (const b of buttons) b.disabled = false;
   }
 }
 

@@ -58,9 +58,9 @@ const named = (name) => settings.find((s) => s.name === name);
 
 function form(name) {
   const s = named(name);
-  const input = s.one_of ? element("select", "", ...s.one_of.map((v) => new Option(v, v))) : Object.assign(element("input"), { type: "text", inputMode: s.form ? "text" : "decimal" });
+  const input = s.one_of ? element("select", "", ...s.one_of.map((v) => new Option(v, v))) : element("input", "", { type: "text", inputMode: s.form ? "text" : "decimal" });
   input.value = s.value;
-  const message = Object.assign(element("p", "note"), { role: "status" });
+  const message = element("p", "note", { role: "status" });
   const past = element("ul", "past");
   const set = (value) => change(name, value, input, message, past);
   const save = element("form", "change", element("label", "", `${name}, ${range(s)} `, input), element("button", "plain", "Save"));
@@ -112,7 +112,7 @@ async function showPast(name, list, set) {
 }
 
 function past(s, value, when, set) {
-  const restore = Object.assign(element("button", "plain", "Restore"), { disabled: value === s.value, ariaLabel: `Restore ${value}` });
+  const restore = element("button", "plain", "Restore", { disabled: value === s.value, ariaLabel: `Restore ${value}` });
   restore.addEventListener("click", () => set(value));
   return element("li", "", element("span", "note", when), element("b", "", withUnit(s, value)), restore);
 }

@@ -31,9 +31,9 @@ export async function loadTry() {
 async function showSamples() {
   const samples = await call("/samples/");
   byId("samples").replaceChildren(...samples.map((s, i) => {
-    const radio = Object.assign(element("input"), { type: "radio", name: "sample", value: s.file, checked: i === 0 });
+    const radio = element("input", "", { type: "radio", name: "sample", value: s.file, checked: i === 0 });
     radio.addEventListener("change", () => choose(null));
-    const image = Object.assign(element("img"), { src: `/samples/${encodeURIComponent(s.file)}`, alt: s.label, title: s.label });
+    const image = element("img", "", { src: `/samples/${encodeURIComponent(s.file)}`, alt: s.label, title: s.label });
     return element("label", "", radio, image);
   }));
 }
@@ -175,7 +175,7 @@ function feedback(query) {
 function bars(query) {
   const box = element("div", "bars");
   for (const { label, score } of query.result.top) {
-    const meter = Object.assign(element("meter"), { min: 0, max: 1, value: score, ariaLabel: label });
+    const meter = element("meter", "", { min: 0, max: 1, value: score, ariaLabel: label });
     box.append(element("span", "", label), meter, element("span", "num", percent(100 * score)));
   }
   return box;

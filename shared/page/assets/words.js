@@ -11,11 +11,14 @@ export function say(id, text) {
   at.hidden = !text;
 }
 
-// element makes an element with a class and children, which are elements or text.
+// element makes an element with a class and children, which are elements or text, or objects with its properties.
 export function element(name, className, ...children) {
   const e = document.createElement(name);
   if (className) e.className = className;
-  e.append(...children.filter((c) => c !== "" && c != null));
+  for (const c of children) {
+    if (c?.constructor === Object) Object.assign(e, c);
+    else if (c) e.append(c);
+  }
   return e;
 }
 
@@ -38,8 +41,9 @@ export function place(list, items) {
   while (list.children.length > items.length) list.lastChild.remove();
 }
 
-// turn waits until the browser has drawn and answered what came meanwhile.
+// turn waits until the browser has answered what came meanwhile, and drawn until it has drawn too.
 export const turn = () => new Promise((done) => { setTimeout(done, 0); });
+export const drawn = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done, 0)); });
 
 export function milliseconds(ms) {
   if (ms == null) return "–";

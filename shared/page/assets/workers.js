@@ -36,7 +36,7 @@ function show({ workers, total }) {
 }
 
 function row(w) {
-  const name = Object.assign(element("th", "", w.id), { scope: "row" });
+  const name = element("th", "", w.id, { scope: "row" });
   return element("tr", "", name, element("td", "", w.state), element("td", "num", `${w.busy} of ${w.runners}`),
     element("td", "num", percent(100 * (w.used ?? 0), 0)), element("td", "num", String(w.queued)), element("td", "num", String(w.answered)));
 }
