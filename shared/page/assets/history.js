@@ -5,7 +5,7 @@ import { showCost } from "./stage.js";
 import { byId, dollars, drawn, element, milliseconds, on, percent, put, turn } from "./words.js";
 
 const rowsShown = 12; // of the table of models, until all are asked for
-const rowsATurn = 25; // of it, made in one turn
+const rowsATurn = 10; // of it, made in one turn
 let charts; // made when there is something to draw
 let last = null;
 let showing = 0, drawing = 0; // so that older rows and charts give way to newer ones
