@@ -2,10 +2,10 @@
 import { Chart, library } from "./charts.js";
 import { watch, restart } from "./live.js";
 import { showCost } from "./stage.js";
-import { byId, dollars, drawn, element, milliseconds, on, percent, put, turn } from "./words.js";
+import { byId, dollars, drawn, element, milliseconds, on, percent, put } from "./words.js";
 
-const rowsShown = 12; // of the table of models, until all are asked for
-const rowsATurn = 10; // of it, made in one turn
+const rowsShown = 12; // of the models at first
+const rowsAFrame = 10;
 let charts; // made when there is something to draw
 let last = null;
 let showing = 0, drawing = 0; // so that older rows and charts give way to newer ones
@@ -141,13 +141,15 @@ function running(list) {
 async function showModels(models) {
   const rows = models.toSorted((a, b) => ended(b) - ended(a));
   const shown = allModels ? rows : rows.slice(0, rowsShown);
-  const mine = ++showing;
-  const made = [];
+  const mine = ++showing, made = [], body = byId("models");
   for (const m of shown) {
-    if (made.push(row(m)) % rowsATurn === 0) await turn();
-    if (mine !== showing) return; // newer rows are shown
+    if (made.push(row(m)) % rowsAFrame === 0) {
+      if (made.length > body.childElementCount) put(body, made);
+      await drawn();
+    }
+    if (mine !== showing) return;
   }
-  put(byId("models"), made);
+  put(body, made);
   byId("models-none").hidden = rows.length > 0;
   byId("more-models").hidden = shown.length === rows.length;
   byId("more-models").textContent = `Show all ${rows.length} rows`;
