@@ -718,11 +718,11 @@ function tasksOf(events, address) {
 const most = (numbers) => Math.max(0, ...numbers);
 
 // atRest waits until the browser has loaded the pages of its own that it loads for each new
-// window (chrome://omnibox-popup.top-chrome): their scripts use a core for 0.2 s.
+// window (chrome://omnibox-popup.top-chrome): their scripts use a core for 0.2 s. It waits for 10 s at most.
 async function atRest() {
   const system = await browser.newBrowserCDPSession();
   const used = async () => (await system.send("SystemInfo.getProcessInfo")).processInfo.reduce((sum, p) => sum + (p.type === "renderer" ? p.cpuTime : 0), 0);
-  for (let before = -1, now = 0; now - before >= 0.01; await page.waitForTimeout(500)) [before, now] = [now, await used()];
+  for (let i = 0, before = -1, now = 0; i < 20 && now - before >= 0.01; i++, await page.waitForTimeout(500)) [before, now] = [now, await used()];
 }
 
 // playLarge opens the page of a large stage, in a window that has shown another page, and uses every part of it that
