@@ -84,7 +84,12 @@ func (c *content) dataChanged() bool {
 	}
 	wrote, set := c.notices.take()
 	c.written = c.written || wrote
-	if set && !c.written && info.Size() == c.dataSize {
+	if set && !c.written {
+		// Read again, as the times may have been set after they were read. What is set or
+		// written from here on is noted, and seen the next time.
+		if info, err = c.data.Stat(); err != nil {
+			return false
+		}
 		c.dataAt = info.ModTime()
 	}
 	return c.written || info.Size() != c.dataSize || !info.ModTime().Equal(c.dataAt)
