@@ -207,7 +207,8 @@ func TestThePageOfAStageInABrowser(t *testing.T) {
 	s, now := newBusyStage(t), time.Now().UTC()
 	arrivedInTheHour(t, s.Backend, now)
 	term := newTerminal(t, http.NotFoundHandler())
-	term.Now, term.Stage = time.Now, "dev"
+	// The hour that is compared is that of one moment, also where the minute turns in between.
+	term.Now, term.Stage = func() time.Time { return now }, "dev"
 	hourCost(t, s.Backend, now, 1.1*simulatedHour(t, term, s.Backend, now).SimulatedUSD, byModel(1)...)
 	if compareForPage(t.Context(), term.Terminal.Terminal, 0) != nil {
 		t.Error("the page compares although it is to compare nothing")
@@ -216,6 +217,7 @@ func TestThePageOfAStageInABrowser(t *testing.T) {
 	if !compared.Quoted || len(compared.Others) == 0 {
 		t.Fatalf("compared is %+v", compared)
 	}
+	term.Now = time.Now
 	h, err := pageHandler(t.Context(), term.Terminal.Terminal, operator.Token("mine"), func() *api.Savings { return &compared })
 	if err != nil {
 		t.Fatal(err)
