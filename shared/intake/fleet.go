@@ -160,8 +160,28 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 	if f.unreliedLocked(pool, now, set) != "" {
 		return 0, 0 // nobody looks after the fleet: who waited for it might wait for nothing
 	}
+	return f.backlogLocked(pool, now)
+}
+
+// backlog returns the runners of a pool that count as ready and the strict work ahead of a
+// query that arrives now, also where they are not relied on: what was sent to them is
+// theirs all the same.
+func (f *fleetView) backlog(pool string, now time.Time) (runners int, aheadMS float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.backlogLocked(pool, now)
+}
+
+func (f *fleetView) backlogLocked(pool string, now time.Time) (runners int, aheadMS float64) {
 	e := f.estimates[pool]
 	return e.Runners(), e.AheadMS(now)
+}
+
+// sharedMS is Pool.SharedMS of a pool.
+func (f *fleetView) sharedMS(pool string, aheadMS float64) float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.estimates[pool].View().SharedMS(aheadMS)
 }
 
 // unreliedLocked says why nothing is expected of a pool's workers, whatever the view says;
@@ -185,10 +205,10 @@ func (f *fleetView) overdue(pool string, now time.Time) {
 }
 
 // answered notes that a worker of a pool has answered.
-func (f *fleetView) answered(pool string) {
+func (f *fleetView) answered(pool string, now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stalls[pool].Answered()
+	f.stalls[pool].Answered(now)
 }
 
 // absence says why load has no runner of a pool: no worker is ready, or none is relied on.

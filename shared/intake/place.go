@@ -119,13 +119,10 @@ func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 // mayWait refuses a query that would wait on a work queue for nobody, or, late as it is
 // anyway, until it expires.
 func (s *Service) mayWait(ctx context.Context, q *submission, to placement.Route, runners int, now time.Time) error {
-	if runners == 0 {
-		if !s.fleet.hasCapacity(q, now, q.m.ExpiresAt, 0) {
-			return nobodyComes(q)
-		}
-		return nil
+	if runners == 0 && !s.fleet.hasCapacity(q, now, q.m.ExpiresAt, 0) {
+		return nobodyComes(q)
 	}
-	if to != placement.ToWait {
+	if all, _ := s.fleet.backlog(q.pool.Name, now); all == 0 || runners > 0 && to != placement.ToWait {
 		return nil
 	}
 	// What others send counts in the view alone, and one of some seconds ago lets a crowd of
@@ -134,11 +131,15 @@ func (s *Service) mayWait(ctx context.Context, q *submission, to placement.Route
 	ctx, cancel := context.WithTimeout(ctx, s.reserveTime)
 	defer cancel()
 	_, _ = s.views.Newest(ctx) // without it the last one stands
-	if _, aheadMS := s.fleet.load(q.pool.Name, now, q.set); !s.fleet.hasCapacity(q, now, q.answeredBy(), aheadMS) {
-		wait := query.Duration(aheadMS/float64(runners)) - q.answeredBy().Sub(now)
-		return beyondCapacity(q, fmt.Sprintf("the queries ahead of this query take the workers %.0f s, and no function is free", aheadMS/1000/float64(runners)), wait)
+	all, aheadMS := s.fleet.backlog(q.pool.Name, now)
+	if q.share.over {
+		aheadMS = s.fleet.sharedMS(q.pool.Name, aheadMS)
 	}
-	return nil
+	if s.fleet.hasCapacity(q, now, q.answeredBy(), aheadMS) {
+		return nil
+	}
+	waits := aheadMS / float64(max(1, all))
+	return beyondCapacity(q, fmt.Sprintf("the queries ahead of this query take the workers %.0f s, and no function is free", waits/1000), query.Duration(waits)-q.answeredBy().Sub(now))
 }
 
 // answeredBy is until when a query can be answered at all to be taken in. It expires
@@ -315,7 +316,7 @@ func (s *Service) await(ctx context.Context, q *submission) (Answer, error) {
 	}
 	if r.State.Terminal() {
 		if q.class == query.Strict && r.Outcome != nil && r.Outcome.RanOn.Kind == query.OnWorker {
-			s.fleet.answered(q.pool.Name)
+			s.fleet.answered(q.pool.Name, s.Now())
 		}
 		return s.answerWith(q, r)
 	}

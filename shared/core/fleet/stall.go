@@ -15,14 +15,20 @@ const StallAfter = time.Second
 // time. The zero value has seen nothing. It is not safe for concurrent use.
 type Stall struct {
 	overdueAt    time.Time // when work was last found overdue; zero while none is
+	answeredAt   time.Time // when a worker last answered
 	waitingSince time.Time // since when strict work waits, by the views of the pool; zero while none does
 }
 
-// Overdue notes that strict work of the pool is overdue.
-func (s *Stall) Overdue(now time.Time) { s.overdueAt = now }
+// Overdue notes that strict work of the pool is overdue. Where a worker has answered within
+// StallAfter, the work moves, and there is more of it than was known.
+func (s *Stall) Overdue(now time.Time) {
+	if since := now.Sub(s.answeredAt); since < 0 || since >= StallAfter {
+		s.overdueAt = now
+	}
+}
 
 // Answered notes that a worker of the pool has answered.
-func (s *Stall) Answered() { s.overdueAt = time.Time{} }
+func (s *Stall) Answered(now time.Time) { s.overdueAt, s.answeredAt = time.Time{}, now }
 
 // Stalls reports whether strict work of the pool was overdue and no worker has been heard
 // since, neither by an answer nor by a report, the last of which is from heardAt. Once a

@@ -50,3 +50,14 @@ func (p Pool) HasCapacity(withinMS, aheadMS float64, g Growth) bool {
 	}
 	return g.Allowed && !p.Unfilled && withinMS >= lead
 }
+
+// SharedMS is the strict work ahead of a query, in milliseconds of one runner, where its
+// owner shares the workers with others. One of the runners of a worker is kept for the
+// others then (see package schedule), so that the rest take longer to do that work.
+func (p Pool) SharedMS(aheadMS float64) float64 {
+	each := float64(p.Runners) / float64(max(1, p.Workers))
+	if each < 2 {
+		return aheadMS
+	}
+	return aheadMS * each / (each - 1)
+}

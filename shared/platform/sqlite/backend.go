@@ -61,6 +61,7 @@ type Backend struct {
 	readDB    *sql.DB
 	chaos     *dice
 	waits     waiters
+	turns     turns
 	consumers consumers
 	changed   broadcast
 	called    broadcast // when a callback falls due
@@ -82,7 +83,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Backend, err error) {
 	if o.Invoker == nil {
 		o.Invoker = noFunctions{}
 	}
-	h := &Backend{now: o.Now, invoker: o.Invoker, dir: filepath.Dir(path), chaos: newDice(o.Chaos), health: &health{path: path, now: o.Now}}
+	h := &Backend{now: o.Now, turns: turns{}, invoker: o.Invoker, dir: filepath.Dir(path), chaos: newDice(o.Chaos), health: &health{path: path, now: o.Now}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())

@@ -47,7 +47,7 @@ func TestWaitingReceiveOutlivesAnOutage(t *testing.T) {
 	var rows []leased
 	first := true
 	o.run = func(tx *tx) (err error) {
-		if rows, err = tx.lease(queue, 1, time.Minute, 1, "me"); err == nil && len(rows) == 0 {
+		if rows, err = tx.lease(queue, 1, receiver{"me", 1, tx.now.Add(time.Minute)}, turns{}); err == nil && len(rows) == 0 {
 			if first {
 				first = false
 				close(parked)

@@ -37,7 +37,11 @@ func (c *consumer) receive(ctx context.Context, q platform.QueueName, limit int,
 		if c.consumers.gaveUp(receiveID{c.name, number}) {
 			return context.Canceled
 		}
-		if rows, err = t.lease(q, limit, lease, number, c.name); err == nil && len(rows) == 0 && wait > 0 {
+		rows, err = t.lease(q, limit, receiver{c.name, number, t.now.Add(lease)}, c.turns)
+		switch {
+		case err == nil && len(rows) > 0:
+			t.touch(q)
+		case err == nil && wait > 0:
 			return errPark
 		}
 		return err
@@ -87,34 +91,6 @@ type leased struct {
 	seq      int64
 	receives int
 	parcel
-}
-
-const visible = `SELECT seq, receives, message, data, input, input_bytes, input_sum FROM messages
-	WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, seq LIMIT ?`
-
-// lease takes visible messages, the longest visible first.
-func (t *tx) lease(q platform.QueueName, limit int, lease time.Duration, number int64, holder string) ([]leased, error) {
-	var rows []leased
-	err := t.each(func(row *sql.Rows) error {
-		var r leased
-		err := row.Scan(&r.seq, &r.receives, &r.message, &r.data, &r.input.file, &r.input.bytes, &r.input.sum)
-		rows = append(rows, r)
-		return err
-	}, visible, q, t.now.UnixNano(), limit)
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	t.touch(q)
-	until := t.now.Add(lease).UnixNano()
-	for i := range rows {
-		rows[i].receives++
-		_, err := t.exec(`UPDATE messages SET visible_at = ?, lease = ?, holder = ?, receives = receives + 1 WHERE seq = ?`,
-			until, number, holder, rows[i].seq)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
 }
 
 func (h *Backend) deliveries(q platform.QueueName, rows []leased, number int64) ([]platform.Delivery, error) {

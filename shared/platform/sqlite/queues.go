@@ -18,14 +18,15 @@ import (
 type parcel struct {
 	message, data []byte
 	input         input
-	id, callback  string // of the query; callback is empty where no call is owed
+	id, owner     string // of the query
+	callback      string // empty where no call is owed
 	forgetAt      time.Time
 }
 
 // pack stores a message's input and makes its row. Until the row is there,
 // discard takes the input back.
 func (h *Backend) pack(m query.Message) (parcel, error) {
-	p := parcel{data: m.Input.Data, id: m.ID, callback: m.Callback, forgetAt: m.ForgetAt}
+	p := parcel{data: m.Input.Data, id: m.ID, owner: m.Owner, callback: m.Callback, forgetAt: m.ForgetAt}
 	m.Input.Data = nil
 	var err error
 	if p.message, err = json.Marshal(m); err != nil {
@@ -100,9 +101,9 @@ func (h *Backend) put(t *tx, q platform.QueueName, p parcel) error {
 				return err
 			}
 		}
-		_, err := t.exec(`INSERT INTO messages (queue, visible_at, sent_at, message, data, input, input_bytes, input_sum)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			q, at.UnixNano(), t.now.UnixNano(), p.message, p.data, p.input.file, p.input.bytes, p.input.sum)
+		_, err := t.exec(`INSERT INTO messages (queue, owner, visible_at, sent_at, message, data, input, input_bytes, input_sum)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			q, p.owner, at.UnixNano(), t.now.UnixNano(), p.message, p.data, p.input.file, p.input.bytes, p.input.sum)
 		if err != nil {
 			return err
 		}

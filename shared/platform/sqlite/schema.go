@@ -184,6 +184,11 @@ var migrations = []string{
 	CREATE INDEX IF NOT EXISTS callbacks_due ON callbacks (due_at) WHERE due_at IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS callbacks_by_forget ON callbacks (forget_at);
 	`,
+	`
+	ALTER TABLE messages ADD COLUMN owner TEXT NOT NULL DEFAULT '';       -- whose query it is: owners take turns
+	UPDATE messages SET owner = coalesce(json_extract(CAST(message AS TEXT), '$.owner'), '');
+	CREATE INDEX messages_by_owner ON messages (queue, owner, visible_at, sent_at);
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

@@ -35,7 +35,7 @@ func ofVersion(t *testing.T, version int) (path string, has func(table string) b
 	schema := strings.Join(migrations[:version], "\n")
 	has = func(table string) bool { return strings.Contains(schema, "CREATE TABLE "+table+" ") }
 	far := time.Now().Add(time.Hour).UnixNano()
-	m, err := json.Marshal(query.Message{ID: "waiting", ExpiresAt: time.Now().Add(time.Hour)})
+	m, err := json.Marshal(query.Message{ID: "waiting", Owner: "o", ExpiresAt: time.Now().Add(time.Hour)})
 	must(t, err)
 	r, err := json.Marshal(query.Record{ID: "ended", State: query.Succeeded})
 	must(t, err)
@@ -63,6 +63,10 @@ func TestFilesOfFormerVersionsAreOpened(t *testing.T) {
 			must(t, openAt(t, path, Options{}).Close())
 			h := openAt(t, path, Options{}) // what was brought to this version stays so
 			p := h.Platform()
+			var owner string
+			if _, err := h.reads.one(`SELECT owner FROM messages`, nil, &owner); err != nil || owner != "o" {
+				t.Errorf("owner %q, error %v", owner, err)
+			}
 			if d := receiveOne(t, h, queue); d.Message.ID != "waiting" || string(d.Message.Input.Data) != "\x01\x02" {
 				t.Errorf("received %+v", d.Message)
 			}
