@@ -182,3 +182,27 @@ func TestWorkersThatDoNotAnswerAreNotTrusted(t *testing.T) {
 		}
 	}
 }
+
+// What was sent to workers that are not relied on counts for who is taken in, as they have it
+// still: a query behind more of it than they do until it expires is refused.
+func TestTheWorkOfWorkersThatAreNotReliedOnCounts(t *testing.T) {
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		d := newTestService(t, nil)
+		for _, tc := range []struct {
+			aheadMS float64
+			taken   bool
+		}{{1000, true}, {1e6, false}} {
+			d.clock.advance(time.Minute)
+			d.publishPool(t, placement.Pool{NoStrictOverflow: true, Workers: 1, Runners: 2, Stalled: true, StrictMS: tc.aheadMS})
+			d.refreshView(t.Context())
+			d.Settle()
+			r := request(10_000)
+			r.Class = class
+			_, err := d.Take(t.Context(), "me", r, Terms{})
+			var no *Refusal
+			if errors.As(err, &no); tc.taken != (err == nil) || !tc.taken && (no.Kind != NoCapacity || !strings.Contains(no.Detail, "the queries ahead")) {
+				t.Errorf("%s behind %.0f ms: %v", class, tc.aheadMS, err)
+			}
+		}
+	}
+}

@@ -52,3 +52,21 @@ func TestGrowthOf(t *testing.T) {
 		t.Errorf("a warm boot that is longer: %+v", g)
 	}
 }
+
+// One of the runners of a worker is kept for other owners.
+func TestSharedMS(t *testing.T) {
+	for _, tc := range []struct {
+		pool Pool
+		want float64 // of 1200 ms
+	}{
+		{Pool{}, 1200},
+		{Pool{Workers: 3, Runners: 3}, 1200},
+		{Pool{Workers: 2, Runners: 4}, 2400},
+		{Pool{Workers: 1, Runners: 4}, 1600},
+		{Pool{Runners: 4}, 1600},
+	} {
+		if got := tc.pool.SharedMS(1200); got != tc.want {
+			t.Errorf("%+v: %v", tc.pool, got)
+		}
+	}
+}
