@@ -28,7 +28,7 @@ import (
 func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90": 90 * time.Second, "0.5": 500 * time.Millisecond, "1h30m": 90 * time.Minute, "0": 0,
-		"-1": -1, "-1s": -1, "NaN": -1, "1e10": -1, "soon": -1, "": -1, // refused
+		"-1": -1, "-1s": -1, "NaN": -1, "1e10": -1, "2000000000": -1, "soon": -1, "": -1, // refused
 	} {
 		got := time.Duration(-1)
 		if err := cli.DurationValue(&got).Set(text); (err != nil) != (want < 0) || got != want {
@@ -128,6 +128,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 
 		"group leaf more":         {cli.ExitUsage, "the command takes no arguments, and was given more; `tool group leaf --help` shows an example"},
 		"group leaf --since soon": {cli.ExitUsage, `--since: "soon" is neither a number of seconds`},
+		"group leaf --since -1s":  {cli.ExitUsage, "--since: -1s is not within 0 to 1000000000 seconds"},
 		"completion other":        {cli.ExitUsage, "`tool completion --help` lists the"},
 		"group kept":              {cli.ExitFailure, "a query with --key is stored"},
 	} {

@@ -108,19 +108,22 @@ func (d Duration) String() string {
 // Type is what the help calls it.
 func (d Duration) Type() string { return "duration" }
 
-// Set reads it. It is an error that it is negative, above 1e9 seconds or neither.
+// longest is the longest length of time that a flag takes.
+const longest = 1_000_000_000 * time.Second
+
+// Set reads it. It is an error that it is negative, above longest or neither.
 func (d Duration) Set(text string) error {
-	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		if !(n >= 0 && n <= 1e9) {
-			return fmt.Errorf("%s is not within 0 to 1e9 seconds", text)
-		}
-		*d.Duration = time.Duration(n * float64(time.Second))
+	withUnit := text
+	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		withUnit += "s"
+	}
+	switch parsed, err := time.ParseDuration(withUnit); {
+	case err != nil:
+		return fmt.Errorf("%q is neither a number of seconds nor a duration such as 1h30m", text)
+	case parsed < 0 || parsed > longest:
+		return fmt.Errorf("%s is not within 0 to %.0f seconds", text, longest.Seconds())
+	default:
+		*d.Duration = parsed
 		return nil
 	}
-	parsed, err := time.ParseDuration(text)
-	if err != nil || parsed < 0 {
-		return fmt.Errorf("%q is neither a number of seconds nor a duration such as 1h30m", text)
-	}
-	*d.Duration = parsed
-	return nil
 }
