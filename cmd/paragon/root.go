@@ -78,6 +78,6 @@ func groups(term *cli.Terminal) []group {
 		{"models", "Models:", []*cobra.Command{newModelsCommand(term), newModelCommand(term), newSelectCommand(term), newProfileCommand(term)}},
 		{"costs", "Costs:", []*cobra.Command{newUsageCommand(term), newCostCommand(term), newSavingsCommand(term), newReplayCommand(term)}},
 		{"operate", "Operate:", []*cobra.Command{newTuneCommand(term), newRedriveCommand(term), newCallbacksCommand(term), newFaultCommand(term), newImageCommand(term)}},
-		{"other", "Other:", []*cobra.Command{newVersionCommand(term), newProfileColdCommand(term), newProfileShareCommand(term), newModelCheckCommand(term), newModelRunCommand(term)}},
+		{"other", "Other:", []*cobra.Command{newVersionCommand(term), newProfileColdCommand(term), newProfileShareCommand(term), newModelCheckCommand(term), newModelRunCommand(term), newSavingsPlayCommand(term)}},
 	}
 }

@@ -77,6 +77,7 @@ type Machine struct {
 	replaced       map[string]string
 	boots          bootTimes
 	savings        savings.Latest
+	play           savings.Play // simulates schemes
 	faults         *faultHandler
 	fleet          *supervisor.Supervisor
 	traces         *tracing.Source
@@ -98,6 +99,7 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	m := &Machine{cfg: cfg, log: cfg.Log, secrets: secrets{}}
+	m.play = m.playApart
 	defer func() {
 		if err != nil {
 			m.Close()

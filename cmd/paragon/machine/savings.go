@@ -55,7 +55,7 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	err := m.readArrivals(ctx, &p)
 	if err == nil {
 		var out api.Savings
-		if out, err = savings.Compare(ctx, stage, p, m.judge, play); err == nil {
+		if out, err = savings.Compare(ctx, stage, p, m.judge, m.play); err == nil {
 			return out
 		}
 	}
@@ -70,8 +70,16 @@ func (m *Machine) judge(past *calibration.Past, of calibration.Subject) calibrat
 	return v
 }
 
-func play(ctx context.Context, c comparison.Case, schemes []procurement.Scheme) ([]comparison.Ran, error) {
-	return comparison.Play(ctx, c, schemes, nil)
+// SavingsPlay is the command of paragon that simulates what comes on its standard input.
+const SavingsPlay = "savings-play"
+
+// playApart simulates schemes in another process.
+func (m *Machine) playApart(ctx context.Context, c comparison.Case, schemes []procurement.Scheme) ([]comparison.Ran, error) {
+	path, err := m.cfg.binary("paragon")
+	if err != nil {
+		return nil, err
+	}
+	return savings.Program{path, SavingsPlay}.Play(ctx, c, schemes)
 }
 
 // readArrivals reads what arrived in the time, and what it asked for.

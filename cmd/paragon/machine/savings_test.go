@@ -2,6 +2,7 @@ package machine
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"math"
 	"path/filepath"
@@ -13,12 +14,18 @@ import (
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
+
+func playHere(ctx context.Context, c comparison.Case, schemes []procurement.Scheme) ([]comparison.Ran, error) {
+	return comparison.Play(ctx, c, schemes, nil)
+}
 
 // weighing is a machine that has what it needs to weigh other schemes, and came
 // up a while before now.
@@ -32,7 +39,7 @@ func weighing(t *testing.T, now time.Time, up time.Duration) *Machine {
 	t.Cleanup(func() { _ = owner.Close() })
 	c := profilestest.Shipped(t)
 	in, _ := c.Instance("c5.large")
-	m := &Machine{cfg: Defaults(), log: slog.New(slog.DiscardHandler), backend: owner.Platform(), catalogue: c, instance: in}
+	m := &Machine{cfg: Defaults(), log: slog.New(slog.DiscardHandler), backend: owner.Platform(), catalogue: c, instance: in, play: playHere}
 	m.cfg.DataDir, m.cfg.Workers = dir, 0
 	m.settings = tuning.New(m.backend.Settings)
 	if err := m.settings.Refresh(t.Context()); err != nil {
