@@ -5,7 +5,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
-	"github.com/paragon-serving/paragon/shared/savings"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine/apart"
 )
 
 // newSavingsPlayCommand is what a machine starts to simulate other schemes apart from the
@@ -13,6 +13,6 @@ import (
 func newSavingsPlayCommand(term *cli.Terminal) *cobra.Command {
 	return &cobra.Command{
 		Use: machine.SavingsPlay, Short: "Simulate schemes in this process", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return savings.Serve(c.Context(), term.In, term.Out) },
+		RunE: func(c *cobra.Command, _ []string) error { return apart.Serve(c.Context(), term.In, term.Out) },
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/paragon-serving/paragon/cmd/paragon/machine/apart"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/core/inference"
@@ -79,7 +80,7 @@ func (m *Machine) playApart(ctx context.Context, c comparison.Case, schemes []pr
 	if err != nil {
 		return nil, err
 	}
-	return savings.Program{path, SavingsPlay}.Play(ctx, c, schemes)
+	return apart.Program{path, SavingsPlay}.Play(ctx, c, schemes)
 }
 
 // readArrivals reads what arrived in the time, and what it asked for.

@@ -1,4 +1,6 @@
-package savings
+// Package apart simulates schemes in another process. A server that did so in its own
+// process held up the goroutines of requests by 20 to 40 ms.
+package apart
 
 import (
 	"bytes"
@@ -16,9 +18,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 )
 
-// Program is a program that calls Serve, with its arguments. A server simulates in a
-// process of its own: within its own process, the simulation held up the goroutines of
-// requests by 20 to 40 ms.
+// Program is a program that calls Serve, with its arguments.
 type Program []string
 
 // job is what is simulated, as JSON. What JSON leaves out of a case, a stage does not set.
