@@ -54,7 +54,7 @@ type Dispatcher struct {
 	settler *settle.Settler
 
 	mu   sync.Mutex
-	cold map[start]sizing.ColdShare
+	cold map[string]sizing.ColdShares // by model: a generic function that is warm may be without the model
 
 	breakers breaker.Set // of the models on functions
 }
@@ -73,7 +73,7 @@ func New(o Options) (*Dispatcher, error) {
 		o.Paid = func(float64) {}
 	}
 	d := &Dispatcher{
-		Options: o, cold: map[start]sizing.ColdShare{},
+		Options: o, cold: map[string]sizing.ColdShares{},
 		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 			MaxAttempts: func() int { return o.Settings().MaxAttempts }},
 	}
@@ -133,7 +133,7 @@ func (d *Dispatcher) sizesFor(msg query.Message, left time.Duration) []sizing.Si
 	}
 	m, _ := catalogue.ModelDecoding(msg.Model, msg.Input.Decoding)
 	return sizing.RankFunctions(catalogue, m, d.Arch, query.Milliseconds(left)-d.Settings().OverflowPathMS, func(mb int) float64 {
-		return d.coldShare(start{msg.Model, mb})
+		return d.coldShare(msg.Model, mb)
 	})
 }
 
@@ -154,23 +154,17 @@ func (d *Dispatcher) knowing(model string) (*profile.Catalogue, bool) {
 // has seen.
 func (d *Dispatcher) Broken() []breaker.Open { return d.breakers.AllOpen(d.Now()) }
 
-// start is what is cold or warm: a model at a memory size, as a generic function that is
-// warm may be without the model.
-type start struct {
-	model    string
-	memoryMB int
-}
-
-func (d *Dispatcher) coldShare(of start) float64 {
+func (d *Dispatcher) coldShare(model string, memoryMB int) float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.cold[of].Value()
+	return d.cold[model].Of(memoryMB)
 }
 
-func (d *Dispatcher) sawStart(of start, cold bool) {
+func (d *Dispatcher) sawStart(model string, memoryMB int, cold bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	share := d.cold[of]
-	share.Saw(cold)
-	d.cold[of] = share
+	if d.cold[model] == nil {
+		d.cold[model] = sizing.ColdShares{}
+	}
+	d.cold[model].Saw(memoryMB, cold)
 }

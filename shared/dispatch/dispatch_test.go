@@ -14,6 +14,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/dispatch"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -72,6 +73,34 @@ func TestColdStartsAreWeighedIn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// After the first cold start of a model its function is warm: the next queries run there, and
+// do not each start another size cold.
+func TestAWarmFunctionIsUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		slow := catalogue() // a cold start of 60 times a run, which outweighs the price of a larger size
+		slow.Models[0].Latency[0].ColdMS = &profile.Percentiles{P50: 3000, P95: 4000, P99: 5000}
+		r.Dispatcher.Catalogue = slow
+		seen := map[string]bool{}
+		r.script = func(name string, _ int) (inference.Response, error) {
+			r.initMS = 3000
+			if seen[name] {
+				r.initMS = 0
+			}
+			seen[name] = true
+			return inference.Response{Label: "a", ComputeMS: 50}, nil
+		}
+		for i := range 6 {
+			r.submit(fmt.Sprint(i), 10_000, nil)
+			r.handleAll()
+		}
+		if len(seen) != 1 {
+			t.Errorf("six queries, one after the other, ran on %v", r.names)
+		}
+	})
 }
 
 // A throttle storm burns no message: each goes to its work queue, pinned, with

@@ -179,7 +179,7 @@ func (d *Dispatcher) call(ctx context.Context, v *invoking, name string, size si
 		if err = json.Unmarshal(inv.Payload, &res); err != nil {
 			err = fmt.Errorf("%w: its answer cannot be read: %w", platform.ErrFault, err)
 		}
-		d.sawStart(start{v.msg.Model, size.MemoryMB}, coldMS(inv, res) > 0)
+		d.sawStart(v.msg.Model, size.MemoryMB, coldMS(inv, res) > 0)
 	}
 	span.Count("cold_start_ms", int(coldMS(inv, res)))
 	switch {

@@ -26,9 +26,7 @@ const coldWeight = 0.02
 
 // ColdShare follows which share of a function's invocations is cold, as an
 // exponentially weighted mean. The zero value has seen none and has the share
-// that plans go by, Warm: were the first of all sizes expected to be cold, a
-// dispatcher would begin with a large one, keep that warm, and never find out
-// that a cheaper one is in time.
+// that plans go by, Warm.
 type ColdShare struct{ share float64 }
 
 // Saw counts one invocation.
@@ -41,3 +39,29 @@ func (c *ColdShare) Saw(cold bool) {
 
 // Value is the share, 0 to 1.
 func (c ColdShare) Value() float64 { return c.share }
+
+// ColdShares are the cold shares of a model's invocations, by memory size in MB.
+type ColdShares map[int]ColdShare
+
+// Saw counts one invocation of a size.
+func (c ColdShares) Saw(memoryMB int, cold bool) {
+	share := c[memoryMB]
+	share.Saw(cold)
+	c[memoryMB] = share
+}
+
+// Of is the share of a size, 0 to 1. A size that has not run has the lowest share of those
+// that have. Were it expected to be warm, the first cold start of one size would make all
+// others look cheaper, and the next queries would start each of them cold. Before the first
+// run of any size, all shares are Warm: were they expected to be cold, a dispatcher would
+// begin with a large size, keep that warm, and never find out that a cheaper one is in time.
+func (c ColdShares) Of(memoryMB int) float64 {
+	if share, ran := c[memoryMB]; ran || len(c) == 0 {
+		return share.Value()
+	}
+	lowest := 1.0
+	for _, share := range c {
+		lowest = min(lowest, share.Value())
+	}
+	return lowest
+}

@@ -206,3 +206,21 @@ func TestHandOverGoesByTheSlowerOfWorkerAndFunction(t *testing.T) {
 		}
 	}
 }
+
+// A size that has not run is as cold as the least cold of those that have.
+func TestSizesThatHaveNotRun(t *testing.T) {
+	shares := ColdShares{}
+	if x := shares.Of(512); x != Warm(512) {
+		t.Errorf("before any run: %v", x)
+	}
+	for range 3 {
+		shares.Saw(512, true)
+	}
+	if x := shares.Of(1024); x != shares.Of(512) || x < 0.05 {
+		t.Errorf("after three cold starts of another size: %v", x)
+	}
+	shares.Saw(2048, false)
+	if x := shares.Of(1024); x != 0 || shares.Of(512) < 0.05 {
+		t.Errorf("after a warm run of a third size: %v", x)
+	}
+}
