@@ -41,7 +41,7 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 		req, err := a.pictureItself(w, r, kind)
 		return []decoded{{req, err}}, false, nil
 	}
-	if _, err := requestFromURL(r.URL.RawQuery); err != nil { // which are not read for JSON, but are no nonsense either
+	if err := refuseURL(r.URL.RawQuery); err != nil {
 		return nil, false, err
 	}
 	body, err := readBody(w, r, bodyLimit(r, a.svc))
@@ -215,7 +215,7 @@ func decodeWith(body, apart []byte) (intake.Request, error) {
 	if err := checkDepth(body, maxDepth); err != nil {
 		return r, err
 	}
-	err := decodeObject(body, "", fields{
+	f := fields{
 		"task":        text("task", &r.Task),
 		"model":       text("model", &r.Model),
 		"class":       text("class", &r.Class),
@@ -225,6 +225,12 @@ func decodeWith(body, apart []byte) (intake.Request, error) {
 		"callback":    text("callback", &r.Callback),
 		"explain":     flag("explain", &r.Explain),
 		"all_scores":  flag("all_scores", &r.AllScores),
+	}
+	err := decodeMembers(body, "", f, func(name string) error {
+		if slices.Contains(boundNames, name) {
+			return refuse(unknownField, name, "does not exist; the field of this bound is constraints.%s", name)
+		}
+		return refuse(unknownField, clip(name), "does not exist; the fields are %s", fieldNames(f))
 	})
 	return r, err
 }
@@ -298,6 +304,29 @@ func parameterNames(words map[string]*string, bounds map[string]**float64, flags
 	slices.Sort(names)
 	return strings.Join(names, ", ")
 }
+
+// refuseURL refuses the URL's parameters of a request whose body is JSON: a bound that was
+// left out in silence would look as if it was kept.
+func refuseURL(rawQuery string) error {
+	if rawQuery == "" {
+		return nil
+	}
+	if _, err := requestFromURL(rawQuery); err != nil {
+		return err
+	}
+	values, _ := url.ParseQuery(rawQuery)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		field := name
+		if slices.Contains(boundNames, name) {
+			field = "constraints." + name
+		}
+		return refuse(unknownField, name, "is a URL parameter, but the body is JSON: put the value into the field %s of the body", field)
+	}
+	return nil
+}
+
+// boundNames are the bounds: fields of constraints in JSON, and parameters of a URL.
+var boundNames = []string{"accuracy", "cost_usd_per_million", "latency_ms"}
 
 // requestFromURL reads all but the input from the URL's parameters.
 func requestFromURL(rawQuery string) (intake.Request, error) {

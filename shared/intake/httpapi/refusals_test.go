@@ -70,6 +70,7 @@ func refusals(t testing.TB) map[string]struct {
 		"bracket bomb":         {strings.Repeat("[", 100_000), "json-too-deep", 400, ""},
 		"unknown field":        {asking(t, `,"tasks":1`), "unknown-field", 400, "tasks"},
 		"other letters":        {asking(t, `,"Class":"strict"`), "unknown-field", 400, "Class"},
+		"bound outside":        {asking(t, `,"latency_ms":5`), "unknown-field", 400, "latency_ms"},
 		"unknown inner field":  {bounds(`{"latency":5}`), "unknown-field", 400, "constraints.latency"},
 		"duplicate field":      {asking(t, `,"task":"fashion"`), "duplicate-field", 400, "task"},
 		"duplicate bound":      {bounds(`{"accuracy":5,"accuracy":6}`), "duplicate-field", 400, "constraints.accuracy"},
@@ -230,6 +231,18 @@ func TestBadParametersWithAPicture(t *testing.T) {
 		"?latency_ms=5&model=good&accuracy=2": {"unsatisfiable", 422, "constraints.latency_ms"},
 	} {
 		checkProblem(t, s.do(t, "POST", "/v1/queries"+path, picture(t, 1), "Content-Type", "image/png"), want.kind, want.status, want.field)
+	}
+	for path, want := range map[string]struct{ kind, field, says string }{ // a body of JSON has the fields
+		"?latency_ms=5":     {"unknown-field", "latency_ms", "constraints.latency_ms"},
+		"?explain=true":     {"unknown-field", "explain", "field explain"},
+		"?unknown=5":        {"unknown-field", "unknown", "no such parameter"},
+		"?task=fashion&a=%": {"bad-field", "", "cannot be read"},
+	} {
+		got := s.do(t, "POST", "/v1/queries"+path, []byte(asking(t, "")), "Content-Type", "application/json")
+		checkProblem(t, got, want.kind, 400, want.field)
+		if !strings.Contains(string(got.body), want.says) {
+			t.Errorf("%s: %s does not say %q", path, got.body, want.says)
+		}
 	}
 	large := append(picture(t, 1), make([]byte, inlineBytes)...)
 	checkProblem(t, s.do(t, "POST", "/v1/queries?task=fashion", large, "Content-Type", "image/png"), "body-too-large", 413, "")
