@@ -149,10 +149,10 @@ var phrasesLeftOut = regexp.MustCompile(`(?i)\b(whoever|gone by|held to|foretold
 var termsAllowed = regexp.MustCompile(`(?i)\bbench(?:-peers\w*|-quick)\b|\bmake bench\b|\$home\b|--home-dir\b|\bhome (?:folder|directory)\b`)
 
 // britishSpellings are words in the spelling that is not used: the spelling is American.
-// "Catalogue", "cancelled" and "labelled" are names in the API and in flags, and stay.
+// "Catalogue" and "cancelled" are names in the API and in flags, and stay.
 var britishSpellings = regexp.MustCompile(`(?i)\b\w*(?:` +
 	`(?:author|canon|categor|central|custom|emphas|final|harmon|initial|maxim|minim|normal|optim|organ|penal|prior|quant|random|recogn|sanit|serial|special|stabil|standard|summar|synchron|token|util|virtual)(?:it|ic)?is(?:e[ds]?|ers?|ing|ations?|able)|analys(?:ed|ers?|ing)` +
-	`|(?:behavi|col|fav|hon|lab|neighb|flav)our|centre|defence|judgement|learnt|programme|artefact)(?:s|d|ed|ing|able)?\b|\b(?:grey|ageing)\b`)
+	`|(?:behavi|col|fav|hon|lab|neighb|flav)our|centre|defence|judgement|learnt|programme|artefact)(?:s|d|ed|ing|able)?\b|\b(?:grey|ageing|(?:un)?labelled)\b`)
 
 var codeOfPage = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 

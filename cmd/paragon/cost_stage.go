@@ -146,7 +146,7 @@ func (f *costFlags) findModel() error {
 			for _, m := range f.catalogue.Models {
 				names = append(names, m.Name)
 			}
-			return cli.Usagef("catalogue %s has no model %.64q%s; it has %s", f.catalogue.Name, f.model, cli.Meant(f.model, names), strings.Join(names, ", "))
+			return cli.Usagef("catalogue %s has no model %.64q%s; it has %s; the cost of a model that was added to a stage cannot be previewed: name one with a similar latency, or run the model and read `paragon savings`", f.catalogue.Name, f.model, cli.Meant(f.model, names), strings.Join(names, ", "))
 		}
 		f.m = m
 		return nil

@@ -25,6 +25,8 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
 latency, and how many queries kept their latency bound, ran on functions, failed or expired.
 REFUSED counts queries that were refused for lack of capacity or budget; they have no model.
+Queries that failed because of their input (bad_input) are in none of these numbers: paragon
+usage counts them, and paragon list prints the stored ones.
 The first table has a row for each model and class (strict or relaxed). The second table
 has a row for each step of time and class, at most 180 steps: of a minute for spans of up to
 3 hours, of two minutes up to 6 hours, ten up to 30 hours, 20 up to 60 hours, of an hour up

@@ -46,7 +46,7 @@ and may name a preset that sets the others: '{"preset":"imagenet","channel_order
 command prints what pictures become.
 
 --test measures the accuracy on this machine before the model is sent: the model answers
-every labelled item. A folder for --test has a subfolder for each label, with pictures or
+every labeled item. A folder for --test has a subfolder for each label, with pictures or
 text files. A CSV file for --test has a label and a text on each line, and no header.
 
 If a model of that name is served already, the file becomes a new version of that model,
@@ -72,7 +72,7 @@ func (f *addFlags) define(term *cli.Terminal, c *cobra.Command) {
 	fs.Var(&f.preprocess, "preprocess", `how pictures become numbers: the preset imagenet, a JSON object with the fields of input in a catalogue, or @FILE with one (default: stretch to the input, scale each pixel to 0 to 1)`)
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json file of a model that takes text")
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "most tokens of a text (default: the bound in the tokenizer's file)")
-	fs.StringVar(&f.test, "test", "", "labelled items to measure the accuracy with: a folder with a subfolder for each label, or a CSV file of label,text")
+	fs.StringVar(&f.test, "test", "", "labeled items to measure the accuracy with: a folder with a subfolder for each label, or a CSV file of label,text")
 	fs.StringVar(&f.sample, "sample", "", "JSON file with a /v2 request, to check and measure a model that takes tensors (default: inputs of zeros)")
 	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets, 0 to 1; below 0: the setting canary_share")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "the model's share of correct answers in percent, if known")

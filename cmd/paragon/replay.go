@@ -24,7 +24,7 @@ With --stage, or with --cloudwatch and PARAGON_STAGE, the command reads the arri
 stage in an account from CloudWatch. CloudWatch keeps counts per second for 3 hours, per
 minute for 15 days, per five minutes for 63 days and per hour for 455 days. Within a step
 longer than a second, the simulation spreads the arrivals as a Poisson process. It also plays
-the arrivals of the --warmup before the first moment, but does not count them.
+the arrivals of --warmup, before the span that is replayed, but does not count them.
 
 The output states the margin of error of the simulated costs, which comes from the runs of paragon-lab
 calibrate in the data folder (--data), or from the runs that ship with Paragon. The margin is doubled

@@ -36,7 +36,8 @@ Table of pools: BUSY is the number of runners in use; a runner answers one query
 QUEUED is the number of queries that wait in the workers. OVERFLOWED counts strict queries
 that found no free slot on a worker in time and went to functions.
 
-Table of classes: IN BOUND is the share of the last hour's queries that kept their latency
+Table of classes: ARRIVALS is the mean of the last minute; P50, P95 and P99 are latencies of the
+last hour. IN BOUND is the share of the last hour's queries that kept their latency
 bound; QUERIES 1H is the number of all queries of the last hour. BURN 5M and BURN 1H are burn
 rates of the last 5 minutes and the last hour: the share of missed bounds, divided by the share
 that the objective allows. At a burn rate of 1 the objective is just met.`,
@@ -196,7 +197,7 @@ func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 		term.Printf("          %s\n", comparedWith(o, s.CostUSD))
 	}
 	if more := len(s.Others) - len(shown); more > 0 {
-		term.Printf("          %d more would have cost at least as much; `paragon savings` prints them\n", more)
+		term.Printf("          %d more would have cost at least as much as the last of these; `paragon savings` prints them\n", more)
 	}
 	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 	if s.FixedUSD > 0 {

@@ -27,7 +27,7 @@ type ModelOrder struct {
 	SHA256 string   `json:"sha256"`         // of the file that follows
 }
 
-// TestResult is how a model answered labelled items that it was not trained on.
+// TestResult is how a model answered labeled items that it was not trained on.
 type TestResult struct {
 	Correct int    `json:"correct"`
 	Total   int    `json:"total"`

@@ -38,7 +38,7 @@ func (f onlyFile) ONNX(string) ([]byte, error) { return f, nil }
 // its name.
 func Accuracy(ctx context.Context, onnx []byte, r Report, items []Item, step func(done int)) (correct int, err error) {
 	if r.Kind != profile.Classify || r.Input == profile.TensorsIn {
-		return 0, badf("option test", "measures models that classify pictures or text, and this is of kind %s and takes %s", r.Kind, r.Input)
+		return 0, badf("option test", "measures only classifiers of pictures or text; this model has the kind of answer %s and the kind of input %s; if you know its accuracy, state it with --accuracy", r.Kind, r.Input)
 	}
 	known := map[string]bool{}
 	for _, label := range r.Labels {
@@ -46,7 +46,7 @@ func Accuracy(ctx context.Context, onnx []byte, r Report, items []Item, step fun
 	}
 	for _, i := range items {
 		if !known[i.Label] {
-			return 0, badf("option test", "has %s labelled %s, which is none of the model's %d labels, such as %s", i.Name, quote(i.Label), len(r.Labels), quote(r.Labels[0]))
+			return 0, badf("option test", "has %s labeled %s, which is none of the model's %d labels, such as %s", i.Name, quote(i.Label), len(r.Labels), quote(r.Labels[0]))
 		}
 	}
 	e, err := engine.New(engine.Options{})

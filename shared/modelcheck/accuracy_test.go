@@ -45,7 +45,7 @@ func TestOptionsOfText(t *testing.T) {
 }
 
 // The accuracy is counted over all items, and an item that cannot be answered or is
-// labelled with what is no label ends it by its name.
+// labeled with what is no label ends it by its name.
 func TestAccuracyIsCounted(t *testing.T) {
 	onnx := enginetest.Words()
 	r, err := Run(t.Context(), onnx, Request{Labels: []string{"no", "yes"}, Once: true})

@@ -13,10 +13,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
-// mostCSVBytes bounds a file of labelled texts.
+// mostCSVBytes bounds a file of labeled texts.
 const mostCSVBytes = 1 << 30
 
-// ReadCSV reads the labelled texts of a file, a label and a text on each line, with the
+// ReadCSV reads the labeled texts of a file, a label and a text on each line, with the
 // file's SHA-256. Errors name the line.
 func ReadCSV(file string) (items []Item, digest string, err error) {
 	f, err := os.Open(file)

@@ -173,7 +173,7 @@ func (t *Terminal) hint(err error) string {
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":
 		return "`paragon models` lists the models and tasks"
 	case p.Kind() == "unsatisfiable":
-		return "`paragon models` lists the accuracy and the latency of each model; `paragon model add --test` measures the accuracy of your own model"
+		return "`paragon models` lists the accuracy and the latency of each model; to add a model with its accuracy, use `paragon model add` with --test (pictures and text) or --accuracy"
 	case p.Kind() == "unsupported-input":
 		return "`paragon models` with --json prints what each model takes; `paragon submit --help` describes the files"
 	case p.Kind() == "answered-directly":

@@ -543,7 +543,7 @@ func TestModelsThatCannotBeServed(t *testing.T) {
 }
 
 // Models that take text are asked with strings, by both APIs; their accuracy is
-// measured on labelled texts before they are served, and part of the profile.
+// measured on labeled texts before they are served, and part of the profile.
 func TestTextIsAnswered(t *testing.T) {
 	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
 	s.workersReady(1)
@@ -587,7 +587,7 @@ func TestTextIsAnswered(t *testing.T) {
 	}
 }
 
-// The accuracy of a model is measured on a folder of labelled pictures or texts before it is
+// The accuracy of a model is measured on a folder of labeled pictures or texts before it is
 // served, with its interval. What the folder has besides counts for nothing, and what cannot
 // be answered is named, and no model is added.
 func TestTheAccuracyIsMeasuredOnAFolder(t *testing.T) {
@@ -645,7 +645,7 @@ func TestTheAccuracyIsMeasuredOnAFolder(t *testing.T) {
 	} {
 		refusedWith(t, s, tc.name, append(add, pictured(tc.more)), tc.says)
 	}
-	refusedWith(t, s, "an empty folder", append(add, t.TempDir()), []string{"--test", "no labelled item"})
+	refusedWith(t, s, "an empty folder", append(add, t.TempDir()), []string{"--test", "no labeled item"})
 	refusedWith(t, s, "no folder", append(add, filepath.Join(t.TempDir(), "none")), []string{"--test", "none"})
 	if own, err := s.OwnModels(t.Context()); err != nil || len(own.Models) != 2 {
 		t.Errorf("there are %+v, error %v", own.Models, err)

@@ -13,14 +13,14 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 )
 
-// picture is one labelled test picture.
+// picture is one labeled test picture.
 type picture struct {
 	name  string
 	data  []byte
 	label int
 }
 
-// pictures returns the labelled pictures that ship.
+// pictures returns the labeled pictures that ship.
 func pictures(t testing.TB) []picture {
 	t.Helper()
 	set, err := profiles.Load("")

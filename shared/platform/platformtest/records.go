@@ -64,8 +64,8 @@ func signedMessage(kind signed.Kind, owner string, acceptedAt time.Time) (query.
 	return m, nil
 }
 
-// labelled returns a record that ended with another answer.
-func labelled(r query.Record, label string) query.Record {
+// labeled returns a record that ended with another answer.
+func labeled(r query.Record, label string) query.Record {
 	o := succeeded(label)
 	r.Outcome = &o
 	return r
@@ -116,7 +116,7 @@ func firstRecordIsHeld(t *testing.T, s *suite) {
 	var winners, held []string
 	for i := range 20 {
 		all.Go(func() {
-			mine := labelled(r, fmt.Sprint("label ", i))
+			mine := labeled(r, fmt.Sprint("label ", i))
 			h, won, err := s.Backend.Records.PutRecord(t.Context(), mine)
 			mu.Lock()
 			defer mu.Unlock()
@@ -151,7 +151,7 @@ func sameRecordAgain(t *testing.T, s *suite) {
 			t.Errorf("the repeat: held %s, won %v, error %v", held.ID, won, err)
 		}
 	}
-	other := labelled(r, "Coat")
+	other := labeled(r, "Coat")
 	if held, won, err := s.Backend.Records.PutRecord(t.Context(), other); err != nil || won || held.Outcome.Result.Label != "Bag" {
 		t.Errorf("another record: held %+v, won %v, error %v; want the first", held.Outcome, won, err)
 	}
@@ -162,7 +162,7 @@ func lateRecordIsCounted(t *testing.T, s *suite) {
 	s.put(t, r)
 	s.put(t, r) // no other record, and thus not late
 	for _, label := range []string{"Coat", "Shirt"} {
-		_, _, err := s.Backend.Records.PutRecord(t.Context(), labelled(r, label))
+		_, _, err := s.Backend.Records.PutRecord(t.Context(), labeled(r, label))
 		must(t, err)
 	}
 	now := time.Now()
@@ -192,7 +192,7 @@ func forgottenRecordIsAbsent(t *testing.T, s *suite) {
 	if len(states) > 0 || len(list) > 0 {
 		t.Errorf("a forgotten record has the state %v and is listed as %v", states, ids(list))
 	}
-	anew := labelled(soon, "Coat")
+	anew := labeled(soon, "Coat")
 	anew.ForgetAt = time.Now().Add(time.Hour)
 	s.put(t, anew)
 	got, err := s.Backend.Records.GetRecord(t.Context(), soon.ID)

@@ -25,7 +25,7 @@ type served interface {
 	Models(ctx context.Context) ([]api.Model, error)
 }
 
-// testModel measures a model's accuracy on labelled items, in this process once another one
+// testModel measures a model's accuracy on labeled items, in this process once another one
 // has run it.
 func testModel(ctx context.Context, term *cli.Terminal, of served, onnx []byte, o api.ModelOrder, from string) (*api.TestResult, error) {
 	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens, Once: true}
@@ -43,7 +43,7 @@ func testModel(ctx context.Context, term *cli.Terminal, of served, onnx []byte, 
 	if err != nil {
 		return nil, err
 	}
-	items, digest, err := labelled(from, report.Input)
+	items, digest, err := labeled(from, report.Input)
 	if err != nil {
 		return nil, cli.Mistake(fmt.Errorf("--test: %w", err))
 	}
@@ -87,27 +87,27 @@ func checkOnce(ctx context.Context, onnx []byte, o api.ModelOrder, ask modelchec
 	return r, err
 }
 
-// labelled reads the items of a folder of folders, or of a CSV file, with a digest
+// labeled reads the items of a folder of folders, or of a CSV file, with a digest
 // of all of them.
-func labelled(from string, input profile.InputKind) (items []modelcheck.Item, digest string, err error) {
+func labeled(from string, input profile.InputKind) (items []modelcheck.Item, digest string, err error) {
 	info, err := os.Stat(from)
 	if err != nil {
 		return nil, "", err
 	}
 	if info.IsDir() {
-		items, digest, err = labelledFolder(from, input)
+		items, digest, err = labeledFolder(from, input)
 	} else {
 		items, digest, err = modelcheck.ReadCSV(from)
 	}
 	if err == nil && len(items) == 0 {
-		err = fmt.Errorf("%s has no labelled item: a folder needs a subfolder for each label, a CSV file a label and a text on each line", from)
+		err = fmt.Errorf("%s has no labeled item: a folder needs a subfolder for each label, a CSV file a label and a text on each line", from)
 	}
 	return items, digest, err
 }
 
-// labelledFolder reads the files of each folder of a folder, which may be links. They stay on
+// labeledFolder reads the files of each folder of a folder, which may be links. They stay on
 // the disk until their turn. What is hidden is left out.
-func labelledFolder(dir string, input profile.InputKind) (items []modelcheck.Item, digest string, err error) {
+func labeledFolder(dir string, input profile.InputKind) (items []modelcheck.Item, digest string, err error) {
 	sum := sha256.New()
 	labels, _, err := visible(dir)
 	if err != nil {
