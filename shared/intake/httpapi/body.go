@@ -315,14 +315,15 @@ func refuseURL(rawQuery string) error {
 		return err
 	}
 	values, _ := url.ParseQuery(rawQuery)
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		field := name
-		if slices.Contains(boundNames, name) {
-			field = "constraints." + name
-		}
-		return refuse(unknownField, name, "is a URL parameter, but the body is JSON: put the value into the field %s of the body", field)
+	if len(values) == 0 {
+		return nil
 	}
-	return nil
+	name := slices.Min(slices.Collect(maps.Keys(values)))
+	field := name
+	if slices.Contains(boundNames, name) {
+		field = "constraints." + name
+	}
+	return refuse(unknownField, name, "is a URL parameter, but the body is JSON: put the value into the field %s of the body", field)
 }
 
 // boundNames are the bounds: fields of constraints in JSON, and parameters of a URL.
