@@ -151,8 +151,10 @@ func TestNothingOfAnInputIsLeft(t *testing.T) {
 		if err == nil {
 			_, err = t.exec(`DELETE FROM messages`)
 		}
-		if err == nil {
-			_, err = t.exec(`PRAGMA user_version = 8`)
+		for _, undo := range []string{`DROP INDEX messages_by_owner`, `ALTER TABLE messages DROP COLUMN owner`, `PRAGMA user_version = 8`} {
+			if err == nil {
+				_, err = t.exec(undo)
+			}
 		}
 		return err
 	}))

@@ -186,8 +186,9 @@ var migrations = []string{
 	`,
 	`
 	ALTER TABLE messages ADD COLUMN owner TEXT NOT NULL DEFAULT '';       -- whose query it is: owners take turns
-	UPDATE messages SET owner = coalesce(json_extract(CAST(message AS TEXT), '$.owner'), '');
-	CREATE INDEX messages_by_owner ON messages (queue, owner, visible_at, sent_at);
+	UPDATE messages SET owner = coalesce(json_extract(CAST(message AS TEXT), '$.owner'), '')
+		WHERE json_valid(CAST(message AS TEXT));                      -- one that is damaged must not keep the file from opening
+	CREATE INDEX messages_by_owner ON messages (queue, owner, visible_at);
 	`,
 }
 

@@ -16,12 +16,12 @@ const visible = `SELECT seq, receives, message, data, input, input_bytes, input_
 	WHERE queue = ? AND owner = ? AND visible_at <= ? ORDER BY visible_at, seq LIMIT ?`
 
 // The owners with visible messages are asked for one at a time, so that a receive looks at
-// no more of them than it takes messages.
+// no more of them than it takes messages. What is leased or delayed is looked at once.
 const (
 	nextOwner = `SELECT owner FROM messages INDEXED BY messages_by_owner
 		WHERE queue = ? AND owner > ? AND visible_at <= ? ORDER BY owner LIMIT 1`
 	firstOwner = `SELECT owner FROM messages INDEXED BY messages_by_owner
-		WHERE queue = ? AND visible_at <= ? ORDER BY owner LIMIT 1`
+		WHERE queue = ? AND owner <= ? AND visible_at <= ? ORDER BY owner LIMIT 1`
 )
 
 // receiver is who receives from a queue.
@@ -59,7 +59,7 @@ func (t *tx) inTurn(q platform.QueueName, after string, most int) (owners []stri
 		var owner string
 		found, err := t.one(nextOwner, []any{q, after, t.now.UnixNano()}, &owner)
 		if err == nil && !found {
-			found, err = t.one(firstOwner, []any{q, t.now.UnixNano()}, &owner)
+			found, err = t.one(firstOwner, []any{q, after, t.now.UnixNano()}, &owner)
 		}
 		if err != nil || !found || len(owners) > 0 && owner == owners[0] {
 			return owners, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,31 @@ func TestFilesOfFormerVersionsAreOpened(t *testing.T) {
 				t.Errorf("version %d, error %v", now, err)
 			}
 		})
+	}
+}
+
+// The messages of a former version are their owners', whatever these are named. One that is
+// damaged does not keep the file from opening.
+func TestMessagesOfAFormerVersionHaveOwners(t *testing.T) {
+	version := slices.IndexFunc(migrations, func(m string) bool { return strings.Contains(m, "messages_by_owner") })
+	statements := append(slices.Clone(migrations[:version]), fmt.Sprintf("PRAGMA user_version = %d", version))
+	put := func(seq int, message []byte) {
+		statements = append(statements, fmt.Sprintf(`INSERT INTO messages (seq, queue, visible_at, sent_at, message) VALUES (%d, '%s', 1, 1, X'%x')`, seq, queue, message))
+	}
+	for i, o := range oddOwners {
+		m, err := json.Marshal(query.Message{ID: "waiting", Owner: o, ExpiresAt: time.Now().Add(time.Hour)})
+		must(t, err)
+		put(1+i, m)
+	}
+	for i, damaged := range []string{"", "{", "\x00\xff", "7", `{"owner":null}`, `{"owner":7}`} {
+		put(101+i, []byte(damaged))
+	}
+	h := openAt(t, writeFile(t, statements...), Options{})
+	for i, o := range oddOwners {
+		var got string
+		if _, err := h.reads.one(`SELECT owner FROM messages WHERE seq = ?`, []any{1 + i}, &got); err != nil || got != o {
+			t.Errorf("the message of %.20q is of %.20q, error %v", o, got, err)
+		}
 	}
 }
 
