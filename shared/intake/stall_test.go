@@ -197,6 +197,25 @@ func TestAPoolIsReliedOnForASecond(t *testing.T) {
 	})
 }
 
+// Workers that stop just after an answer are relied on for a second after it, and no longer,
+// though no query is overdue after the one that was just then.
+func TestWorkersThatStopAfterAnAnswer(t *testing.T) {
+	inAccount(t, func(a *account) {
+		s := a.process(func(c *Config) { c.Functions = nil })
+		a.workers.Store(false)
+		var first sync.WaitGroup
+		first.Go(func() { a.ask(s, 10*time.Second, 10*time.Second) })
+		<-time.After(900 * time.Millisecond)
+		s.fleet.answered("general", time.Now()) // another query
+		<-time.After(900 * time.Millisecond)
+		a.wantOn("before", a.ask(s, time.Second, time.Millisecond), strictWork, "")
+		<-time.After(200 * time.Millisecond)
+		a.wantOn("after", a.ask(s, time.Second, time.Millisecond), platform.Overflow, placement.NoneAnswers)
+		a.workers.Store(true)
+		first.Wait()
+	})
+}
+
 // A pool that moves is relied on: whatever its workers answer, in time or not at all for want
 // of a caller who waits for it.
 func TestAPoolThatMovesIsReliedOn(t *testing.T) {

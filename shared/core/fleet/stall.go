@@ -19,21 +19,20 @@ type Stall struct {
 	waitingSince time.Time // since when strict work waits, by the views of the pool; zero while none does
 }
 
-// Overdue notes that strict work of the pool is overdue. Where a worker has answered within
-// StallAfter, the work moves, and there is more of it than was known.
-func (s *Stall) Overdue(now time.Time) {
-	if since := now.Sub(s.answeredAt); since < 0 || since >= StallAfter {
-		s.overdueAt = now
-	}
-}
+// Overdue notes that strict work of the pool is overdue.
+func (s *Stall) Overdue(now time.Time) { s.overdueAt = now }
 
 // Answered notes that a worker of the pool has answered.
 func (s *Stall) Answered(now time.Time) { s.overdueAt, s.answeredAt = time.Time{}, now }
 
 // Stalls reports whether strict work of the pool was overdue and no worker has been heard
-// since, neither by an answer nor by a report, the last of which is from heardAt. Once a
-// worker would count as silent, its reports alone say whether it serves.
+// since, neither by an answer nor by a report, the last of which is from heardAt. Within
+// StallAfter of an answer the work moves, and there may just be more of it than was known.
+// Once a worker would count as silent, its reports alone say whether it serves.
 func (s *Stall) Stalls(heardAt, now time.Time, set settings.Settings) bool {
+	if since := now.Sub(s.answeredAt); since >= 0 && since < StallAfter {
+		return false
+	}
 	return !s.overdueAt.IsZero() && !heardAt.After(s.overdueAt) && !Silent(s.overdueAt, now, set)
 }
 
