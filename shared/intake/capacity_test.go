@@ -206,3 +206,45 @@ func TestTheWorkOfWorkersThatAreNotReliedOnCounts(t *testing.T) {
 		}
 	}
 }
+
+// The runner that a worker keeps for others counts for who is above its share, while another
+// owner is there, also one whose queries have slots at once: an owner alone has all runners.
+func TestAnOwnerAloneHasAllRunners(t *testing.T) {
+	for name, tc := range map[string]struct {
+		other time.Duration // how long ago another owner's query found a slot; 0 is never
+		part  float64       // of what two runners do until half of the query's time is over
+		taken bool
+	}{
+		"alone":                       {0, 0.9, true},
+		"alone, and more is ahead":    {0, 1.1, false},
+		"another is there":            {time.Second, 0.6, false},
+		"another, and less is ahead":  {time.Second, 0.4, true},
+		"another was there long ago":  {2 * time.Minute, 0.9, true},
+		"long ago, and more is ahead": {2 * time.Minute, 1.1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newTestService(t, nil)
+			stands := func(strictMS float64) {
+				d.publishPool(t, placement.Pool{NoStrictOverflow: true, Workers: 1, Runners: 2, StrictMS: strictMS})
+				d.refreshView(t.Context())
+				d.Settle()
+			}
+			take := func(owner string) (Answer, error) { return d.Take(t.Context(), owner, strictly(), Terms{}) }
+			stands(0)
+			first, err := take("other")
+			if tc.other == 0 {
+				first, err = take("me")
+				d.clock.advance(2 * time.Minute)
+			}
+			if err != nil || first.Record.Placement != string(platform.WorkQueue("general", query.Strict)) {
+				t.Fatalf("placed on %s, error %v", first.Record.Placement, err)
+			}
+			d.clock.advance(tc.other)
+			keeps := query.Milliseconds(first.Record.ExpiresAt.Sub(first.Record.AcceptedAt))
+			stands(tc.part * keeps)
+			if _, err = take("me"); (err == nil) != tc.taken {
+				t.Errorf("behind %.1f of %.0f ms: %v", tc.part, keeps, err)
+			}
+		})
+	}
+}

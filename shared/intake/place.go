@@ -132,7 +132,7 @@ func (s *Service) mayWait(ctx context.Context, q *submission, to placement.Route
 	defer cancel()
 	_, _ = s.views.Newest(ctx) // without it the last one stands
 	all, aheadMS := s.fleet.backlog(q.pool.Name, now)
-	if q.share.over {
+	if q.share.over && q.share.shared {
 		aheadMS = s.fleet.sharedMS(q.pool.Name, aheadMS)
 	}
 	if s.fleet.hasCapacity(q, now, q.answeredBy(), aheadMS) {

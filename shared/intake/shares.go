@@ -3,6 +3,8 @@ package intake
 import (
 	"sync"
 	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/schedule"
 )
 
 // shareTime is for how long at least a query counts for its owner's share.
@@ -17,12 +19,22 @@ type ownerShares struct {
 	of        [2]map[string]int // in this shareTime, and in the one before
 	all       [2]int
 	different int // owners in either
+
+	company schedule.Company // as the workers see it: of all queries, also those for which a worker had a slot
 }
 
 // ownerShare is what an owner has of those queries.
 type ownerShare struct {
 	over   bool // more than its fair share, were there one more owner
 	others bool // another owner has some
+	shared bool // the workers keep a runner for another owner
+}
+
+// came notes a query, whatever becomes of it.
+func (s *ownerShares) came(now time.Time, owner string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.company.Started(now, owner)
 }
 
 // add counts one query, and returns its owner's share. Of F owners each has a fair share
@@ -33,14 +45,14 @@ func (s *ownerShares) add(now time.Time, owner string) ownerShare {
 	s.turn(now)
 	if s.of[0][owner] == 0 && s.of[1][owner] == 0 {
 		if s.different == mostOwners {
-			return ownerShare{others: true}
+			return ownerShare{others: true, shared: s.company.Several(now)}
 		}
 		s.different++
 	}
 	s.of[0][owner]++
 	s.all[0]++
 	own, all := s.of[0][owner]+s.of[1][owner], s.all[0]+s.all[1]
-	return ownerShare{over: own*(s.different+1) > all, others: s.different > 1}
+	return ownerShare{over: own*(s.different+1) > all, others: s.different > 1, shared: s.company.Several(now)}
 }
 
 // turn begins a new shareTime when one is over.

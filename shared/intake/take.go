@@ -229,6 +229,7 @@ func (s *Service) answer(ctx context.Context, q *submission) (Answer, error) {
 	if q.m.Deaths >= query.MostDeaths {
 		return s.deadly(ctx, q)
 	}
+	s.shares.came(q.m.AcceptedAt, q.m.Owner)
 	if q.terms.Wait > 0 && s.Worker != nil {
 		a, done, err := s.onWorker(ctx, q, q.by())
 		if !done && err == nil && q.leftTrial { // at once, by the version that is served

@@ -105,7 +105,7 @@ func (q *Queue[T]) Admit(now time.Time, w Work, by time.Time, item T) (Predictio
 // their bounds, each query of another owner would make one of them late, and would not be
 // admitted for that.
 func (q *Queue[T]) latestFor(now time.Time, w *Work, by time.Time) time.Time {
-	if w.Class != query.Strict || !q.company.several(now) || q.uses.keeps(w.Owner, q.usedBy(now, w.Owner)) {
+	if w.Class != query.Strict || !q.company.Several(now) || q.uses.keeps(w.Owner, q.usedBy(now, w.Owner)) {
 		return by
 	}
 	return now.Add(by.Sub(now) / 2)

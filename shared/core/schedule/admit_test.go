@@ -39,7 +39,7 @@ func starts(q *Queue[int], visit func(e *entry[int], s span)) {
 	express := MostRuns(q.runners) - max(q.runners, len(q.running))
 	for _, e := range q.held {
 		slices.SortStableFunc(rs, func(a, b runner) int { return cmp.Compare(a.free, b.free) })
-		hoards := q.company.several(t0) && len(rs) > 1
+		hoards := q.company.Several(t0) && len(rs) > 1
 		for _, r := range rs[1:] {
 			hoards = hoards && r.free > rs[0].free && r.owner == e.work.Owner
 		}

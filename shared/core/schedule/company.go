@@ -3,10 +3,10 @@ package schedule
 import "time"
 
 // companyFor is for how long an owner counts as there after its last query
-// started. While several are there none holds all runners: see company.
+// started. While several are there none holds all runners: see Company.
 const companyFor = time.Minute
 
-// company knows whether several owners use the runners.
+// Company knows whether several owners use the runners.
 //
 // Fair queuing alone lets a query wait for the run that is in progress, as none is
 // interrupted: up to 1.2 s behind pictures of 16 megapixels, for a query of a
@@ -16,15 +16,16 @@ const companyFor = time.Minute
 // runner.
 //
 // It costs an owner with a backlog the idle time of one runner. With F owners that
-// have queries waiting nothing is idle.
-type company struct {
+// have queries waiting nothing is idle. The zero value has seen nobody. It is not safe for
+// concurrent use.
+type Company struct {
 	owners [2]string // the last two different ones
 	at     [2]time.Time
 	n      int
 }
 
-// started notes that an owner's query starts.
-func (c *company) started(now time.Time, owner string) {
+// Started notes that an owner's query starts.
+func (c *Company) Started(now time.Time, owner string) {
 	if c.n == 0 || c.owners[0] != owner {
 		c.owners[1], c.at[1] = c.owners[0], c.at[0]
 		c.owners[0] = owner
@@ -33,14 +34,14 @@ func (c *company) started(now time.Time, owner string) {
 	c.at[0] = now
 }
 
-// several reports whether another owner than the last was there lately.
-func (c *company) several(now time.Time) bool {
+// Several reports whether another owner than the last was there lately.
+func (c *Company) Several(now time.Time) bool {
 	return c.n > 1 && now.Sub(c.at[1]) < companyFor
 }
 
 // keptFromNone reports whether a runner is free, and kept from nobody.
 func (q *Queue[T]) keptFromNone(now time.Time) bool {
-	return len(q.running) < q.runners && !q.company.several(now)
+	return len(q.running) < q.runners && !q.company.Several(now)
 }
 
 // nextFor is next for an owner's query.

@@ -7,7 +7,7 @@ import (
 )
 
 // Express runs are those above the number of runners. Fair queuing and the runner that
-// is kept (see company) let a strict query wait for no more than one run, but that one
+// is kept (see Company) let a strict query wait for no more than one run, but that one
 // may be long, and an owner that is kept to one runner waits there for its own queries,
 // too. So where no runner is free for it, the next strict query of an owner starts
 // nevertheless if the owner had less than its share of the runners (see uses) and has no

@@ -32,7 +32,7 @@ type player struct {
 	now        time.Time
 	free       []time.Duration // when each runner comes free
 	owners     []string        // whose query each runs until then
-	shared     bool            // several owners use the runners: see company
+	shared     bool            // several owners use the runners: see Company
 	express    int             // how many express runs there is room for
 	mostUsedMS float64         // by an owner whose query runs; below 0 before it is asked for
 	most       int             // runs at a time: see MostRuns
@@ -69,7 +69,7 @@ func (q *Queue[T]) play(now time.Time) *player {
 	}
 	q.free, q.owners = free, owners
 	p := &q.player
-	p.owners, p.shared = owners, q.company.several(now)
+	p.owners, p.shared = owners, q.company.Several(now)
 	p.most = MostRuns(q.runners)
 	p.express, p.mostUsedMS = p.most-max(q.runners, len(q.running)), -1
 	p.now, p.free, p.maxBatch, p.last.most, p.last.n = now, free, q.maxBatch, 0, 0

@@ -58,7 +58,7 @@ type Queue[T any] struct {
 	maxBatch int // as Start was last called; 0 before
 	paces    map[paced]*pace
 	fair     fairness
-	company  company
+	company  Company
 	uses     uses
 	crowd    crowd
 
@@ -219,7 +219,7 @@ func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
 	out.Ticket = r.ticket
 	for i, e := range q.held[at : at+n] {
 		out.Works[i], out.Items[i] = e.work, e.item
-		q.company.started(now, e.work.Owner)
+		q.company.Started(now, e.work.Owner)
 		r.costMS += e.costMS
 		q.uses.count(now, e.work.Owner, e.costMS, q.runners)
 		q.fair.start(e.flow, e.work.Class, e.tag, e.costMS)
@@ -245,7 +245,7 @@ func newRun[T any](n int) Run[T] {
 
 // pick returns which of the held queries starts now, and how many of those behind
 // it run with it; 0 when none may. It is the first, unless the free runner is kept
-// from its owner (see company). Only neighbors in the starting order join, so that
+// from its owner (see Company). Only neighbors in the starting order join, so that
 // nobody is passed over; every free runner gets its part; and a query joins only
 // when all still meet their deadlines.
 func (q *Queue[T]) pick(now time.Time) (at, n int) {
