@@ -212,15 +212,17 @@ func TestTheWorkOfWorkersThatAreNotReliedOnCounts(t *testing.T) {
 func TestAnOwnerAloneHasAllRunners(t *testing.T) {
 	for name, tc := range map[string]struct {
 		other time.Duration // how long ago another owner's query found a slot; 0 is never
+		loud  bool          // the other sends far more, which finds none
 		part  float64       // of what two runners do until half of the query's time is over
 		taken bool
 	}{
-		"alone":                       {0, 0.9, true},
-		"alone, and more is ahead":    {0, 1.1, false},
-		"another is there":            {time.Second, 0.6, false},
-		"another, and less is ahead":  {time.Second, 0.4, true},
-		"another was there long ago":  {2 * time.Minute, 0.9, true},
-		"long ago, and more is ahead": {2 * time.Minute, 1.1, false},
+		"alone":                       {0, false, 0.9, true},
+		"alone, and more is ahead":    {0, false, 1.1, false},
+		"another is there":            {time.Second, false, 0.6, false},
+		"another, and less is ahead":  {time.Second, false, 0.4, true},
+		"another, who has the share":  {time.Second, true, 1.5, true},
+		"another was there long ago":  {2 * time.Minute, false, 0.9, true},
+		"long ago, and more is ahead": {2 * time.Minute, false, 1.1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newTestService(t, nil)
@@ -242,6 +244,11 @@ func TestAnOwnerAloneHasAllRunners(t *testing.T) {
 			d.clock.advance(tc.other)
 			keeps := query.Milliseconds(first.Record.ExpiresAt.Sub(first.Record.AcceptedAt))
 			stands(tc.part * keeps)
+			for range 4 {
+				if tc.loud {
+					_, _ = take("other")
+				}
+			}
 			if _, err = take("me"); (err == nil) != tc.taken {
 				t.Errorf("behind %.1f of %.0f ms: %v", tc.part, keeps, err)
 			}
