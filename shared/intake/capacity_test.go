@@ -52,6 +52,7 @@ func TestNoQueryWaitsForNobody(t *testing.T) {
 		"relaxed, no worker is allowed":        {placement.Pool{}, func(s *settings.Settings) { s.MaxWorkers = 0 }, long, NoCapacity},
 		"relaxed, the fleet is fixed":          {placement.Pool{}, func(s *settings.Settings) { s.Fleet = settings.FleetFixed }, long, NoCapacity},
 		"strict, a worker that boots at once":  {never, func(s *settings.Settings) { s.VMBootSeconds = 1 }, strict, none},
+		"strict, a worker in most of its time": {never, func(s *settings.Settings) { s.VMBootSeconds = 30 }, strict, none},
 		"relaxed, a worker that boots at once": {placement.Pool{}, func(s *settings.Settings) { s.VMBootSeconds = 1 }, relaxed, none},
 	} {
 		t.Run(name, func(t *testing.T) {
