@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -41,7 +42,8 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 		req, err := a.pictureItself(w, r, kind)
 		return []decoded{{req, err}}, false, nil
 	}
-	if err := refuseURL(r.URL.RawQuery); err != nil {
+	url, err := requestFromURL(r.URL.RawQuery)
+	if err != nil {
 		return nil, false, err
 	}
 	body, err := readBody(w, r, bodyLimit(r, a.svc))
@@ -50,10 +52,31 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 	}
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
 		req, err := decodeRequest(body)
-		return []decoded{{req, err}}, false, nil
+		reqs = []decoded{{req, err}}
+	} else if reqs, err = decodeList(body); err != nil {
+		return nil, true, err
+	} else {
+		list = true
 	}
-	reqs, err = decodeList(body)
-	return reqs, true, err
+	if r.URL.RawQuery != "" {
+		for i := range reqs {
+			reqs[i].Request = completed(reqs[i].Request, url)
+		}
+	}
+	return reqs, list, nil
+}
+
+// completed is a query of a JSON body with what the URL's parameters say of the fields that
+// the body leaves out.
+func completed(r, url intake.Request) intake.Request {
+	r.Task, r.Model, r.Class, r.Callback = cmp.Or(r.Task, url.Task), cmp.Or(r.Model, url.Model), cmp.Or(r.Class, url.Class), cmp.Or(r.Callback, url.Callback)
+	b := &r.Bounds
+	b.LatencyMS, b.Accuracy, b.CostUSDPerMillion = cmp.Or(b.LatencyMS, url.Bounds.LatencyMS), cmp.Or(b.Accuracy, url.Bounds.Accuracy), cmp.Or(b.CostUSDPerMillion, url.Bounds.CostUSDPerMillion)
+	if r.Weights == nil {
+		r.Optimize = cmp.Or(r.Optimize, url.Optimize)
+	}
+	r.Explain, r.AllScores = r.Explain || url.Explain, r.AllScores || url.AllScores
+	return r
 }
 
 // decodeList reads a list of queries. One that cannot be read spoils no other.
@@ -303,27 +326,6 @@ func parameterNames(words map[string]*string, bounds map[string]**float64, flags
 	names := slices.AppendSeq(slices.AppendSeq(slices.Collect(maps.Keys(words)), maps.Keys(bounds)), maps.Keys(flags))
 	slices.Sort(names)
 	return strings.Join(names, ", ")
-}
-
-// refuseURL refuses the URL's parameters of a request whose body is JSON: a bound that was
-// left out in silence would look as if it was kept.
-func refuseURL(rawQuery string) error {
-	if rawQuery == "" {
-		return nil
-	}
-	if _, err := requestFromURL(rawQuery); err != nil {
-		return err
-	}
-	values, _ := url.ParseQuery(rawQuery)
-	if len(values) == 0 {
-		return nil
-	}
-	name := slices.Min(slices.Collect(maps.Keys(values)))
-	field := name
-	if slices.Contains(boundNames, name) {
-		field = "constraints." + name
-	}
-	return refuse(unknownField, name, "is a URL parameter, but the body is JSON: put the value into the field %s of the body", field)
 }
 
 // boundNames are the bounds: fields of constraints in JSON, and parameters of a URL.

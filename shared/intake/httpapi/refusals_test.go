@@ -232,11 +232,10 @@ func TestBadParametersWithAPicture(t *testing.T) {
 	} {
 		checkProblem(t, s.do(t, "POST", "/v1/queries"+path, picture(t, 1), "Content-Type", "image/png"), want.kind, want.status, want.field)
 	}
-	for path, want := range map[string]struct{ kind, field, says string }{ // a body of JSON has the fields
-		"?latency_ms=5":     {"unknown-field", "latency_ms", "constraints.latency_ms"},
-		"?explain=true":     {"unknown-field", "explain", "field explain"},
+	for path, want := range map[string]struct{ kind, field, says string }{
 		"?unknown=5":        {"unknown-field", "unknown", "no such parameter"},
 		"?task=fashion&a=%": {"bad-field", "", "cannot be read"},
+		"?latency_ms=soon":  {"bad-bound", "constraints.latency_ms", "not a number"},
 	} {
 		got := s.do(t, "POST", "/v1/queries"+path, []byte(asking(t, "")), "Content-Type", "application/json")
 		checkProblem(t, got, want.kind, 400, want.field)
