@@ -232,13 +232,18 @@ func TestBadParametersWithAPicture(t *testing.T) {
 	} {
 		checkProblem(t, s.do(t, "POST", "/v1/queries"+path, picture(t, 1), "Content-Type", "image/png"), want.kind, want.status, want.field)
 	}
-	for path, want := range map[string]struct{ kind, field, says string }{
-		"?unknown=5":        {"unknown-field", "unknown", "no such parameter"},
-		"?task=fashion&a=%": {"bad-field", "", "cannot be read"},
-		"?latency_ms=soon":  {"bad-bound", "constraints.latency_ms", "not a number"},
+	for path, want := range map[string]struct {
+		kind   string
+		status int
+		field  string
+		says   string
+	}{
+		"?unknown=5":        {"unknown-field", 400, "unknown", "no such parameter"},
+		"?task=fashion&a=%": {"bad-field", 400, "", "cannot be read"},
+		"?latency_ms=soon":  {"bad-bound", 422, "constraints.latency_ms", "not a number"},
 	} {
 		got := s.do(t, "POST", "/v1/queries"+path, []byte(asking(t, "")), "Content-Type", "application/json")
-		checkProblem(t, got, want.kind, 400, want.field)
+		checkProblem(t, got, want.kind, want.status, want.field)
 		if !strings.Contains(string(got.body), want.says) {
 			t.Errorf("%s: %s does not say %q", path, got.body, want.says)
 		}
