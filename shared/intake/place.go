@@ -138,7 +138,10 @@ func (s *Service) mayWait(ctx context.Context, q *submission, to placement.Route
 	if s.fleet.hasCapacity(q, now, q.answeredBy(), aheadMS) {
 		return nil
 	}
-	waits := aheadMS / float64(max(1, all))
+	if all == 0 {
+		return nobodyComes(q) // the newest view has no worker any more
+	}
+	waits := aheadMS / float64(all)
 	return beyondCapacity(q, fmt.Sprintf("the queries ahead of this query take the workers %.0f s, and no function is free", waits/1000), query.Duration(waits)-q.answeredBy().Sub(now))
 }
 
