@@ -25,8 +25,8 @@ and in missed bounds. By default there are three runs of an hour: the flash crow
 paragon-lab demo, a day with one slow rise and fall, and rush hours. --trace replaces them.
 
 The command stores the result in the data folder. paragon replay, paragon status and the
-page then print what other schemes would have cost as an interval, whose width is the largest
-error of these runs. The result is valid for stages on this machine only.
+page then print, as an interval, what other schemes would have cost. The width of the interval
+is the largest error of these runs. The result is valid for stages on this machine only.
 
 The exit status is 1 if the error is too large for a useful interval.`
 

@@ -17,10 +17,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
-const chaosLong = `Start a stage on this machine, with a changing number of workers and with functions, send load,
-and inject faults at random, by a seed. Faults kill and freeze workers, functions and paragon up
-itself, fill the disk, remove the capacity, and make the store slow or failing. A separate
-process counts lost queries, queries that ended twice, expired queries, late strict queries,
+const chaosLong = `Start a stage on this machine, with a changing number of workers and with functions. Send load,
+and inject random faults, which a seed determines. Faults kill and freeze workers, functions and
+paragon up itself, fill the disk, remove the capacity, and make the store slow or failing. A
+separate process counts lost queries, queries that ended twice, expired queries, late strict queries,
 and requests that were answered with 5xx.
 
 The full disk needs root. Killing and freezing need Linux. The report lists faults that

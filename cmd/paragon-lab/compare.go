@@ -21,8 +21,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const compareLong = `Simulate every scheme on every trace, and compare cost, missed bounds, and the ratio
-of the cost to that of a schedule that knows all arrivals.
+const compareLong = `Simulate every scheme on every trace. Compare the costs, the missed bounds, and the ratio of
+each cost to the cost of a schedule that knows all arrivals.
 
 A trace is FILE or FILE=SCALE. Alternatively, --traces names a folder with the traces of the
 evaluation. They are scaled as their authors or later papers scaled them: berkeley x20, wits /2,

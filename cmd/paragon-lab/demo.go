@@ -27,8 +27,8 @@ const demoLong = `Play an hour of load against a stage on this machine, in a fra
 print the cost, the missed bounds, and what other schemes would have cost.
 
 Without --trace, the rate is ten times as high for 18 minutes of the hour.
-Time is compressed, but rates are not: one second stands for --time-scale seconds of
-the trace, and all durations in seconds (ticks, boots, windows) are divided by
+Time is compressed, but rates are not. One second stands for --time-scale seconds of
+the trace. The command therefore divides all durations in seconds (ticks, boots, windows) by
 --time-scale. Service times and latency bounds are not changed. Because the shipped
 networks are small, each inference is padded to --service-ms.
 

@@ -24,11 +24,11 @@ import (
 )
 
 const fairnessLong = `Measure how much one caller's load slows down another caller on the same stage. In each
-round, the command measures the latencies of a quiet caller four times: alone, while another
-caller sends 60 pictures of 16 megapixels, while the other caller sends 20 times its share of
-small pictures, and while endless loops of idle priority run outside the stage. It does so on
-two stages on this machine, one after the other. Runners answer in a millisecond on the first,
-and in 100 ms on the second.
+round, the command measures the latencies of a quiet caller four times: alone; while another
+caller sends 60 pictures of 16 megapixels; while the other caller sends 20 times its share of
+small pictures; and while endless loops of idle priority run outside the stage. The command
+measures two stages on this machine, one after the other. The runners of the first stage answer
+in a millisecond, those of the second in 100 ms.
 
 The command generates docs/lab/fairness.md.`
 

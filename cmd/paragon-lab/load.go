@@ -34,9 +34,9 @@ type loadFlags struct {
 }
 
 const loadLong = `Send queries at a rate or by a trace, without waiting for earlier answers (an open loop), and
-report what the callers observed. Latency counts from the time at which a query was due, so
-a stall counts for every query that it delays. The command also prints the latency that the
-server measured, from the acceptance of each query.
+report what the callers observed. The latency of a query begins at the time at which the query
+was due. A stall therefore counts for every query that it delays. The command also prints the
+latency that the server measured, which begins when the server accepts the query.
 
 A trace is a CSV file with the header second,count (or minute,count or hour,count), and one
 row per step, from step 0 on, without gaps. --out writes one row per query: intended_ms,

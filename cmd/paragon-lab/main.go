@@ -20,7 +20,7 @@ Exit status:
   0  The command succeeded.
   1  The command failed.
   2  The command or the server refused a flag, a value, a name, a file or a request
-     (of the server: HTTP 400, 404, 413, 415 or 422, and 409 if a name is taken).
+     (a server's HTTP status is then 400, 404, 413, 415 or 422, and 409 if a name is taken).
   3  Queries were sent, and none was answered.`
 
 // newRoot returns the whole command tree.

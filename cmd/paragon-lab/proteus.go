@@ -13,9 +13,9 @@ import (
 
 const proteusLong = `Simulate accuracy scaling on the Twitter trace and the profiles of Proteus (ASPLOS 2024):
 a cluster of fixed size, a deadline of 300 ms, and several variants of each model.
-The command generates docs/lab/proteus.md, which states the assumptions. The exit status is 1
-if a result is not better than that of INFaaS in Proteus's simulator: 7.9 % missed deadlines
-at an accuracy of 96.1 %.
+The command generates docs/lab/proteus.md. This page states the assumptions. In Proteus's
+simulator, INFaaS misses 7.9 % of the deadlines at an accuracy of 96.1 %. The exit status is 1 if
+a result is not better than that.
 
 The data comes from the repository UMass-LIDS/Proteus: a local folder, or an address from
 which the command downloads the files. It checks the SHA-256 of each file.`

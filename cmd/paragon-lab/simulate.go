@@ -31,10 +31,11 @@ cocktail2022 has latencies of one inference engine on VMs and functions, with to
 --preset spock simulates another system, Spock, with its own rules and numbers.
 
 In the output, bill_usd is the whole bill, the sum of cost_usd and machinery_usd. cost_usd is the
-cost of workers and functions. machinery_usd is the cost of gateway, queues and store, and
-the field machinery lists this cost for each path of the queries. Three more fields are costs of workers and functions
-alone: clairvoyant_usd of the schedule that knows all arrivals, linear_usd of its linear program
-(no schedule that keeps the bounds costs less), and bound_usd of the lower bound.
+cost of workers and functions. machinery_usd is the cost of gateway, queues and store. The field
+machinery lists this cost for each path of the queries. Three more fields contain only costs of
+workers and functions. clairvoyant_usd is the cost of the schedule that knows all arrivals.
+linear_usd is the cost by the linear program of this schedule: no schedule that keeps the bounds
+costs less. bound_usd is the lower bound.
 
 By default the schemes run as in a deployed stage, with its default settings. With
 --as-stage=false they run by definition: each scheme gets the workers that it wants at once.

@@ -26,8 +26,8 @@ func newTraceCommand(term *cli.Terminal) *cobra.Command {
 }
 
 const traceStatLong = `Print the mean, the median and the peak of a trace, and the peak-to-median ratio by sampling
-window. The ratio uses bins of at least 100 expected arrivals, and is divided by the ratio that
-is expected of a Poisson process. Load with a ratio above 1.5 is called dynamic.`
+window. The ratio uses bins of at least 100 expected arrivals. The command divides it by the ratio
+that is expected of a Poisson process. Load with a resulting ratio above 1.5 is called dynamic.`
 
 func newTraceStatCommand(term *cli.Terminal) *cobra.Command {
 	f := &caseFlags{}

@@ -22,8 +22,8 @@ commands of the page there. It measures the time until the first right answer. A
 take about a quarter of an hour, and download what a new user downloads. Changes that are not
 committed are not in the clone.
 
-The exit status is 1 if an answer is not the one on the page, if a command fails, or if an
-example takes longer than the limit.`
+The exit status is 1 if an answer differs from the answer on the page, if a command fails, or if
+an example takes longer than the limit.`
 
 // tutorialFlags are the flags of `paragon-lab tutorial`.
 type tutorialFlags struct {

@@ -11,14 +11,15 @@ import (
 )
 
 const callbacksLong = `Print the callbacks of a ` + "`paragon up`" + ` that no receiver has accepted yet, and the secret of each
-receiver. Of a stage in an account, the command prints how many messages of callbacks wait in
-the queue, instead of the list. A receiver is a host of the setting callback_hosts. With HOST, the command prints
-the secret of that host alone; HOST may match a pattern of the setting, such as *.example.org.
+receiver. For a stage in an account, the command prints no list of callbacks. It prints how many
+messages of callbacks wait in the queue. A receiver is a host of the setting callback_hosts. With
+HOST, the command prints only the secret of that host. HOST may match a pattern of the setting,
+such as *.example.org.
 A receiver verifies callbacks with its secret and any library of standardwebhooks.com.`
 
 func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "callbacks [HOST]", Short: "Print the callbacks not delivered yet and the receivers' secrets", Long: callbacksLong, Args: cobra.MaximumNArgs(1),
+		Use: "callbacks [HOST]", Short: "Print the undelivered callbacks and the receivers' secrets", Long: callbacksLong, Args: cobra.MaximumNArgs(1),
 		Example: "  paragon tune set callback_hosts hooks.example.com\n  paragon callbacks\n  paragon callbacks eu.hooks.example.org\n  paragon callbacks --stage prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			at, err := operationsOf(c.Context(), term)

@@ -71,8 +71,9 @@ receives requests behind the gateway: workers (behind a load balancer) or lambda
 function). The output also says from which rate --front workers costs less than --front lambda, and
 whether a plain Lambda function behind the same gateway would cost less for this model and rate.
 
-The bill leaves out the AWS free tier and spot discounts, which would lower it, and the
-transfer of answers to the internet. docs/costs.md gives the source of each price and quantity.`
+The bill leaves out the AWS free tier and spot discounts. Both would lower the bill. It also
+leaves out the transfer of answers to the internet. docs/costs.md gives the source of each price
+and quantity.`
 
 const costExample = `  paragon cost                             # an idle month
   paragon cost --rate 100 --overflow-share 0.05
@@ -90,9 +91,9 @@ func newCostCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&f.file, "cdk-json", "cdk.json", "path of cdk.json, whose context contains the options of the deployment")
 	fs.Float64Var(&f.rate, "rate", 0, "queries per second, on average over the month")
 	fs.Float64Var(&f.overflow, "overflow-share", 0.05, "share of the queries that inference functions answer")
-	fs.Float64Var(&f.busy, "busy", 0.7, "share of the time in which a worker computes, which sets how many workers the rate needs")
+	fs.Float64Var(&f.busy, "busy", 0.7, "share of the time in which a worker computes; it determines how many workers the rate needs")
 	fs.StringVarP(&f.model, "model", "m", "", "model that answers (default the slowest model, which gives the highest bill)")
-	fs.Float64Var(&f.latencyMS, "latency-ms", costBound, "latency bound in milliseconds, which sets the memory of the functions")
+	fs.Float64Var(&f.latencyMS, "latency-ms", costBound, "latency bound in milliseconds; it determines the memory size of the functions")
 	fs.IntVar(&f.workers, "workers", -1, "mean number of workers; -1: as many as the rate needs, within the pool's bounds")
 	fs.StringVarP(&f.task, "task", "t", "", "task whose slowest model answers if --model is not given (default: all tasks of the deployment)")
 	fs.StringVar(&f.network, "network", "", "network of the workers, private or public (default as in cdk.json)")

@@ -33,8 +33,8 @@ paragon explain, with the id of a decision, prints the whole decision. --before 
 decisions: those before the decision with an id, or before a moment.
 
 Successive decisions that keep the number of workers, or that give the same reason, share one
-line. It shows the newest of them, their number and the time of the oldest. --all prints a line
-for each.`,
+line. This line shows the newest decision, the number of decisions, and the time of the oldest
+decision. --all prints one line per decision.`,
 		Example: `  paragon decisions --moves
   paragon decisions --before 20260501T120000.000Z-general
   paragon decisions --before 2h --limit 50

@@ -30,13 +30,14 @@ func newDoctorCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check a stage, and print how to repair each fault",
 		Long: `Check a server and print a line for each check; a line with a fault also says how to
-repair it. If no server answers, check whether this machine has all that a server needs.
+repair it. If no server answers, the command checks whether this machine has everything that a
+server needs.
 
-With --stage the command checks a stage in an account: quotas, zones, instances, alarms
-and permissions too. It also sends 13 queries of one task, to time a worker and a function,
-and a query of each other task. Together they cost less than a cent per task. Their inputs are
-blank pictures, a short text and tensors of zeros. Some checks would change the stage: the
-command does not run them, and lists them at the end.
+With --stage the command checks a stage in an account, including its quotas, zones, instances,
+alarms and permissions. To time a worker and a function, it sends 13 queries of one task. It also
+sends one query of each other task. All these queries together cost less than a cent per task.
+Their inputs are blank pictures, a short text and tensors of zeros. Some checks would change the
+stage. The command does not run these checks, and lists them at the end.
 
 The exit status is 1 if a check failed, and 0 if there are only warnings.`,
 		Example: "  paragon doctor\n  paragon doctor --stage prod",

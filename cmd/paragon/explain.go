@@ -30,8 +30,9 @@ func newExplainCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Explain how a query was answered, or why the fleet changed",
 		Long: `Explain how a query was answered: what it requested, why its model and its resource
 (a worker or a function) were chosen, and each step of its path. A table compares the
-best candidates, each a model on a resource, with the reason why each one lost. The
-table is computed again now, under the present load.
+best candidates. Each candidate is a model on a resource. The table states why Paragon
+did not choose the other candidates. The command computes the table again, under the
+present load.
 
 ID may also be the id of a decision of the controller, which paragon decisions lists.
 The command then prints the measurements that the controller read and their age, the

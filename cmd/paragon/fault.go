@@ -16,10 +16,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const faultLong = `Inject faults into the fleet of a running ` + "`paragon up`" + ` that also occur in an AWS account:
-failed launches, slow boots, dying workers, spot notices and changed limits of the Auto
-Scaling group. A fault of launches or boots affects workers that are launched later, until
-you clear the fault or for the next n launches (--launches n).
+const faultLong = `Inject faults into the fleet of a running ` + "`paragon up`" + `. The same faults occur in an AWS
+account: failed launches, slow boots, dying workers, spot notices and changed limits of the
+Auto Scaling group. A fault of launches or boots affects workers that are launched later. It
+ends when you clear it, or after the next n launches (--launches n).
 
 Faults cannot be injected into a stage in an account.`
 

@@ -23,7 +23,7 @@ func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "feedback {--right | --wrong | --label LABEL} ID",
 		Short: "Report whether an answer was right",
-		Long: `Report whether the answer to a query was right, or the correct label of its input. Each
+		Long: `Report whether the answer to a query was right, or report the correct label of its input. Each
 query has one vote. Paragon estimates the accuracy of its models from the votes. Old votes
 count less, and the setting feedback_owner_share bounds the weight of one caller's votes.
 

@@ -25,15 +25,15 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
 latency, and how many queries kept their latency bound, ran on functions, failed or expired.
 REFUSED counts queries that were refused for lack of capacity or budget; they have no model.
-Queries that failed because of their input (bad_input) are in none of these numbers: paragon
-usage counts them, and paragon list prints the stored ones.
+Queries that failed because of their input (bad_input) are in none of these numbers. paragon
+usage counts such queries, and paragon list prints them if they are stored.
 The first table has a row for each model and class (strict or relaxed). The second table
-has a row for each step of time and class, at most 180 steps: of a minute for spans of up to
-3 hours, of two minutes up to 6 hours, ten up to 30 hours, 20 up to 60 hours, of an hour up
-to 180 hours, otherwise of two hours. Paragon keeps 14 days.
+has a row for each step of time and class. It has at most 180 steps. A step has one minute if the
+span has up to 3 hours, two minutes up to 6 hours, ten minutes up to 30 hours, 20 minutes up to
+60 hours, one hour up to 180 hours, and otherwise two hours. Paragon keeps 14 days.
 
-The columns WORKERS and COST are of all models and classes together; only the first row of
-each step shows them.`,
+The columns WORKERS and COST count all models and classes together. Only the first row of
+each step shows these columns.`,
 		Example: `  paragon history
   paragon history --since 24h --model cnn
   paragon history --since 168h --json | jq .classes.strict.p99_ms`,

@@ -25,10 +25,10 @@ the server has ended. The data folder keeps the two newest log files, of 16 MB e
 --stage the command reads CloudWatch Logs, where a line appears some seconds after the
 process wrote it.
 
---process takes the name of a worker, as paragon top and the page show it, or of a function,
-as paragon get shows it, or "worker", "function" or "server" for all processes of one kind.
-In an account it also takes the names of the functions: "api", "callbacks", "controller" and
-"dispatcher".`
+--process takes the name of a worker or of a function. paragon top and the page show the names
+of workers, and paragon get shows the names of functions. "worker", "function" and "server"
+select all processes of one kind. In an account, --process also takes "api", "callbacks",
+"controller" and "dispatcher".`
 
 // logFlags are what is printed.
 type logFlags struct {
@@ -68,7 +68,7 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", f.data, "data folder of the server; if not given, that of the server at --endpoint or PARAGON_ENDPOINT if that server runs on this machine")
+	fs.StringVar(&f.data, "data", f.data, "data folder of the server; without this flag, the data folder of the server at --endpoint or PARAGON_ENDPOINT, if that server runs on this machine")
 	fs.StringVar(&term.Endpoint, "endpoint", "", "URL of the server whose logs are printed (default PARAGON_ENDPOINT, else "+client.DefaultEndpoint+")")
 	fs.StringVarP(&f.process, "process", "p", "", "print only the lines of this process, or of this kind: server, worker or function")
 	fs.StringVar(&f.level, "level", f.level, "lowest level that is printed: debug, info, warn or error")

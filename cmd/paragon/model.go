@@ -13,9 +13,9 @@ import (
 )
 
 const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in
-an account. A model is an ONNX file. paragon model add checks the file, measures the model
-on this machine and has it served without a restart, at /v2/models/TASK, with the input
-and output names of the file.`
+an account. A model is an ONNX file. paragon model add checks the file and measures the model
+on this machine. The server then serves the model without a restart, at /v2/models/TASK, with
+the input and output names of the file.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {

@@ -29,29 +29,30 @@ import (
 )
 
 const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `, or with --stage to a stage in an
-account, whose workers load the model without a deployment. The command reads the inputs
-and outputs from the file. It infers the kinds of input and answer, unless you give them,
-and prints them. A separate process runs the model once as a check; then this machine
-measures its latency, its memory and its cold start. If the file is refused, nothing changes.
+account. The workers of a stage load the model without a deployment. The command reads the
+inputs and outputs from the file. Unless you state the kinds of input and answer, the command
+infers them from the file. It prints these kinds. A separate process runs the model once as a
+check. Then the command measures the model's latency, memory and cold start on this machine. If
+the file is refused, nothing changes.
 
 Kinds of answer: classify (labels with scores), embed (a vector), tensor (the
 outputs by name). Kinds of input: picture (PNG and JPEG), text (needs --tokenizer, unless
 the model takes strings), tensor (the inputs by name). The command also sends the tokenizer
 and the files next to the model that hold its weights.
 
---preprocess says how pictures become numbers. The preset imagenet is the recipe of torchvision:
+--preprocess states how pictures become numbers. The preset imagenet is the recipe of torchvision:
 it scales the shorter side to 8/7 of the input (256 pixels for 224), crops the center, and
-normalizes the channels. A JSON object has the fields of input in a catalogue (docs/profiles.md),
-and may name a preset that sets the others: '{"preset":"imagenet","channel_order":"bgr"}'. The
-command prints what pictures become.
+normalizes the channels. Instead of a preset, you can pass a JSON object with the fields of input
+in a catalogue (docs/profiles.md). The object may name a preset, which sets all other fields:
+'{"preset":"imagenet","channel_order":"bgr"}'. The command prints how pictures become numbers.
 
 --test measures the accuracy on this machine before the model is sent: the model answers
 every labeled item. A folder for --test has a subfolder for each label, with pictures or
 text files. A CSV file for --test has a label and a text on each line, and no header.
 
 If a model of that name is served already, the file becomes a new version of that model,
-on trial with a share of the model's queries. ` + "`paragon model canary`, `promote` and `rollback`" + `
-change the share, serve the version or withdraw it.`
+on trial with a share of the model's queries. ` + "`paragon model canary`" + ` changes this share,
+` + "`paragon model promote`" + ` serves the version, and ` + "`paragon model rollback`" + ` withdraws it.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {

@@ -50,9 +50,9 @@ func newModelProveCommand(term *cli.Terminal) *cobra.Command {
 	c := term.ServerCommand(&cobra.Command{
 		Use: "prove NAME --stage STAGE", Example: "  paragon model prove iris --stage prod", Short: "Run a model of a stage again, and serve it if it answers",
 		Long: `Run a model that was added to a stage in an account, measure it there, and serve it if it
-answers. The model runs on the stage's generic functions (those that run any model), at each
-memory size that is large enough; without such functions, a worker runs the model. A worker
-that is ready measures it too, at no extra cost. ` + "`paragon model add --stage`" + `
+answers. The model runs on the stage's generic functions (functions that run any model), at each
+memory size that is large enough. If the stage has no such functions, a worker runs the model. If a
+worker is ready, it measures the model too, at no extra cost. ` + "`paragon model add --stage`" + `
 does the same for a new model.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -15,10 +15,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
-const canaryLong = `Give the version of a model that is on trial a share of the model's queries. ` + "`paragon model add`" + `
-adds a version if a model of that name is served already. A query's id decides which version
-answers it. Paragon compares the version on trial with the served version. If the errors, the
-latency, the accuracy or the cost are worse, Paragon rolls the version back (settings canary_*).
+const canaryLong = `Set the share of a model's queries that its version on trial answers. If a model of
+a name is served already, ` + "`paragon model add`" + ` with this name adds such a version. The id of a
+query decides which version answers the query. Paragon compares the version on trial with the
+served version. If the errors, the latency, the accuracy or the cost are worse, Paragon rolls the version back (settings canary_*).
 At share 0 the version answers only queries that name it, as NAME@2.`
 
 // newModelCanaryCommand is `paragon model canary`.
@@ -32,9 +32,9 @@ func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {
 const shadowLong = `Run the version on trial on a share of the model's queries, without returning its answers.
 After a worker has answered a query directly, in the response to its request, the worker runs
 the query again on the version on trial. It does so only if a runner is free and no query waits.
-Functions run no query twice. The number of runs, the failures, the latency and the share of equal
-results are in ` + "`paragon status`" + `. Inputs are not stored. If the version is worse, Paragon rolls it
-back (settings canary_*).`
+Functions never run a query twice. You find the number of runs, the failures, the latency and the
+share of equal results in ` + "`paragon status`" + `. Inputs are not stored. If the version is worse,
+Paragon rolls it back (settings canary_*).`
 
 // newModelShadowCommand is `paragon model shadow`.
 func newModelShadowCommand(term *cli.Terminal) *cobra.Command {

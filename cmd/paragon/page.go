@@ -31,12 +31,13 @@ func newPageCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "page", Short: "Serve the web page of a stage in an account, on this machine", Args: cobra.NoArgs,
 		Long: `Serve the web page of a stage in an account, on a loopback address of this machine, until
-interrupted. The page calls the stage's API with your AWS credentials or your key. Workers,
-decisions, settings and dead letters need the stage's operator policy, as the commands
-decisions, tune and redrive do; without that policy, these parts of the page show an error.
-The printed address contains a token, which every request needs. On one machine paragon up
-serves the page itself. Once an hour the command compares the cost of the stage with what other
-schemes would have cost, as paragon savings does, and the page shows the result.`,
+interrupted. The page calls the stage's API with your AWS credentials or your key. The
+parts of the page for workers, decisions, settings and dead letters need the stage's operator
+policy, like the commands decisions, tune and redrive. Without this policy, these parts show an
+error. The command prints the address of the page. The address contains a token, and every
+request needs this token. On one machine, paragon up serves the page itself. Once an hour the
+command compares the cost of the stage with what other schemes would have cost, as paragon
+savings does, and the page shows the result.`,
 		Example: "  paragon page --stage prod\n  paragon page --stage prod --since 24h",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if port < 0 || port > 65535 {

@@ -30,9 +30,9 @@ type profileFlags struct {
 const profileLong = `Measure the latency of a catalogue's models on this machine, from a query's input to the
 model's outputs. The command measures one thread with one input and one caller,
 and each combination with the given --threads, --batch and --concurrency. It prints the 50th,
-95th and 99th percentile with their 95 % confidence intervals. Cold starts are measured
-separately: the time to start a process, load the library and the model and give a first
-answer, minus the time of a warm run.
+95th and 99th percentile with their 95 % confidence intervals. It measures cold
+starts separately. A cold start is the time to start a process, to load the library and the
+model, and to give a first answer, minus the time of a warm run.
 
 --clock thread measures the CPU time of the inference thread. On a shared machine this
 excludes the time that other processes take. This clock works with one thread and one caller only.
@@ -40,15 +40,16 @@ excludes the time that other processes take. This clock works with one thread an
 On an EC2 instance, --resource auto reads the instance type from the instance metadata, so
 that the measurements are stored for this type and not for the catalogue's reference machine.
 
---lambda STAGE measures the inference functions of a stage in an account, with the
-credentials of the AWS SDK's usual chain, at the memory sizes of --memory (default all sizes
-of the catalogue). Warm runs follow one after another and are timed by the function itself;
-cold starts come from --cold concurrent runs. --lambda local measures the same functions as
-child processes of this machine, where the memory size does not change the CPU share.
+--lambda STAGE measures the inference functions of a stage in an account. It uses the
+credentials of the AWS SDK's usual chain, and the memory sizes of --memory (default all sizes
+of the catalogue). Warm runs follow one after another, and the function itself times them. To
+measure cold starts, the command starts --cold concurrent runs. --lambda local measures the same
+functions as child processes of this machine. There, the memory size does not change the CPU share.
 
---out writes the measurements to a file, from which go generate ./profiles makes the
-catalogue. They replace the earlier measurements of the same models. A file holds the measurements of
-one resource: those of the reference machine in latency.json, others in latency-NAME.json.
+--out writes the measurements to a file. They replace the earlier measurements of the same models
+in this file. go generate ./profiles generates the catalogue from such files. Each file has the
+measurements of one resource: latency.json has those of the reference machine, and
+latency-NAME.json those of another resource.
 --compare prints how the measurements differ from an earlier file. The exit status is 1 if a
 measurement has changed by more than 10 % and by more than its confidence interval.`
 
@@ -72,7 +73,7 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
 	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, or of JPEG pictures if it has no PNG (default the samples of the catalogue, or those that come with Paragon); other models are measured with a made-up text, or with the sample in their file or zeros")
 	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, in addition to 1")
-	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; a model whose answers change with the other queries is refused")
+	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; a model is refused if its answer to a query changes with the other queries")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "numbers of concurrent callers, in addition to 1")
 	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share of each size")
 	fs.IntVar(&f.samples, "samples", 20000, "largest number of runs for each combination")

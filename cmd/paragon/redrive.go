@@ -11,16 +11,16 @@ import (
 )
 
 const redriveLong = `Submit the queries of dead letters again. A dead letter is a queue message whose query
-failed on every attempt, or whose runner crashed too often. First repair the cause of the failures,
-which paragon status and paragon logs show.
+failed on every attempt, or whose runner crashed too often. First repair the cause of the failures.
+paragon status and paragon logs show this cause.
 
 A query that has failed or expired keeps that state, because its caller may have read the
 state. Paragon submits the input again, as a new query of the same owner with the same time limit.
 The new query costs as much as any other, and names the first query in its field retry_of. A
 repeated redrive does not submit a query twice, unless the new query has expired. A query
 that never ended is recorded as failed. A dead letter whose query was answered or cancelled
-meanwhile is dropped. Uploads are kept for a day: the input of an older query is gone, and
-submitting it again fails.
+meanwhile is dropped. Uploads are kept for a day. If a query
+is older, its uploaded input is gone, and the query cannot be submitted again.
 
 Strict queries go to the overflow queue, and relaxed queries to the work queue of their
 pool; with --queue all queries go to one of the two queues.`

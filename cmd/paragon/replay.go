@@ -23,19 +23,20 @@ unless you give --strict-share.
 With --stage, or with --cloudwatch and PARAGON_STAGE, the command reads the arrivals of a
 stage in an account from CloudWatch. CloudWatch keeps counts per second for 3 hours, per
 minute for 15 days, per five minutes for 63 days and per hour for 455 days. Within a step
-longer than a second, the simulation spreads the arrivals as a Poisson process. It also plays
-the arrivals of --warmup, before the span that is replayed, but does not count them.
+longer than a second, the simulation spreads the arrivals as a Poisson process. The simulation
+begins before the span, with the arrivals of --warmup, but does not count these arrivals.
 
-The output states the margin of error of the simulated costs, which comes from the runs of paragon-lab
-calibrate in the data folder (--data), or from the runs that ship with Paragon. The margin is doubled
-if those runs had another catalogue, scheme or version of Paragon than what is simulated. For a
-stage in an account, the command also simulates the stage itself in the same time, as paragon
-savings does, and the larger error counts. With --uncalibrated, it prints the costs without an error.
+The output states the margin of error of the simulated costs. The margin comes from the runs of
+paragon-lab calibrate in the data folder (--data), or else from the runs that ship with Paragon. If
+those runs had another catalogue, scheme or version of Paragon than the simulation, the margin is
+doubled. For a stage in an account, the command also simulates the stage itself in the same time,
+as paragon savings does. The larger of the two errors counts. With --uncalibrated, the command
+prints the costs without an error.
 The simulated controller applies the settings given by --set. Unless --set gives max_workers,
 the number of workers has no upper limit.
 
-No scheme that answers all queries costs less than the lower bound. A scheme whose X LOWER BOUND
-is below 1 left queries unanswered, and the output says how many.
+No scheme that answers all queries costs less than the lower bound. If X LOWER BOUND of a scheme is
+below 1, the scheme left queries unanswered. The output says how many.
 
 Models, instance types and prices are those of --catalogue. The costs are what these arrivals
 would cost with that catalogue, not what this machine cost.`

@@ -10,21 +10,21 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const rootLong = `Paragon serves machine learning models: state bounds on latency, accuracy
-and cost for a query, and it picks the model, the machine and the memory.
+const rootLong = `Paragon serves machine learning models. You state bounds on latency, accuracy and
+cost for a query, and Paragon chooses the model, the machine and the memory size.
 
 Exit status:
   0  The command succeeded.
   1  The command failed.
   2  The command or the server refused a flag, a value, a name, a file or a request
-     (of the server: HTTP 400, 404, 413, 415 or 422, and 409 if a name is taken).
+     (a server's HTTP status is then 400, 404, 413, 415 or 422, and 409 if a name is taken).
   3  A query ended without an answer: it failed, expired or was cancelled.
 
-Commands that call a server take its URL from --endpoint, else from PARAGON_ENDPOINT;
-the default is ` + client.DefaultEndpoint + `. If the server needs a token, give it with
---token or PARAGON_TOKEN. Settings, dead letters, faults and models are for operators: on one
-machine these commands read the operator's token from the server's data folder, unless
-PARAGON_OPERATOR_TOKEN holds the token.
+Commands that call a server take the server's URL from --endpoint, else from PARAGON_ENDPOINT.
+The default is ` + client.DefaultEndpoint + `. If the server needs a token, pass the token with
+--token or PARAGON_TOKEN. The commands for settings, dead letters, faults and models are for
+operators. On one machine, they take the operator's token from PARAGON_OPERATOR_TOKEN, else from
+the server's data folder.
 
 A stage is one deployment of Paragon in an AWS account. With --stage or PARAGON_STAGE, the
 commands call the API of the stage with that name. They use the region and the credentials
@@ -34,8 +34,8 @@ API requires signatures.
 On a terminal, colors mark states, faults and headings. NO_COLOR=1 or TERM=dumb turns
 colors off, and CLICOLOR_FORCE=1 prints them into pipes and files too. JSON has no colors.
 
-A command with --json that fails before it has printed a result prints {"problem": ...}, in the
-form of the API's errors, and the error on the standard error.`
+If a command with --json fails before it has printed a result, it prints {"problem": ...} in the
+form of the API's errors. It also prints the error on the standard error.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {

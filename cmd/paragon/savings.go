@@ -23,26 +23,27 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
-const savingsLong = `Print what the recent queries of a stage would have cost under every other scheme, under the
-scaling rules of other systems (rivals), and on a plain function, next to what the stage has
-cost. The costs of schemes and rivals are simulated and printed as intervals.
+const savingsLong = `Print what a stage has cost, and what its recent queries would have cost otherwise: under every
+other scheme, under the scaling rules of other systems (rivals), and on a plain function. The
+costs of schemes and rivals are simulated, and printed as intervals.
 
 On one machine, the server simulates the time since it started, and paragon status prints the
 cheapest of the same lines. For a stage in an account, this command reads the arrivals, prices
-and cost of the time given by --since, and simulates on this machine. The time ends five minutes
-ago, because the stage counts late. The stage must have one pool.
+and cost of the time given by --since, and simulates on this machine. This time ends five
+minutes ago, because the stage's counts come late. The stage must have one pool.
 
-The costs are those of workers and functions. The output also names the least that the machinery
-of a stage in an account (alarms, metrics, controller) costs in this time, even without queries,
-and says if a plain function would cost less than both together. For the rest of the machinery
+The costs are those of workers and functions. A stage in an account also has machinery (alarms,
+metrics, controller). The output states what this machinery costs at least in this time, even
+without queries. The output also says whether a plain function would cost less than the workers,
+the functions and this machinery together. For the rest of the machinery
 (gateway, store, queues, logs), run paragon cost.
 
 The margin is the larger one of two errors: the error of recorded runs of a stage (see
-paragon-lab calibrate), and the error for the stage's own past. For the latter, the command
-simulates the scheme that ran, and compares the result with the cost that the stage counted.
-Each error is doubled where it was measured under another scheme, catalogue or version than what
-is simulated. The stage's own past has an error if the stage cost something for at least one
-hour. For a stage in an account, no costs are printed without it.`
+paragon-lab calibrate), and the error for the stage's own past. To measure the second error, the
+command simulates the scheme that ran, and compares the result with the cost that the stage
+counted. If an error was measured under another scheme, catalogue or version than those of the
+simulation, it is doubled. The second error is known if the stage cost something for at least one
+hour. For a stage in an account, the command prints costs only if the second error is known.`
 
 // defaultCompared is the length of the time that is compared of a stage in an account.
 const defaultCompared = 6 * time.Hour

@@ -30,13 +30,13 @@ type selectFlags struct {
 
 const selectLong = `Choose a model and an instance type or function size for a kind of query, from measured
 profiles. The command needs no server and no account. The price of a query assumes a new
-instance that is fully busy. You may bound the latency, the accuracy and the cost. With bounds
-on two of them, the command optimizes the third, otherwise the cost. --optimize names another
-objective; weights make the objective a linear combination of the three.
+instance that is fully busy. You may bound the latency, the accuracy and the cost. If you
+bound two of them, the command optimizes the third. Otherwise it optimizes the cost. --optimize
+names another objective. With weights, the objective is a linear combination of the three.
 
-The output lists the candidates, best first, with the reason why each one lost. It also has
-the number of concurrent queries of the chosen instance type, the cheapest function, and with
---rate the cheapest fleets for that rate. If no candidate meets the bounds, the command prints
+The output lists the candidates, best first. It states why each of the other candidates lost. It
+also has the number of concurrent queries of the chosen instance type, the cheapest function, and
+with --rate the cheapest fleets for that rate. If no candidate meets the bounds, the command prints
 the nearest one and exits with status 2.`
 
 const selectExample = `  paragon select --task fashion --latency-ms 50 --accuracy 90

@@ -22,8 +22,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
-const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with
-one worker at full speed, and ` + "`paragon model add`" + ` of the file, in one command. The command
+const serveLong = `Serve an ONNX file on this machine, for a first try. The command does the same as
+` + "`paragon up`" + ` with one worker at full speed, followed by ` + "`paragon model add`" + ` of the file. It
 prints an example request and serves until it is interrupted. The data folder keeps the model
 for the next start.
 

@@ -26,7 +26,8 @@ func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "top", Short: "Watch classes, models and workers, until interrupted",
 		Long: `Print the share of queries that met their latency bounds, the models used in the last
-hour and the workers, again every second until interrupted; with --json one line each time.
+hour, and the workers. The command prints this again every second until interrupted; with --json
+it prints one line each time.
 For a stage in an account, paragon status counts the workers by pool, and paragon page lists
 them.`,
 		Example: "  paragon top\n  paragon top --stage prod",

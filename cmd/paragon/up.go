@@ -37,7 +37,7 @@ behaves like a fleet of larger ones. --unpaced turns the waiting off.
 to functions while more workers boot. Then it prints the cost, and what other schemes would
 have cost.
 
-When the server is ready, it prints one line on stdout, which ends with the URL. On an interrupt
+When the server is ready, it prints one line on stdout. This line ends with the URL. On an interrupt
 the server finishes its open work and stops. After a crash, start it again on the same data
 folder: it continues with the open queries.`
 
@@ -93,7 +93,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays --workers, unless the setting fleet of the data folder is moving)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU of the type")
-	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120); where a scheme changes the number of workers, the setting vm_boot_seconds becomes the same")
+	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120); if a scheme changes the number of workers, the setting vm_boot_seconds gets the same value")
 	f.BoolVar(&unpaced, "unpaced", false, "answer at full speed: runners do not wait until the service time in the profile has passed")
 	cli.ProfilesFlag(f, &cfg.ProfilesDir, cli.AndNetworks)
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "catalogue whose models are served")

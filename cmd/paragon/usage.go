@@ -17,15 +17,15 @@ import (
 )
 
 const usageLong = `Print for each owner and task how many queries the owner sent, what they cost and how many
-missed their latency bound. An owner is a caller. On one machine the owner is "local" for
-requests without a token, and "key-" with a digest of the token for requests with one; for
+missed their latency bound. An owner is a caller. On one machine, the owner of a request without
+a token is "local". The owner of a request with a token is "key-" and a digest of the token. For
 requests from other machines (paragon up --listen), the token file names the owner. The cost is
-for the queries' compute time on workers and functions, as in their answers.
+that of the queries' compute time on workers and functions, as the answers state it.
 
 Paragon keeps counts per clock hour, for 14 days. The span starts at the beginning of its
-first hour. --mine prints only your own usage: that of your token or of requests without a
-token, and in an account that of your credentials or key. With --stage, operators read the
-usage of all owners. A query is counted after it ends: on one machine at most
+first hour. --mine prints only your own usage. On one machine, this is the usage of your token, or
+of requests without a token. In an account, it is the usage of your credentials or key. With
+--stage, operators read the usage of all owners. A query is counted after it ends: on one machine at most
 heartbeat_seconds + 5 s later (15 s by default), in an account at most 15 minutes later.`
 
 // newUsageCommand is `paragon usage`.
