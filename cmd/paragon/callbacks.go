@@ -45,7 +45,7 @@ func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 
 func printCallbacks(term *cli.Terminal, got api.Callbacks) error {
 	if got.Waiting != nil {
-		term.Printf("Messages of callbacks in the queue: about %d. A query whose callback is not delivered yet has one or two.\n", *got.Waiting)
+		term.Printf("Messages of callbacks in the queue: about %d. Each undelivered callback has one or two messages.\n", *got.Waiting)
 	} else {
 		term.Printf("Callbacks since the server started: %d delivered, %d given up. Not delivered yet: %d.\n", got.Arrived, got.GivenUp, len(got.Open))
 	}

@@ -121,7 +121,7 @@ func printBill(term *cli.Terminal, b bill) {
 	}
 	term.Printf("Prices: %s. Network of the workers: %s. Behind the gateway: front=%s. %s.\n",
 		b.Prices, b.Network, b.Front, idleMonth(b))
-	term.Printf("If the gateway sends queries to workers (front=workers), the stage costs less than with front=lambda %s. If a worker runs all month anyway, it costs less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("If the gateway sends queries to workers (front=workers), the stage costs less than with front=lambda %s. If a worker runs all month anyway, the stage costs less with front=workers %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}

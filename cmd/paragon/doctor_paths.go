@@ -176,7 +176,7 @@ func (a asker) firsts(ctx context.Context) ([]first, error) {
 		out = append(out, first{client.Submission{Task: m.Task, Input: in}, m.Takes})
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("none of the stage's %d models says what it takes, so doctor has no input for it: submit a query yourself", len(models))
+		return nil, fmt.Errorf("none of the stage's %d models states its kind of input, so doctor cannot make an input: submit a query yourself", len(models))
 	}
 	slices.SortStableFunc(out, func(a, b first) int { return cmp.Compare(rank(a.takes), rank(b.takes)) })
 	return out, nil

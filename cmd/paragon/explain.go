@@ -76,9 +76,9 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 	printStory(term, e.Query)
 	if e.Asked.Task == "" { // without a record only the id is known
 		if e.Query.State.Terminal() {
-			term.Printf("\nNo reason is stored, because the query ended before anything ran it.\n")
+			term.Printf("\nNo reason is stored, because the query ended before a worker or a function ran it.\n")
 		} else {
-			term.Printf("\nWhat was requested and why it was sent where it went is stored when the query ends: run the command again then.\n")
+			term.Printf("\nThe query has not ended. Its request and the reasons for its path are stored when the query ends: run the command again then.\n")
 		}
 		return nil
 	}
@@ -97,7 +97,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 		return err
 	}
 	if slices.ContainsFunc(e.Candidates, func(c selection.Candidate) bool { return c.CostUSD == 0 && c.PriceUSD > 0 }) {
-		term.Printf("$ PER MILLION is the price of the time that a query takes. On a worker that runs anyway a query adds no cost: in WHY its cost is 0.\n")
+		term.Printf("$ PER MILLION is the price of the time that a query takes. If a worker runs anyway, a query on it adds no cost: WHY then counts a cost of 0.\n")
 	}
 	return nil
 }

@@ -166,7 +166,7 @@ func (s stageModels) proof(ctx context.Context, term *cli.Terminal, b platform.B
 		times := append([]profile.BatchTime{{Batch: 1, MS: on.MS, Samples: on.Samples}}, on.Batches...)
 		r = r.WithWorker(m.Name, on.InstanceType, times, on.At, modelstore.StageFile(m.SHA256))
 	} else {
-		fmt.Fprintf(term.Err, "No worker has measured model %s. Until `paragon model prove %s --stage %s` runs while a worker is ready,\nits latency on workers is an estimate: measured on this machine and scaled by the speed of the workers.\n", m.Name, m.Name, s.stage.Name)
+		fmt.Fprintf(term.Err, "No worker has measured model %s. Its latency on workers is therefore an estimate: measured on this machine and scaled\nby the speed of the workers. When a worker is ready, `paragon model prove %s --stage %s` measures the model there.\n", m.Name, m.Name, s.stage.Name)
 	}
 	if len(r.Models) == 0 {
 		return p, nil
@@ -231,7 +231,7 @@ func (s stageModels) byWorkers(ctx context.Context, term *cli.Terminal, b platfo
 			return r, nil
 		}
 		if late {
-			return r, fmt.Errorf("no worker has run it within %v, and the stage has no generic function that holds it", workerPatience)
+			return r, fmt.Errorf("no worker has run the model within %v, and the stage has no generic function with enough memory for it", workerPatience)
 		}
 		if err := term.Sleep(ctx, workerEvery); err != nil {
 			return r, err

@@ -58,7 +58,7 @@ const pollWait = time.Second
 func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 	stage, endpoint := term.Place()
 	if _, named := discovery.Region(endpoint); named && stage == "" {
-		return nil, cli.Usagef("this command needs the name of the stage, by --stage or %s: the API of a stage in an account does not serve it", names.Stage)
+		return nil, cli.Usagef("name the stage with --stage or %s: the API of a stage in an account has no route for this command", names.Stage)
 	}
 	if stage == "" {
 		return term.Connect(ctx, client.Config{})

@@ -57,7 +57,7 @@ func newServeCommand(term *cli.Terminal) *cobra.Command {
 		}
 		c.Flags().Visit(func(flag *pflag.Flag) {
 			if err == nil && ofFile[flag.Name] {
-				err = cli.Usagef("--%s is for an ONNX file, and %s is a folder, whose catalogue says how its models are served", flag.Name, args[0])
+				err = cli.Usagef("--%s is for an ONNX file, but %s is a folder; the folder's catalogue states how its models are served", flag.Name, args[0])
 			}
 		})
 		if err != nil {

@@ -124,7 +124,7 @@ func TestWhatIsWrongOnTheWayToAStage(t *testing.T) {
 		{"no credentials", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "") }, cli.ExitFailure, "AWS_PROFILE", []string{"models", "--stage", "dev"}},
 		{"no region", func(t *testing.T, _ *account) { t.Setenv("AWS_REGION", "") }, cli.ExitFailure, "set AWS_REGION", []string{"tune", "list", "--stage", "dev"}},
 		{"a key is asked for", func(_ *testing.T, a *account) { a.parameter.Authorizer = names.ByKeys }, cli.ExitUsage, "--token", []string{"status", "--stage", "dev"}},
-		{"a gateway without its stage", nil, cli.ExitUsage, "needs the name of the stage", []string{"tune", "list", "--endpoint", "https://abc.execute-api.us-east-1.amazonaws.com"}},
+		{"a gateway without its stage", nil, cli.ExitUsage, "name the stage with --stage", []string{"tune", "list", "--endpoint", "https://abc.execute-api.us-east-1.amazonaws.com"}},
 		{"a signature in the clear", func(_ *testing.T, a *account) { a.parameter.Endpoint = "http://api.example.com" }, cli.ExitFailure, "must begin with https://", []string{"status", "--stage", "dev"}},
 		{"an endpoint and the stage's environment", func(_ *testing.T, a *account) { a.env[names.Stage] = "prod" }, cli.ExitFailure, "nothing answers", []string{"status", "--endpoint", "http://127.0.0.1:1"}},
 	} {

@@ -190,14 +190,14 @@ func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 	if len(s.Others) == 0 {
 		return
 	}
-	term.Printf("compared  with other schemes, and with rules of other systems, on the arrivals from %s to %s, for which this stage cost %s (cheapest first):\n",
-		s.From.Local().Format(time.DateTime), s.To.Local().Format(time.DateTime), pricing.Dollars(s.CostUSD))
+	term.Printf("compared  this stage cost %s for the arrivals from %s to %s; other schemes, and the rules of other systems, for the same arrivals (cheapest first):\n",
+		pricing.Dollars(s.CostUSD), s.From.Local().Format(time.DateTime), s.To.Local().Format(time.DateTime))
 	shown := savingsShown(s.Others, most)
 	for _, o := range shown {
 		term.Printf("          %s\n", comparedWith(o, s.CostUSD))
 	}
 	if more := len(s.Others) - len(shown); more > 0 {
-		term.Printf("          %d more would have cost at least as much as the last of these; `paragon savings` prints them\n", more)
+		term.Printf("          %d others would have cost at least as much as the last line above; `paragon savings` prints them\n", more)
 	}
 	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 	if s.FixedUSD > 0 {

@@ -177,7 +177,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 	if set := m.Settings(); cfg.Scheme == "" && set.Fleet == settings.FleetMoving {
 		fmt.Fprintf(term.Err, "The scheme %s changes the number of workers, by the settings in this data folder; `paragon tune set fleet fixed` stops that.\n", set.Scheme)
 		if boot := cfg.PlannedBootSeconds(); boot != set.VMBootSeconds && cfg.Set["vm_boot_seconds"] == "" {
-			fmt.Fprintf(term.Err, "It plans with the setting vm_boot_seconds, %g s, but workers boot for %g s; --boot-seconds changes both.\n", set.VMBootSeconds, boot)
+			fmt.Fprintf(term.Err, "The scheme plans with a boot time of %g s (setting vm_boot_seconds), but workers boot for %g s; --boot-seconds changes both.\n", set.VMBootSeconds, boot)
 		}
 	}
 	<-ctx.Done()

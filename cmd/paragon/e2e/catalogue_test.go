@@ -326,7 +326,7 @@ func (s *stage) printsBill() {
 	}
 	bill, whole := s.out.String(), printed(s.t, "paragon", "savings", "--endpoint", s.URL)
 	for _, text := range []string{bill, whole} {
-		cost := regexp.MustCompile(`for which this stage cost \$([0-9.]+) `).FindStringSubmatch(text)
+		cost := regexp.MustCompile(`this stage cost \$([0-9.]+) `).FindStringSubmatch(text)
 		if cost == nil || !positive(cost[1]) {
 			s.t.Errorf("no cost of the stage in\n%s", text)
 		}
