@@ -411,16 +411,16 @@ func (d *demonstration) printMoves(ctx context.Context) error {
 		slowed = fmt.Sprintf("The demonstration slows the models down to stand for larger ones (%s takes %d ms); bin/paragon up\n--unpaced serves at full speed. ", demoModel, demoServiceMS)
 	}
 	d.say(`
-The demonstration sends no more queries. Workers that are idle for some seconds end, until as many are left
-as the setting min_workers says (default 0). Your next query is then answered by a function, or waits for
-a worker to boot if its latency bound allows that.
+The demonstration sends no more queries. Workers end after some seconds without work, until only as many are
+left as the setting min_workers states (default 0). If no worker is left, a function answers your next query.
+If the query's latency bound is long enough, the query waits for a worker to boot instead.
 
 %[1]sTry in another terminal:
   bin/paragon submit%[3]s --task %[5]s --latency-ms 1500 %[2]s
   bin/paragon top%[3]s
   bin/paragon history%[3]s
 or open %[4]s in a browser. Ctrl-C stops the server.
-The settings of the demonstration, such as workers that end after 6 s without work, stay in this data folder:
+The demonstration has changed settings in this data folder: for example, workers end after 6 s without work.
 bin/paragon tune diff%[3]s lists them. With another folder (--data), paragon up has the default settings.
 `, slowed, d.sends.files, d.at(), d.client.Endpoint(), d.sends.task)
 	return nil

@@ -145,7 +145,7 @@ func checkVersion(s api.Status) finding {
 
 func checkStore(s api.Status) finding {
 	if s.StoreFault != "" {
-		return fault("store", "free disk space, repair the disk, or put the missing file back or restart Paragon; until then no query is stored", "cannot be written: %s", s.StoreFault)
+		return fault("store", "free disk space, repair the disk, put the missing file back, or restart Paragon; until then no query is stored", "cannot be written: %s", s.StoreFault)
 	}
 	return ok("store", "can be written")
 }
@@ -155,7 +155,7 @@ func checkPools(s api.Status) (out []finding) {
 		wanted, known := s.Desired[p.Name]
 		switch {
 		case known && wanted == 0 && p.Ready+p.Booting == 0 && s.Fleet == settings.FleetFixed:
-			out = append(out, warning("workers", "`paragon tune set fleet moving` lets the controller start workers; until then functions answer the queries that the scheme lets them, and the others are refused", "pool %s: no worker, and the setting fleet is fixed", p.Name))
+			out = append(out, warning("workers", "`paragon tune set fleet moving` lets the controller start workers; until then functions answer the queries that the scheme lets overflow, and the other queries are refused", "pool %s: no worker, and the setting fleet is fixed", p.Name))
 		case p.Ready == 0 && wanted > 0:
 			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: workers wanted: %d, ready: 0, booting: %d", p.Name, wanted, p.Booting))
 		case known && p.Ready+p.Booting < wanted:
@@ -165,7 +165,7 @@ func checkPools(s api.Status) (out []finding) {
 		}
 	}
 	if e := s.WorkersEnded; e != nil {
-		out = append(out, warning("workers", "`paragon logs --level warn` prints when each ended, and `paragon list --state failed` whether queries failed with them; each is replaced", "%s", endedLine(e)))
+		out = append(out, warning("workers", "`paragon logs --level warn` prints when each worker ended, and `paragon list --state failed` prints whether queries failed with it; each worker is replaced", "%s", endedLine(e)))
 	}
 	return out
 }
@@ -176,8 +176,8 @@ func checkModels(s api.Status) (out []finding) {
 		out = append(out, fault("models", "`paragon logs --level error` prints more; `paragon model remove` removes a model that you added", "model %s gets no queries: %s", w.Model, w.Why))
 	}
 	for _, b := range s.Broken {
-		out = append(out, warning("models", "`paragon logs --level error` prints more; until that time its queries go elsewhere, or are refused where nothing else can run them",
-			"the runs of model %s fail on %s, which gets none of its queries until %s: %s", b.Model, failsOn(b), b.Until.Local().Format(time.TimeOnly), b.Why))
+		out = append(out, warning("models", "`paragon logs --level error` prints more; until that time its queries run elsewhere; if nothing else can run a query, it is refused",
+			"model %s fails on %s and gets no queries there until %s: %s", b.Model, failsOn(b), b.Until.Local().Format(time.TimeOnly), b.Why))
 	}
 	if len(out) == 0 {
 		return []finding{ok("models", "every model gets queries, and no model fails at present")}
@@ -216,7 +216,7 @@ func checkBounds(s api.Status) (out []finding) {
 		case *c.Attainment < tally.ObjectivePercent:
 			advice := "`paragon history` shows when and for which model bounds were missed; `paragon decisions --moves` shows changes of the fleet"
 			if c.Hour.Failed > 0 {
-				advice = fmt.Sprintf("%d of these queries failed, which counts as missed: `paragon list --state failed` prints why; %s", c.Hour.Failed, advice)
+				advice = fmt.Sprintf("%d of these queries failed, and a failed query counts as missed: `paragon list --state failed` prints why; %s", c.Hour.Failed, advice)
 			}
 			out = append(out, warning("bounds", advice, "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
 		default:
@@ -224,7 +224,7 @@ func checkBounds(s api.Status) (out []finding) {
 		}
 	}
 	if text := refusedLine(s); text != "" {
-		out = append(out, warning("refused", "`paragon history` shows when, and `paragon usage` whose; the settings max_workers, max_overflow_concurrency and hourly_budget_usd limit what the stage can answer", "%s", text))
+		out = append(out, warning("refused", "`paragon history` shows when queries were refused, and `paragon usage` whose queries; the settings max_workers, max_overflow_concurrency and hourly_budget_usd limit what the stage can answer", "%s", text))
 	}
 	return out
 }
