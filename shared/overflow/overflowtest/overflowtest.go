@@ -122,7 +122,7 @@ func Run(t *testing.T, open func(t *testing.T) platform.Backend) {
 func staysBeyondAllCapacity(t *testing.T, b platform.Backend) {
 	set, from := settings.Defaults(), platform.WorkQueue(pool, query.Strict)
 	now := time.Now()
-	full := overflow.Line{Shared: b.Shared}.Join(t.Context(), now, now.Add(3*time.Hour), query.Milliseconds(2*time.Hour), 1)
+	full := overflow.Line{Shared: patient{b.Shared}}.Join(t.Context(), now, now.Add(3*time.Hour), query.Milliseconds(2*time.Hour), 1)
 	send(t, b, from, Query("q", query.Strict, 0)) // which expires in an hour
 	handOver(t, b, placement.Pool{Name: pool, InstanceType: instance}, set, query.Strict)
 	if n := len(receive(t, b, platform.Overflow, 1)); !full || n != 0 {
@@ -181,7 +181,7 @@ func handOver(t *testing.T, b platform.Backend, p placement.Pool, set settings.S
 	view := platform.FleetView{At: time.Now(), Pools: []placement.Pool{p}}
 	charger := overflow.Charger{
 		Catalogue: Catalogue(), Arch: arch, Settings: func() settings.Settings { return set }, Taker: overflow.NewStageTaker(b.Shared, time.Now),
-		Line: overflow.Line{Shared: b.Shared}, Now: time.Now,
+		Line: overflow.Line{Shared: patient{b.Shared}}, Now: time.Now,
 		Limits: func(s settings.Settings) limits.Limits { return overflow.LimitsOf(s, view, Catalogue(), time.Now()) },
 	}
 	k := overflow.Keeper{Queues: b.Queues, May: charger.May, Now: time.Now}
@@ -189,6 +189,13 @@ func handOver(t *testing.T, b platform.Backend, p placement.Pool, set settings.S
 	if err := k.HandOver(t.Context(), p, rule, classes...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// patient waits for the store as long as it takes: no test depends on how fast it is.
+type patient struct{ platform.Shared }
+
+func (p patient) Reserve(ctx context.Context, line string, from, latest time.Time, work time.Duration) (end time.Time, ok bool, err error) {
+	return p.Shared.Reserve(context.WithoutCancel(ctx), line, from, latest, work)
 }
 
 // costUSD is what a query is charged on a function.
