@@ -42,7 +42,7 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 		req, err := a.pictureItself(w, r, kind)
 		return []decoded{{req, err}}, false, nil
 	}
-	url, err := requestFromURL(r.URL.RawQuery)
+	inURL, err := requestFromURL(r.URL.RawQuery)
 	if err != nil {
 		return nil, false, err
 	}
@@ -50,32 +50,30 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 	if err != nil {
 		return nil, false, err
 	}
-	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
+	if list = bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")); list {
+		if reqs, err = decodeList(body); err != nil {
+			return nil, true, err
+		}
+	} else {
 		req, err := decodeRequest(body)
 		reqs = []decoded{{req, err}}
-	} else if reqs, err = decodeList(body); err != nil {
-		return nil, true, err
-	} else {
-		list = true
 	}
-	if r.URL.RawQuery != "" {
-		for i := range reqs {
-			reqs[i].Request = completed(reqs[i].Request, url)
-		}
+	for i := range reqs {
+		reqs[i].Request = completed(reqs[i].Request, inURL)
 	}
 	return reqs, list, nil
 }
 
 // completed is a query of a JSON body with what the URL's parameters say of the fields that
 // the body leaves out.
-func completed(r, url intake.Request) intake.Request {
-	r.Task, r.Model, r.Class, r.Callback = cmp.Or(r.Task, url.Task), cmp.Or(r.Model, url.Model), cmp.Or(r.Class, url.Class), cmp.Or(r.Callback, url.Callback)
+func completed(r, inURL intake.Request) intake.Request {
+	r.Task, r.Model, r.Class, r.Callback = cmp.Or(r.Task, inURL.Task), cmp.Or(r.Model, inURL.Model), cmp.Or(r.Class, inURL.Class), cmp.Or(r.Callback, inURL.Callback)
 	b := &r.Bounds
-	b.LatencyMS, b.Accuracy, b.CostUSDPerMillion = cmp.Or(b.LatencyMS, url.Bounds.LatencyMS), cmp.Or(b.Accuracy, url.Bounds.Accuracy), cmp.Or(b.CostUSDPerMillion, url.Bounds.CostUSDPerMillion)
+	b.LatencyMS, b.Accuracy, b.CostUSDPerMillion = cmp.Or(b.LatencyMS, inURL.Bounds.LatencyMS), cmp.Or(b.Accuracy, inURL.Bounds.Accuracy), cmp.Or(b.CostUSDPerMillion, inURL.Bounds.CostUSDPerMillion)
 	if r.Weights == nil {
-		r.Optimize = cmp.Or(r.Optimize, url.Optimize)
+		r.Optimize = cmp.Or(r.Optimize, inURL.Optimize)
 	}
-	r.Explain, r.AllScores = r.Explain || url.Explain, r.AllScores || url.AllScores
+	r.Explain, r.AllScores = r.Explain || inURL.Explain, r.AllScores || inURL.AllScores
 	return r
 }
 
@@ -250,10 +248,10 @@ func decodeWith(body, apart []byte) (intake.Request, error) {
 		"all_scores":  flag("all_scores", &r.AllScores),
 	}
 	err := decodeMembers(body, "", f, func(name string) error {
-		if slices.Contains(boundNames, name) {
+		if boundsByName(&r.Bounds)[name] != nil {
 			return refuse(unknownField, name, "does not exist; the field of this bound is constraints.%s", name)
 		}
-		return refuse(unknownField, clip(name), "does not exist; the fields are %s", fieldNames(f))
+		return noField("", name, f)
 	})
 	return r, err
 }
@@ -292,11 +290,17 @@ func decodeInput(raw json.RawMessage, in *query.Input, apart []byte) error {
 }
 
 func decodeBounds(raw json.RawMessage, b *intake.Bounds) error {
-	return decodeObject(raw, "constraints", fields{
-		"latency_ms":           number("constraints.latency_ms", intake.BadBound, &b.LatencyMS),
-		"accuracy":             number("constraints.accuracy", intake.BadBound, &b.Accuracy),
-		"cost_usd_per_million": number("constraints.cost_usd_per_million", intake.BadBound, &b.CostUSDPerMillion),
-	})
+	f := fields{}
+	for name, bound := range boundsByName(b) {
+		f[name] = number("constraints."+name, intake.BadBound, bound)
+	}
+	return decodeObject(raw, "constraints", f)
+}
+
+// boundsByName are the bounds by their names: fields of constraints in JSON, and parameters of
+// a URL.
+func boundsByName(b *intake.Bounds) map[string]**float64 {
+	return map[string]**float64{"latency_ms": &b.LatencyMS, "accuracy": &b.Accuracy, "cost_usd_per_million": &b.CostUSDPerMillion}
 }
 
 // decodeObjective takes the name of a dimension, or weights by dimension.
@@ -328,20 +332,18 @@ func parameterNames(words map[string]*string, bounds map[string]**float64, flags
 	return strings.Join(names, ", ")
 }
 
-// boundNames are the bounds: fields of constraints in JSON, and parameters of a URL.
-var boundNames = []string{"accuracy", "cost_usd_per_million", "latency_ms"}
-
 // requestFromURL reads all but the input from the URL's parameters.
 func requestFromURL(rawQuery string) (intake.Request, error) {
 	var r intake.Request
+	if rawQuery == "" {
+		return r, nil
+	}
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return r, refuse(badField, "", "the URL's parameters cannot be read: %v", err)
 	}
 	words := map[string]*string{"task": &r.Task, "model": &r.Model, "class": (*string)(&r.Class), "optimize": (*string)(&r.Optimize), "callback": &r.Callback}
-	bounds := map[string]**float64{
-		"latency_ms": &r.Bounds.LatencyMS, "accuracy": &r.Bounds.Accuracy, "cost_usd_per_million": &r.Bounds.CostUSDPerMillion,
-	}
+	bounds := boundsByName(&r.Bounds)
 	flags := map[string]*bool{"explain": &r.Explain, "all_scores": &r.AllScores}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		given := values[name]

@@ -26,9 +26,12 @@ type fields map[string]func(value json.RawMessage) error
 // null counts as left out, whatever its name. The depth of raw must have been
 // checked.
 func decodeObject(raw []byte, path string, f fields) error {
-	return decodeMembers(raw, path, f, func(name string) error {
-		return refuse(unknownField, join(path, clip(name)), "does not exist; the fields are %s", fieldNames(f))
-	})
+	return decodeMembers(raw, path, f, func(name string) error { return noField(path, name, f) })
+}
+
+// noField refuses a member that f does not have.
+func noField(path, name string, f fields) error {
+	return refuse(unknownField, join(path, clip(name)), "does not exist; the fields are %s", fieldNames(f))
 }
 
 // fieldNames lists the names that a table has.
