@@ -351,6 +351,7 @@ destroy: prereqs deps ## Delete a stage from the account
 venv: .venv/.made ## Make the Python environment with the test server of AWS APIs
 
 .venv/.made: .ci/requirements.txt
+	@echo 'Installing the test server of AWS APIs into .venv/ with pip: a minute or two'
 	@python3 -m venv .venv 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv; }
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/requirements.txt
 	@touch $@
@@ -359,6 +360,7 @@ venv: .venv/.made ## Make the Python environment with the test server of AWS API
 clients: .venv-clients/.made ## Make the Python environment of the foreign clients that tests use
 
 .venv-clients/.made: .ci/clients.txt
+	@echo 'Installing the clients of other projects, which tests use, into .venv-clients/ with pip: a minute or two'
 	@python3 -m venv .venv-clients 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-clients; }
 	@.venv-clients/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/clients.txt
 	@touch $@
