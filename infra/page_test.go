@@ -59,7 +59,7 @@ func holdCounts(t *testing.T, a assembly, lambda bool) {
 	} else if !slices.Equal(got, want) {
 		t.Errorf("resources and inference functions on the page: %v; of the template: %v", got, want)
 	}
-	if earlier := section(t, "deploy.md", "## From an earlier template"); !lambda && !strings.Contains(earlier, "this one ("+want[0]+")") {
+	if earlier := section(t, "deploy.md", "## From an earlier template"); !lambda && !strings.Contains(earlier, "the present template has "+want[0]) {
 		t.Errorf("the comparison with an earlier template is not with one of %s resources", want[0])
 	}
 }
