@@ -25,8 +25,8 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
 latency, and how many queries kept their latency bound, ran on functions, failed or expired.
 REFUSED counts queries that were refused for lack of capacity or budget; they have no model.
-Queries that failed because of their input (bad_input) are in none of these numbers. paragon
-usage counts such queries, and paragon list prints them if they are stored.
+BAD INPUT counts queries that failed because of their input; FAILED and IN BOUND leave them
+out. paragon list prints such queries if they are stored.
 The first table has a row for each model and class (strict or relaxed). The second table
 has a row for each step of time and class. It has at most 180 steps. A step has one minute if the
 span has up to 3 hours, two minutes up to 6 hours, ten minutes up to 30 hours, 20 minutes up to
@@ -106,28 +106,28 @@ func keepModel(h *api.History, model string) error {
 
 // printModelLoads prints the first models, most at the most.
 func printModelLoads(w *cli.Table, models []api.ModelLoad, most int) {
-	w.Header("MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\t$ PER MILLION")
+	w.Header("MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tBAD INPUT\t$ PER MILLION")
 	for _, m := range models[:min(most, len(models))] {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%s\n", cli.OneLine(m.Model), m.Class, m.Answered, quantiles(m.Latency), share(m.Met, m.Answered+m.Failed+m.Expired), share(m.Overflowed, m.Answered),
-			m.Failed, m.Expired, perMillion(m.CostUSD, m.Answered))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", cli.OneLine(m.Model), m.Class, m.Answered, quantiles(m.Latency), share(m.Met, m.Answered+m.Failed+m.Expired), share(m.Overflowed, m.Answered),
+			m.Failed, m.Expired, m.BadInput, perMillion(m.CostUSD, m.Answered))
 	}
 	fmt.Fprintln(w)
 }
 
 // printPast prints the steps in which there were queries.
 func printPast(w *cli.Table, h api.History) {
-	w.Header("TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tREFUSED\tWORKERS\tCOST")
+	w.Header("TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tBAD INPUT\tREFUSED\tWORKERS\tCOST")
 	for i, at := range h.AtUnixSeconds {
 		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], pricing.Dollars(h.CostUSD[i])) // once a step
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			s := h.Classes[class]
 			ended := s.Answered[i] + s.Failed[i] + s.Expired[i]
-			if ended+s.Refused[i] == 0 {
+			if ended+s.BadInput[i]+s.Refused[i] == 0 {
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
 				cli.Milliseconds(s.P50[i]), cli.Milliseconds(s.P95[i]), cli.Milliseconds(s.P99[i]), share(s.Met[i], ended), share(s.Overflowed[i], s.Answered[i]),
-				s.Failed[i], s.Expired[i], s.Refused[i], stage)
+				s.Failed[i], s.Expired[i], s.BadInput[i], s.Refused[i], stage)
 			stage = "\t\t"
 		}
 	}

@@ -130,13 +130,13 @@ func (c *columns) addGauges(r timeline.Row) {
 }
 
 func newSeries() api.Series {
-	return api.Series{Answered: []int64{}, Failed: []int64{}, Expired: []int64{}, Refused: []int64{}, Met: []int64{}, Overflowed: []int64{},
+	return api.Series{Answered: []int64{}, Failed: []int64{}, Expired: []int64{}, BadInput: []int64{}, Refused: []int64{}, Met: []int64{}, Overflowed: []int64{},
 		ColdStarts: []int64{}, P50: []float64{}, P95: []float64{}, P99: []float64{}}
 }
 
 func appended(s api.Series, t tally.Tally) api.Series {
 	s.Answered, s.Failed, s.Expired = append(s.Answered, t.Answered), append(s.Failed, t.Failed), append(s.Expired, t.Expired)
-	s.Refused, s.Met, s.Overflowed = append(s.Refused, t.Refused), append(s.Met, t.Met), append(s.Overflowed, t.Overflowed)
+	s.BadInput, s.Refused, s.Met, s.Overflowed = append(s.BadInput, t.BadInput), append(s.Refused, t.Refused), append(s.Met, t.Met), append(s.Overflowed, t.Overflowed)
 	s.ColdStarts = append(s.ColdStarts, t.ColdStarts)
 	q := tally.QuantilesOf(t.Latency)
 	s.P50, s.P95, s.P99 = append(s.P50, q.P50), append(s.P95, q.P95), append(s.P99, q.P99)

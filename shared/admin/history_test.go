@@ -39,7 +39,7 @@ func of(model string, class query.Class, c tally.Counts, ms ...float64) tally.Ta
 
 func TestThePastIsSortedByClassAndModel(t *testing.T) {
 	s := past(timeline.Row{Samples: 2, Ready: 6, Wanted: 8, Queued: 5, OldestMS: 1234.5, CostUSD: 0.25, OthersUSD: map[string]float64{"mixed": 0.5}, Tallies: []tally.Tally{
-		of("a", query.Strict, tally.Counts{Answered: 3, Met: 2, Overflowed: 1, ColdStarts: 1}, 10, 20, 400), of("b", query.Strict, tally.Counts{Answered: 1, Failed: 2}, 1000),
+		of("a", query.Strict, tally.Counts{Answered: 3, Met: 2, Overflowed: 1, ColdStarts: 1}, 10, 20, 400), of("b", query.Strict, tally.Counts{Answered: 1, Failed: 2, BadInput: 3}, 1000),
 		of("a", query.Relaxed, tally.Counts{Answered: 5, Met: 5, Expired: 1}, 7), of("", query.Strict, tally.Counts{Arrived: 9, Refused: 4}),
 	}})
 	h, err := s.Past(t.Context(), time.Hour, "", "")
@@ -47,7 +47,7 @@ func TestThePastIsSortedByClassAndModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	strict := h.Classes[query.Strict]
-	if len(h.AtUnixSeconds) != 60 || h.StepSeconds != 60 || strict.Answered[59] != 4 || strict.Failed[0] != 2 || strict.Refused[0] != 4 || strict.ColdStarts[7] != 1 || strict.P99[0] < 900 {
+	if len(h.AtUnixSeconds) != 60 || h.StepSeconds != 60 || strict.Answered[59] != 4 || strict.Failed[0] != 2 || strict.BadInput[0] != 3 || strict.Refused[0] != 4 || strict.ColdStarts[7] != 1 || strict.P99[0] < 900 {
 		t.Errorf("%d steps, strict %+v", len(h.AtUnixSeconds), strict)
 	}
 	if h.WorkersReady[0] != 3 || h.WorkersWanted[0] != 4 || h.Queued[0] != 5 || h.OldestMS[0] != 1230 || h.CostUSD[3] != 0.25 || h.OthersUSD["mixed"][59] != 0.5 {

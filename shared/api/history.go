@@ -34,6 +34,7 @@ type Series struct {
 	Answered   []int64   `json:"answered"`
 	Failed     []int64   `json:"failed"`
 	Expired    []int64   `json:"expired"`
+	BadInput   []int64   `json:"bad_input"` // failed by their callers' fault; not among the failed
 	Refused    []int64   `json:"refused"`
 	Met        []int64   `json:"met"`
 	Overflowed []int64   `json:"overflowed"`

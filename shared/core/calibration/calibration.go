@@ -163,7 +163,7 @@ func judgeRuns(stored *Report, of Subject, command string) Verdict {
 	case command == "":
 		return Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped}.widenedFor(runs, Shipped, of)
 	case stored == nil:
-		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine"}
+		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine; `make build` builds paragon-lab"}
 		return v.widenedFor(runs, Shipped, of)
 	case stored.Version != of.Version:
 		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine's calibration is of version %s, and this is %s", shipped, stored.Version, of.Version), Next: run + " again"}

@@ -2,17 +2,12 @@ package httpapi
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -62,19 +57,6 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 		reqs[i].Request = completed(reqs[i].Request, inURL)
 	}
 	return reqs, list, nil
-}
-
-// completed is a query of a JSON body with what the URL's parameters say of the fields that
-// the body leaves out.
-func completed(r, inURL intake.Request) intake.Request {
-	r.Task, r.Model, r.Class, r.Callback = cmp.Or(r.Task, inURL.Task), cmp.Or(r.Model, inURL.Model), cmp.Or(r.Class, inURL.Class), cmp.Or(r.Callback, inURL.Callback)
-	b := &r.Bounds
-	b.LatencyMS, b.Accuracy, b.CostUSDPerMillion = cmp.Or(b.LatencyMS, inURL.Bounds.LatencyMS), cmp.Or(b.Accuracy, inURL.Bounds.Accuracy), cmp.Or(b.CostUSDPerMillion, inURL.Bounds.CostUSDPerMillion)
-	if r.Weights == nil {
-		r.Optimize = cmp.Or(r.Optimize, inURL.Optimize)
-	}
-	r.Explain, r.AllScores = r.Explain || inURL.Explain, r.AllScores || inURL.AllScores
-	return r
 }
 
 // decodeList reads a list of queries. One that cannot be read spoils no other.
@@ -323,49 +305,4 @@ func orZero(x *float64) float64 {
 		return 0
 	}
 	return *x
-}
-
-// parameterNames lists the names of the parameters that there are.
-func parameterNames(words map[string]*string, bounds map[string]**float64, flags map[string]*bool) string {
-	names := slices.AppendSeq(slices.AppendSeq(slices.Collect(maps.Keys(words)), maps.Keys(bounds)), maps.Keys(flags))
-	slices.Sort(names)
-	return strings.Join(names, ", ")
-}
-
-// requestFromURL reads all but the input from the URL's parameters.
-func requestFromURL(rawQuery string) (intake.Request, error) {
-	var r intake.Request
-	if rawQuery == "" {
-		return r, nil
-	}
-	values, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return r, refuse(badField, "", "the URL's parameters cannot be read: %v", err)
-	}
-	words := map[string]*string{"task": &r.Task, "model": &r.Model, "class": (*string)(&r.Class), "optimize": (*string)(&r.Optimize), "callback": &r.Callback}
-	bounds := boundsByName(&r.Bounds)
-	flags := map[string]*bool{"explain": &r.Explain, "all_scores": &r.AllScores}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		given := values[name]
-		word, bound, on := words[name], bounds[name], flags[name]
-		switch {
-		case word == nil && bound == nil && on == nil:
-			return r, refuse(unknownField, clip(name), "there is no such parameter; there are %s", parameterNames(words, bounds, flags))
-		case len(given) > 1:
-			return r, refuse(duplicateField, name, "is given twice")
-		case word != nil:
-			*word = given[0]
-		case on != nil:
-			if *on, err = strconv.ParseBool(given[0]); err != nil {
-				return r, refuse(badField, name, "%q is neither true nor false", clip(given[0]))
-			}
-		default:
-			x, err := strconv.ParseFloat(given[0], 64)
-			if err != nil {
-				return r, refuse(intake.BadBound, "constraints."+name, "%q is not a number", clip(given[0]))
-			}
-			*bound = &x
-		}
-	}
-	return r, nil
 }

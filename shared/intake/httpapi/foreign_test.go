@@ -68,6 +68,32 @@ func TestUnknownParametersAreNamedInTheAnswer(t *testing.T) {
 	}
 }
 
+// The URL's parameters complete those of the body, and what is unknown is named in the answer.
+func TestConstraintsOfAnInferenceInTheURL(t *testing.T) {
+	s := newStage(t)
+	s.answer(t, succeeded)
+	for name, c := range map[string]struct {
+		url, parameters, refused, ignored string
+	}{
+		"kept":                  {"accuracy=10&class=strict&optimize=cost", "", "", ""},
+		"not to be kept":        {"accuracy=101", "", "constraints.accuracy", ""},
+		"the body counts":       {"accuracy=101", `"accuracy":10`, "", ""},
+		"the body is completed": {"accuracy=101", `"latency_ms":5000`, "constraints.accuracy", ""},
+		"no number":             {"latency_ms=soon", "", "constraints.latency_ms", ""},
+		"given twice":           {"accuracy=1&accuracy=2", "", "accuracy", ""},
+		"not of the protocol":   {"model=other&trace=1&timeout=3", `"latency":5`, "", "latency,model,trace"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := s.foreign(t, "POST", "/v2/models/good/infer?"+c.url, []byte(`{"parameters":{`+c.parameters+`},`+plain()[1:]))
+			var r inferReply
+			got.into(t, &r)
+			if refused := got.StatusCode/100 == 4 && strings.Contains(string(got.body), c.refused); refused != (c.refused != "") || r.Parameters.Ignored != c.ignored {
+				t.Errorf("answered %d: %s", got.StatusCode, got.body)
+			}
+		})
+	}
+}
+
 func TestNullIsLeftOutOfQueriesToo(t *testing.T) {
 	s := newStage(t)
 	for _, body := range []string{

@@ -105,11 +105,16 @@ func (c *inferCall) takeParameters(raw json.RawMessage) error {
 		"binary_data_output":   flag(at+"binary_data_output", &c.binaryDefault),
 	}
 	return decodeMembers(raw, "parameters", known, func(name string) error {
-		if len(c.ignored) < maxTensors && !ignored(name) {
-			c.ignored = append(c.ignored, clip(name))
-		}
+		c.ignore(name)
 		return nil
 	})
+}
+
+// ignore notes a parameter that is not known here, for the answer to name it.
+func (c *inferCall) ignore(name string) {
+	if len(c.ignored) < maxTensors && !ignored(name) {
+		c.ignored = append(c.ignored, clip(name))
+	}
 }
 
 func (c *inferCall) takeOutputs(raw json.RawMessage, known []string) error {

@@ -48,6 +48,11 @@ func (a *server) inferCall(w http.ResponseWriter, r *http.Request) (call inferCa
 	if call, inputs, err = callFor(models, head, binary); err != nil {
 		return call, nil, err
 	}
+	inURL, err := inferFromURL(r.URL.RawQuery, call.ignore)
+	if err != nil {
+		return call, nil, err
+	}
+	call.request = completed(call.request, inURL)
 	call.request.Task = models[0].Task
 	if isModel(models, r.PathValue("model")) {
 		call.request.Model = askedName(r)
