@@ -110,7 +110,8 @@ func TestAFixedFleetWithoutWorkersIsFound(t *testing.T) {
 }
 
 // Refused queries are in the status, a warning of the doctor's, and a row of the history even
-// where no other query ended.
+// where no other query ended, as are those with bad input, which a stage of an earlier version
+// does not count.
 func TestRefusedQueriesAreNamed(t *testing.T) {
 	s := api.Status{Classes: map[query.Class]api.ClassStatus{}}
 	if got := checkBounds(s); len(got) != 2 || refusedLine(s) != "" {
@@ -129,11 +130,11 @@ func TestRefusedQueriesAreNamed(t *testing.T) {
 	none := []int64{0}
 	h := api.History{AtUnixSeconds: []int64{60}, WorkersReady: []float64{0}, CostUSD: []float64{0}, Classes: map[query.Class]api.Series{
 		query.Relaxed: {Answered: none, Failed: none, Expired: none, Refused: []int64{10}, Met: none, Overflowed: none, P50: []float64{0}, P95: []float64{0}, P99: []float64{0}},
-		query.Strict:  {Answered: none, Failed: none, Expired: none, Refused: none, Met: none, Overflowed: none, P50: []float64{0}, P95: []float64{0}, P99: []float64{0}},
+		query.Strict:  {Answered: none, Failed: none, Expired: none, BadInput: []int64{7}, Refused: none, Met: none, Overflowed: none, P50: []float64{0}, P95: []float64{0}, P99: []float64{0}},
 	}}
 	w := term.Table()
 	printPast(w, h)
-	if err := w.Flush(); err != nil || !strings.Contains(out.String(), "REFUSED") || strings.Count(out.String(), "\n") != 2 || !strings.Contains(out.String(), " 10 ") {
+	if err := w.Flush(); err != nil || !strings.Contains(out.String(), "REFUSED") || strings.Count(out.String(), "\n") != 3 || !strings.Contains(out.String(), " 10 ") || !strings.Contains(out.String(), " 7 ") {
 		t.Errorf("%s, error %v", out.String(), err)
 	}
 }

@@ -121,13 +121,16 @@ func printPast(w *cli.Table, h api.History) {
 		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], pricing.Dollars(h.CostUSD[i])) // once a step
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			s := h.Classes[class]
-			ended := s.Answered[i] + s.Failed[i] + s.Expired[i]
-			if ended+s.BadInput[i]+s.Refused[i] == 0 {
+			ended, bad := s.Answered[i]+s.Failed[i]+s.Expired[i], int64(0)
+			if i < len(s.BadInput) { // a stage of an earlier version does not count them by time
+				bad = s.BadInput[i]
+			}
+			if ended+bad+s.Refused[i] == 0 {
 				continue
 			}
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
 				cli.Milliseconds(s.P50[i]), cli.Milliseconds(s.P95[i]), cli.Milliseconds(s.P99[i]), share(s.Met[i], ended), share(s.Overflowed[i], s.Answered[i]),
-				s.Failed[i], s.Expired[i], s.BadInput[i], s.Refused[i], stage)
+				s.Failed[i], s.Expired[i], bad, s.Refused[i], stage)
 			stage = "\t\t"
 		}
 	}
