@@ -116,8 +116,8 @@ func run(dir string, env []string, name string, args ...string) ([]byte, error) 
 func page(rows []row) []byte {
 	var b strings.Builder
 	b.WriteString("# Scenarios that fail without a fix\n\n" +
-		"`make mends` generates this page. The *rehearsal* (`make rehearse`) creates the stack on moto, an emulator of AWS, and plays scenarios of faults. Each scenario passes with the binaries that are deployed. For each row of this page, one binary is built without one fix, and the scenario is played with this binary. The scenario must then fail, at the line that `shared/mends` names. A line that waits for a condition fails after 90 s. The run time includes the time to build the binary and to create the stack, while several scenarios run in parallel.\n\n" +
-		"| scenario | fix that is taken out | binary built without the fix | file of the fix | line of the scenario that fails | run time in seconds |\n|---|---|---|---|---|---|\n")
+		"`make mends` generates this page. The *rehearsal* (`make rehearse`) creates Paragon's stack on moto, an emulator of AWS. It then plays scenarios of faults. A scenario is a text file, and each line of it is a step or an expectation. With the binaries that are deployed, every scenario passes. For each row of this page, the command builds one binary without one fix and plays the scenario with this binary. The scenario must then fail, at the line that `shared/mends` names. If a line waits for a condition, it fails after 90 s. The run time includes the time to build the binary and to create the stack. Several scenarios run in parallel.\n\n" +
+		"| scenario | fix that was removed | binary built without the fix | file of the fix | line of the scenario that fails | run time in seconds |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		name := strings.ReplaceAll(strings.TrimPrefix(r.mend.Test, scenarioTest), "_", " ")
 		fmt.Fprintf(&b, "| %s | %s | `%s` | `%s` | `%s` | %.0f |\n", name, r.mend.What, r.mend.Binary, r.mend.File, r.mend.Line, r.took.Seconds())
