@@ -781,7 +781,7 @@ async function playLarge() {
   const begins = [{ name: "step: load the page", at: opens.from + 1 }, ...marks.filter((m) => m.name.startsWith("step: "))];
   const steps = new Map([["before", []], ...begins.map((m) => [m.name.slice("step: ".length), []])]);
   for (const t of tasks) [...steps.values()][begins.filter((m) => m.at <= t.from).length].push(t);
-  steps.set("the browser opens a page that is an icon alone", [opened(known.tasks, `${elsewhere}/page/icon.svg?calibration`)]);
+  steps.set("the browser opens a page that has only an icon", [opened(known.tasks, `${elsewhere}/page/icon.svg?calibration`)]);
   steps.set("the browser opens this page", [opens]);
   steps.delete("before");
   steps.delete("end");
@@ -802,7 +802,7 @@ async function recordTimes(file, runs) {
   const known = runs.map((r) => r.calibration).sort((a, b) => a - b);
   const block = `Measured on ${new Date().toISOString().slice(0, 10)} with headless Chromium ${browser.version()} on ${cpus().length} cores (${process.platform}/${process.arch}, load average ${loadavg()[0].toFixed(1)}) in ${runs.length} runs. A calibration task took ${known[0].toFixed(0)} to ${known.at(-1).toFixed(0)} ms of CPU time.
 
-| step | longest task, CPU time | longest task, wall time | tasks with a CPU time of 50 ms and more | tasks with a wall time of 50 ms and more |
+| step | longest task, CPU time | longest task, wall time | number of tasks with a CPU time of 50 ms or more | number of tasks with a wall time of 50 ms or more |
 |---|---|---|---|---|
 ${rows.join("\n")}
 `;
