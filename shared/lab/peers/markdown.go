@@ -41,7 +41,7 @@ func (r *Report) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "`paragon-lab bench-peers` generated these tables on %s, on %d cores with %s, in %d rounds with %g s per measurement. "+
 		"Each cell has the median of the rounds, and in brackets the lowest and the highest value. "+
-		"The columns ÷ %[6]s and ÷ bare divide the value before them by that of %[6]s and of the bare loop in the same round.\n",
+		"The columns ÷ %[6]s and ÷ bare refer to the nearest column of measured values to their left. They have its value divided by the value of %[6]s, or of the bare loop, in the same round.\n",
 		r.Date, r.Cores, r.Go, r.Rounds, r.Seconds, r.Reference)
 	for i := range r.Workloads {
 		w := &r.Workloads[i]
@@ -58,7 +58,7 @@ func (r *Report) Markdown() string {
 func (r *Report) throughput(b *strings.Builder, w *WorkloadReport) {
 	header := []string{"server"}
 	for _, n := range r.Connections {
-		header = append(header, fmt.Sprintf("%d connections, queries/s", n), "÷ "+r.Reference, "÷ bare")
+		header = append(header, fmt.Sprintf("queries/s, connections: %d", n), "÷ "+r.Reference, "÷ bare")
 	}
 	r.table(b, w, "Throughput by number of connections", header, func(s *ServerReport) (cells []string) {
 		for _, n := range r.Connections {
@@ -79,7 +79,7 @@ func (r *Report) costs(b *strings.Builder, w *WorkloadReport) {
 		title = fmt.Sprintf("Latency at %.0f queries/s, CPU time and memory", w.RatePerSecond)
 		header = append(header, "p50 ms", "p99 ms", "p99 ÷ "+r.Reference)
 	}
-	header = append(header, fmt.Sprintf("CPU ms per query, %d connections", n), "÷ "+r.Reference, "÷ bare", "memory MB")
+	header = append(header, fmt.Sprintf("CPU ms per query, connections: %d", n), "÷ "+r.Reference, "÷ bare", "memory MB")
 	r.table(b, w, title, header, func(s *ServerReport) (cells []string) {
 		if w.RatePerSecond > 0 {
 			cells = append(cells, cell("%.2f")(s.values(rateFigure(p50))), cell("%.2f")(s.values(rateFigure(p99))),
