@@ -59,7 +59,7 @@ func (l *line) cells() []string {
 
 func (t *table) about() string {
 	s := t.first.Settings
-	return fmt.Sprintf("%d queries, from seconds %.0f to %.0f of the trace (scaling: %s), on %s; a query costs %.2f to %.2f times as much on a function as on a busy worker; seed %d.",
+	return fmt.Sprintf("%d queries, from second %.0f to second %.0f of the trace (scaling: %s), on %s. On a function, a query costs %.2f to %.2f times as much as on a busy worker. The seed is %d.",
 		t.first.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, s.InstanceType, t.leastRatio, t.highestRatio, t.first.Seed)
 }
 
@@ -67,15 +67,19 @@ func (t *table) title() string { return t.first.Trace + ", " + t.first.Catalogue
 
 const intro = `# Workload 2 under procurement
 
-` + "`make workload2`" + ` generates this page. Workload 2 consists of queries with different bounds. Three rules choose the model of each query: ` + "`selection`" + ` is [Paragon's
-rule](../selection.md), ` + "`naive_feasible`" + ` draws a model at random from the models that keep the bounds, and ` + "`naive_any`" + ` draws from all models. A
-[scheme](../schemes.md) decides the number of workers and the overflow, so the cost of a choice includes its effect on the number of workers.
-[Selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds, and has the costs when each query is priced alone. [The simulator](simulator.md) describes what is simulated.
+` + "`make workload2`" + ` generates this page. Workload 2 consists of queries with different bounds on latency and accuracy. The page compares three rules that choose the model of each query:
 
-- A query with a latency bound is strict, and the time of the path is added to its bound. A query without one is relaxed, with a bound of 10 s.
-- Costs are those of workers and functions.
-- A cell with three shares has, in this order, the share under selection, under naive_feasible and under naive_any. *Late* queries were answered after their bound or not at all. *Inaccurate* queries were
-  answered by a model below their accuracy bound.
+- ` + "`selection`" + ` is [Paragon's rule](../selection.md).
+- ` + "`naive_feasible`" + ` draws a model at random from the models that keep the bounds.
+- ` + "`naive_any`" + ` draws a model at random from all models.
+
+Here a [scheme](../schemes.md) decides how many workers run and which queries overflow. The cost of a rule therefore includes its effect on the number of workers. The page about
+[selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds. It also has the costs without a scheme, where the number of instances follows from the load alone. [The simulator](simulator.md) describes what is simulated.
+
+- A query with a latency bound is strict, and the time of the network path is added to its bound. A query without a latency bound is relaxed, with a bound of 10 s.
+- Costs are those of workers and functions. A column with ÷ has the cost with one rule divided by the cost with another.
+- A cell with three shares has first the share with selection, then the share with naive_feasible, and last the share with naive_any. A *late* query was answered after its bound, or not at all. An *inaccurate*
+  query was answered by a model whose accuracy is below the bound of the query.
 `
 
 // Document writes the page of these tables.
