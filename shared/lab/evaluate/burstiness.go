@@ -86,8 +86,8 @@ func Recorded(name string) (Load, bool) {
 // writePeaks writes the peak-to-median ratio by sampling window, of the whole
 // traces.
 func writePeaks(b *strings.Builder, cases []comparison.Case) {
-	b.WriteString("\n## Peak to median by sampling window\n\nThe table divides each whole trace into consecutive windows, and shows the peak to median of these windows. The paper calls load\n" +
-		"dynamic if its peak is more than 1.5 times its median.\n\n")
+	b.WriteString("\n## Peak to median by sampling window\n\nFor this table, each whole trace is divided into consecutive windows. The table has the peak to median of these windows. The paper calls load\n" +
+		"dynamic if its peak to median is above 1.5.\n\n")
 	table(b, 1, "trace", "length of a window", "length of a bin", "windows", "peak to median, median of the windows", "peak to median, highest of the windows", "windows above 1.5")
 	for _, c := range cases {
 		whole := c.Trace.Duration()

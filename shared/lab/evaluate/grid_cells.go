@@ -7,7 +7,7 @@ import (
 )
 
 func writeUsed(b *strings.Builder, grids []Grid) {
-	b.WriteString("\nThe share of the runners' paid time that each scheme uses, and the share of queries that miss their bound. Metrics are a minute old, and queries overflow at the bound.\n\n")
+	b.WriteString("\nThe next table has, for each scheme, the share of the paid runner time that is used, and the share of queries that miss their bound. The metric delay is 60 s, and queries overflow at the bound.\n\n")
 	columns := []string{"trace", "reactive rule"}
 	for _, s := range gridSchemes {
 		columns = append(columns, s+": runner time used", s+": queries missed")
@@ -27,7 +27,7 @@ func writeUsed(b *strings.Builder, grids []Grid) {
 }
 
 func writeHeadrooms(b *strings.Builder, grids []Grid) {
-	b.WriteString("\nHow many more VMs exascale holds than reactive, by the setting `headroom` of exascale. Metrics are a minute old.\n\n")
+	b.WriteString("\nThe next table has the percentage by which exascale holds more VMs than reactive, for several values of exascale's setting `headroom`. The metric delay is 60 s.\n\n")
 	columns := []string{"trace", "reactive rule"}
 	for _, h := range headrooms {
 		columns = append(columns, fmt.Sprintf("headroom %.1f", h))
@@ -53,7 +53,7 @@ func writeCells(b *strings.Builder, grids []Grid, finding int) {
 	prices, slots := priceRatios, slotRules
 	if finding == MoreVMsUtilAware || finding == MoreVMsExascale {
 		prices, slots = prices[:1], slots[:1]
-		b.WriteString("No query overflows under these two schemes, so the price ratio and the overflow rule change nothing.\n\n")
+		b.WriteString("Under reactive, util_aware and exascale, no query overflows. The price ratio and the overflow rule therefore change nothing in this table.\n\n")
 	}
 	columns := []string{"trace", "reactive rule", "overflow rule"}
 	for _, d := range delays {

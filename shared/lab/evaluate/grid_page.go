@@ -43,34 +43,44 @@ func writeGrid(w io.Writer, intro, peaks string, grids []Grid) error {
 
 const gridIntro = `# What the paper's findings depend on
 
-` + "`make sensitivity`" + ` generates this page, and a test compares the page with a new run. The page covers one hour of
-synthetic traces that resemble the recorded traces. [Sensitivity on recorded traces](sensitivity-recorded.md) covers one hour
+` + "`make sensitivity`" + ` generates this page, and a test compares the page with a new run. The Paragon paper states *findings* about its schemes. The
+page shows under which conditions these findings hold. It covers one hour of synthetic traces that resemble the recorded traces. [Sensitivity on recorded traces](sensitivity-recorded.md) covers one hour
 of each recorded trace, and the [evaluation](evaluation.md) covers whole traces.
 `
 
 const recordedIntro = `# What the paper's findings depend on: recorded traces
 
-` + "`make evaluation`" + ` generates this page. It covers the second hour of each recorded trace; [sensitivity](sensitivity.md) covers
-synthetic traces. The trace of Wikipedia has only one count per hour: the simulator plays forty minutes
-inside one such hour, with Poisson arrivals at the mean rate of that hour.
+` + "`make evaluation`" + ` generates this page. The Paragon paper states *findings* about its schemes. The page shows under which conditions these findings hold. It covers the
+second hour of each recorded trace. The page about [sensitivity](sensitivity.md) covers synthetic traces. The trace of Wikipedia has only one count per hour. Therefore the simulator plays forty minutes
+within one hour of this trace, with Poisson arrivals at the mean rate of that hour.
 `
 
 const gridRules = `
 The simulator plays every combination of four conditions:
 
-- **Price ratio**: the cost of a query on a function, divided by the cost of its share of a busy worker: 2.5, 5, 7.
-  The paper's schemes decide without prices, so each run is priced at all three ratios.
-- **Metric delay**: the time from an arrival until the controller's metrics contain it: 0, 60, 120 s.
-- **Reactive rule**: the rule by which reactive, exascale, mixed and paragon size the pool. *Backlog / 10 s, idle 180 s*
+- **Price ratio**: the cost of a query on a function, divided by the cost of its share of a busy worker. The ratios are 2.5, 5 and 7.
+  The paper's schemes decide without prices. Therefore one run is priced at all three ratios.
+- **Metric delay**: the time from an arrival until the controller's metrics contain it. The delays are 0, 60 and 120 s.
+- **Reactive rule**: the rule by which reactive, exascale, mixed and paragon decide the number of workers. *Backlog / 10 s, idle 180 s*
   means that a scheme starts enough workers to clear the backlog in 10 s, and closes a worker that was idle for
-  180 s. The [evaluation](evaluation.md) uses this rule. With 600 s and 0 s, the number of workers depends almost
+  180 s. The [evaluation](evaluation.md) uses this rule. With *backlog / 600 s, idle 0 s*, the number of workers depends almost
   only on the arrival rate.
 - **Overflow rule**: *at the bound* means that a query overflows only when no worker can start it within its latency bound.
-  *When no runner is free* means that a query overflows at once when all runners are busy; the text of the paper
-  describes this rule.
+  *When no runner is free* means that a query overflows at once when all runners are busy. The text of the paper
+  describes this second rule.
 
-All other conditions are those of the evaluation, with the catalogue ` + "`paper2020`" + ` and seed 1. A cell states what was measured
-and whether the finding holds, or else why it fails. Near a limit, a single cell proves little: in a fleet of ten workers one worker more or less changes
-the result by 10 %, and a scheme that rarely closes workers still has those of its first minutes at the end of the hour. A row or
-a column whose cells agree proves more.
+All other conditions are those of the evaluation, with the catalogue ` + "`paper2020`" + ` and seed 1.
+
+A cell in the tables of [every combination](#every-combination) has the measured percentage. It also states that the finding *holds*, or the reason why it fails:
+
+- *too few* or *too many*: util_aware or exascale holds less than 20 % more VMs than reactive, or more than 30 % more.
+- *too little*: mixed misses less than 60 % fewer queries than reactive, or paragon costs less than 10 % less than mixed.
+- *misses more*: util_aware or exascale misses more latency bounds than reactive, or paragon misses the bounds of more strict queries than mixed. A difference of up to 0.5 percentage points between paragon and mixed is allowed.
+- *costs* with a number: mixed costs this many times as much as reactive, which is more than 1.1 times.
+- *none missed*: reactive missed no query, so the finding could not be measured.
+- *saves nothing*: the peak to median is above 1.5, but mixed saves less than 1 %.
+- *saves*: the peak to median is not above 1.5, but mixed saves at least 1 %.
+
+Near a limit, a single cell proves little. In a fleet of ten workers, one worker more or less changes the result by 10 %. Some schemes rarely close workers. At the end of the
+hour, such a scheme still has the workers of its first minutes. If all cells of a row or of a column agree, they prove more.
 `
