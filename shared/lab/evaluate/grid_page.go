@@ -73,10 +73,10 @@ All other conditions are those of the evaluation, with the catalogue ` + "`paper
 
 A cell in the tables of [every combination](#every-combination) has the measured percentage. It also states that the finding *holds*, or the reason why it fails:
 
-- *too few* or *too many*: util_aware or exascale holds less than 20 % more VMs than reactive, or more than 30 % more.
-- *too little*: mixed misses less than 60 % fewer queries than reactive, or paragon costs less than 10 % less than mixed.
-- *misses more*: util_aware or exascale misses more latency bounds than reactive, or paragon misses the bounds of more strict queries than mixed. A difference of up to 0.5 percentage points between paragon and mixed is allowed.
-- *costs* with a number: mixed costs this many times as much as reactive, which is more than 1.1 times.
+- *too few* or *too many*: the additional VMs of util_aware or exascale are less than 20 %, or more than 30 %, of the VMs of reactive.
+- *too little*: mixed avoids less than 60 % of the misses of reactive, or paragon saves less than 10 % of the cost of mixed.
+- *misses more*: util_aware or exascale misses more latency bounds than reactive, or paragon misses the bounds of more strict queries than mixed. Between paragon and mixed, a difference of up to 0.5 percentage points is allowed.
+- *costs* with a number: mixed costs this many times as much as reactive. The limit is 1.1 times.
 - *none missed*: reactive missed no query, so the finding could not be measured.
 - *saves nothing*: the peak to median is above 1.5, but mixed saves less than 1 %.
 - *saves*: the peak to median is not above 1.5, but mixed saves at least 1 %.
