@@ -16,7 +16,7 @@ const intro = `# Spot instances by recorded availability
 - **hedged, on demand**: the scheme ` + "`hedged`" + ` with on-demand workers and functions.
 - **hedged, spot**: ` + "`hedged`" + ` with [its mix](../schemes.md#spot-instances) of spot instances, on-demand workers and functions.
 - **spothedge**: the policy SpotHedge (SkyServe, EuroSys 2025). It requests one spot instance more than a target number. For each requested spot instance that does not serve, it runs an on-demand
-  worker, up to the target number. Here the target is the number of workers of the [rival](simulator.md#rivals) ` + "`quantile`" + `. Queries that the workers cannot take overflow to functions. SkyServe itself has no functions.
+  worker, up to the target number. Here the target is the number of workers of the [rival](simulator.md#rivals) ` + "`quantile`" + `. If no worker has a slot for a query in time, the query overflows to a function. SkyServe itself has no functions.
 
 Each way is [simulated as a stage](simulator.md#running-as-a-stage), in windows that are spread evenly over the trace. Each of these windows is combined with a window of a record of spot availability.
 A record states how many spot instances were available in each zone. When a running instance is no longer in the record, it gets an interruption notice and drains. It is replaced only when a spot instance is
