@@ -11,18 +11,22 @@ import (
 
 const intro = `# Whole bills, as deployed
 
-` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) as a deployed stage runs it: with the
-controller's bounds, the shipped settings, the limit on concurrent functions, Lambda's rate of new environments, and
-admission by each worker. The workers of a rival share one queue, which is in the rival's favor.
+` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on *windows* of each trace, which last
+at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-stage) runs. This mode has the controller's bounds, the shipped settings, the limit on concurrent functions,
+Lambda's rate of new environments, and admission by each worker. The workers of a rival share one queue, which favors the rival.
 
-- **Bill**: the cost of workers, functions and machinery (gateway, queues, store, reports) for the path of each query, without the cost of an idle stage.
-  All schemes and rivals pay for the same gateway. The bill is the mean over the random seeds; *least* and *most* are the extremes over the seeds.
+- **Bill**: the cost of workers, functions and machinery, without the cost of an idle stage. The machinery is the gateway, the queues, the store and the reports, as
+  far as the path of each query uses them. All schemes and rivals pay for the same gateway. The bill of a window is the mean over the random seeds. Next to it, *least* and
+  *most* are the smallest and the largest bill of one seed.
 - **Compute**: the cost of workers and functions alone.
-- **Direct, overflow and asynchronous**: the cost of the machinery for queries answered in the request by a worker, for overflowed queries, and for
-  queries that got a 202.
-- **Missed**: late or unanswered queries. A 429, a throttle and a late cold start count as missed. A scheme *keeps the bounds* if it misses at most 0.5 % of the
-  queries of each class.
-- **Bill by definition**: the bill of one seed if the scheme gets the workers that it wants at once. It is in brackets if the scheme then does not keep the bounds.
+- **Machinery, direct, overflow and asynchronous**: the cost of the machinery for three groups of queries. Workers answered the direct queries in their requests. Functions
+  answered the overflowed queries in their requests. The asynchronous queries got a 202.
+- **Missed**: late or unanswered queries. Queries that got a 429 or were throttled count as missed. So do queries that a cold start made late. A scheme
+  *keeps the bounds* if it misses at most 0.5 % of the queries of each class.
+- **Bill by definition**: the bill of the first seed, simulated [by definition](simulator.md#running-as-a-stage): the scheme gets the workers that it wants at once. The bill
+  is in brackets if the scheme does not keep the bounds in this mode.
+- The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows, and *least* and *most* are the extremes of
+  the bill's ratio over these windows.
 `
 
 // scheme is the one that the conclusions are about.
@@ -90,7 +94,7 @@ func conclusion(ws []Window) string {
 		return s + " There is no other bill to compare with."
 	}
 	g := geometric(ratios)
-	return s + fmt.Sprintf(" Where another scheme keeps them too, the bill of %[7]s is on average %.3[1]f times the lowest bill of the others. It is the lowest of all in %[2]d of %[3]d windows. In the worst window it is %.3[4]f times the lowest bill of the others (%[5]s, against %[6]s).",
+	return s + fmt.Sprintf(" In the windows in which %[7]s and another scheme keep the bounds, the bill of %[7]s is on average %.3[1]f times the lowest bill of the others. The bill of %[7]s is the lowest of all in %[2]d of these %[3]d windows. In the worst window (%[5]s), it is %.3[4]f times the bill of %[6]s, which is the lowest of the others.",
 		g.Mean, lowest, len(ratios), g.Most, worst, worstBy, scheme)
 }
 
@@ -98,7 +102,7 @@ func writeAgainst(b *strings.Builder, ws []Window) {
 	if _, ok := ws[0].of(scheme); !ok {
 		return
 	}
-	fmt.Fprintf(b, "\n| scheme or rival | windows in which it and %[1]s keep the bounds | bill of %[1]s ÷ its bill (mean) | least | most | compute of %[1]s ÷ its compute (mean) |\n|---|--:|--:|--:|--:|--:|\n", scheme)
+	fmt.Fprintf(b, "\n| scheme or rival | windows in which %[1]s and this scheme keep the bounds | bill of %[1]s ÷ bill of this scheme (mean) | least | most | compute of %[1]s ÷ compute of this scheme (mean) |\n|---|--:|--:|--:|--:|--:|\n", scheme)
 	for _, a := range against(ws, scheme) {
 		if a.Windows == 0 {
 			fmt.Fprintf(b, "| %s | 0 | - | - | - | - |\n", a.Scheme)
@@ -110,12 +114,12 @@ func writeAgainst(b *strings.Builder, ws []Window) {
 
 var columns = []string{
 	"scheme", "bill $", "least", "most", "bill ÷ lowest bill", "compute $", "machinery, direct $", "machinery, overflow $", "machinery, asynchronous $", "bill without gateway $",
-	"strict queries missed %", "relaxed queries missed %", "queries answered 429 %", "bill by definition $",
+	"strict queries missed %", "relaxed queries missed %", "queries answered with 429 %", "bill by definition $",
 }
 
 func writeWindow(b *strings.Builder, w Window) {
 	s := w.Settings
-	fmt.Fprintf(b, "\n### %s\n\n%d queries, from seconds %.0f to %.0f of the trace (scaling: %s), with %d seeds. A query costs %.2f times as much on a function as on a busy worker. %s.\n\n",
+	fmt.Fprintf(b, "\n### %s\n\nThe window has %d queries, from second %.0f to second %.0f of the trace (scaling: %s). It was played with %d seeds. A query costs %.2f times as much on a function as on a busy worker. %s.\n\n",
 		w.Trace, w.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, w.Seeds, w.PriceRatio, cheapest(w))
 	fmt.Fprintf(b, "| %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("--:|", len(columns)-1))
 	lowest, _ := w.lowest("")
