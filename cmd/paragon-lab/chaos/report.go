@@ -147,7 +147,7 @@ func (r Report) Print(out io.Writer) error {
 // Page is the report as a page of the documentation.
 func (r Report) Page() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, page, r.Date, r.Cores, r.Seconds, r.Seed, r.verdict())
+	fmt.Fprintf(&b, page, r.Date, r.Seconds, r.Cores, r.Seed, errorsFor.Seconds(), r.verdict())
 	b.WriteString("\n| what was counted | result |\n|---|---|\n")
 	for _, l := range r.rows() {
 		fmt.Fprintf(&b, "| %s | %s |\n", l.name, l.value)
@@ -161,20 +161,32 @@ func (r Report) Page() string {
 
 const page = `# Chaos
 
-` + "`make chaos`" + ` generates this page. On %s, on %d cores, ` + "`paragon up`" + ` with a changing number of workers and with functions ran
-under load for %.0f s, while faults were injected at random (seed %d). The load has strict and relaxed queries, with and without an idempotency key. Some callers wait
-for their answer, others read it later. Half of the answered queries with a key are sent again. A separate process sends the queries and counts:
+` + "`make chaos`" + ` generates this page. On %s, ` + "`paragon up`" + ` ran under load for %.0f s on %d cores, with a changing number of workers and with functions. During the load, faults were
+injected at random (seed %d). The load had strict and relaxed queries, with and without an idempotency key. Some callers waited for their answer in the request, others read it later.
+Half of the answered queries with a key were sent again. A separate process sent the queries and counted:
 
 - **lost**: queries that were accepted with 200 or 202 and never ended.
-- **ended twice**: queries whose record, read again after the run, differs from the result that the caller got.
-- **expired**: queries that nothing answered until they expired. They break the promise if functions could run: other programs left the functions at least a tenth of the
-  processor time that these wanted, by the kernel's count, or the functions waited for it for less than half of the query's time.
-- **late**: strict queries that ended after their bound. If the caller waited in the request, its clock counts. A late query counts as *in progress at the faulty process* if that process
-  was killed while it worked on the query, or was frozen and not yet detected. For a fault of the store, the query counts if it was queued while the store was full, locked or away.
-- **errors**: answers with a status 5xx and requests without an answer, including repeats and reads.
+- **ended twice**: queries whose record changed after their end. After the run, the record was read again, and differed from the result that the caller got.
+- **expired**: queries that expired before anything answered them. An expired query breaks a promise if functions could run. By the kernel's count, functions could run in two cases:
+  they got at least a tenth of the processor time that they wanted, or they waited for processor time for less than half of the query's time.
+- **late**: strict queries that were not answered within their bound. If the caller waited in the request, the caller's clock decides.
+- **in progress at the faulty process**: late queries that a fault delayed. The process was killed while it worked on the query, or it was frozen and Paragon had not detected this yet.
+  For a fault of the store, these are the queries that were queued while the store was full, locked or away.
+- **errors**: answers with a status 5xx and requests without an answer. Repeated queries and reads of results count too.
 
-The fault *full disk* needs root, because it uses a file system of its own. For *slow store* and *failing store*, another program locks the data file for less or for more than
-the five seconds that Paragon waits for the lock.
+Notes on the faults:
+
+- *full disk* needs root, because the fault uses a file system of its own.
+- *lost capacity* kills every worker, and no launch succeeds for some time.
+- *slow store*: another program locks the data file for less than the five seconds that Paragon waits for the lock.
+- *failing store*: another program locks the data file for more than these five seconds.
+
+Paragon promises the following:
+
+- No accepted query is lost, ends twice or fails. None expires while functions could run.
+- A repeat with the same key gets the answer of the first query.
+- The share of the strict queries that are answered in time reaches the objective. Late queries in progress at the faulty process do not count.
+- No error occurs more than %g s after the end of a fault.
 
 %s
 `
