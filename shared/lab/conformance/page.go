@@ -47,11 +47,13 @@ func Summarize(outcomes []Outcome, kind string) (s Summary) {
 
 var page = template.Must(template.New("").Funcs(template.FuncMap{"cell": cell}).Parse(`# ONNX's own tests
 
-` + "`make conformance`" + ` generated this page on {{.Date}}. Paragon runs the test cases that the package onnx ({{.ONNX}}) of PyPI contains. Python's onnxruntime
-({{.Library}}, the version that Paragon loads) runs them too, as the package's own test runner does. Paragon checks the model of each case as
-` + "`paragon model add --kind tensor --input tensor --sample`" + ` does, in one process for all cases. Then it sends the case's inputs, encoded as a query, through the code
-that answers a query of a tensor task on a worker. A case passes by the package's own rule: each output has the expected data type and shape, and its numbers are within the tolerances of the
-case.
+` + "`make conformance`" + ` generated this page on {{.Date}}. The package onnx ({{.ONNX}}) of PyPI contains test cases. Both Python's onnxruntime and Paragon ran these cases.
+
+- **Python**: onnxruntime {{.Library}}, the version that Paragon loads, ran the cases as the package's own test runner does.
+- **Paragon**: ` + "`make conformance`" + ` checked the model of each case as ` + "`paragon model add --kind tensor --input tensor --sample`" + ` does, in one process for all cases. Then it encoded the inputs of the case as
+  a query, and answered the query with the code with which a worker answers the queries of a tensor task.
+
+A case passes by the package's own rule: each output has the expected data type and shape, and its numbers are within the tolerances of the case.
 
 Of {{.All.Reference}} cases that pass in Python, {{.All.Passed}} pass in Paragon: {{printf "%.2f" .All.Percent}} %. The goal is {{.Goal}} %.
 
@@ -60,7 +62,7 @@ Of {{.All.Reference}} cases that pass in Python, {{.All.Passed}} pass in Paragon
 {{range .Kinds}}| {{.Kind}} | {{.Cases}} | {{.Reference}} | {{.Passed}} | {{.More}} |
 {{end}}| all | {{.All.Cases}} | {{.All.Reference}} | {{.All.Passed}} | {{.All.More}} |
 
-Cases that pass in Paragon only use data types that Python's interface does not support, such as BF16, which NumPy lacks.
+Some cases pass in Paragon but not in Python. They use data types that Python's interface does not support, such as BF16. NumPy does not have this type.
 
 ## Cases that pass in Python but not in Paragon
 {{if .All.Failed}}
