@@ -38,19 +38,19 @@ func Document(w io.Writer, rows []comparison.Ran) error {
 
 const documentIntro = `# Evaluation
 
-` + "`make evaluation`" + ` generates this page. It compares the cost of the [schemes](../schemes.md) on recorded traces, in the
-[simulator](simulator.md). Each scheme gets the workers that it wants at once. All costs are in US dollars.
+` + "`make evaluation`" + ` generates this page. The [simulator](simulator.md) plays recorded traces with each of the [schemes](../schemes.md), and the page compares their costs. Each scheme gets
+at once the workers that it wants ([by definition](simulator.md#running-as-a-stage)). All costs are in US dollars.
 
 - **Load**: half of the queries are strict with a latency bound of 1 s, and half are relaxed with a bound of 10 s.
 - **Workers**: one shared pool of c5.large. A worker boots for 100 s, and the boot is billed. Each worker is billed for at least 60 s.
 - **Functions** have cold starts, and keep an idle environment for 600 s.
 - **Controller**: it decides every 10 s, on metrics that are 60 s old.
-- **Missed** queries are those that were answered after their bound or not at all.
-- **Costs** are those of workers and functions. The gateway, queues and store (the machinery) cost the same under every scheme, except for
-  overflowed queries. The line above each table states their cost for comparison.
-- The **clairvoyant** is the cheapest schedule that was found with knowledge of all arrivals. Its boots are billed, and its relaxed queries wait within
-  their bound. **Without deferral**, it runs every query at once.
-- The **lower bound** assumes machines that start at once and for free, and that are paid by the runner. No scheme can cost less.
+- **Missed** queries were answered after their bound or not at all.
+- **Costs** are those of workers and functions. They do not include the *machinery*: the gateway, the queues and the store. The machinery costs the same under every scheme, except for
+  overflowed queries. The line above each table states the cost of the machinery for comparison.
+- The **clairvoyant** is the cheapest schedule that the simulator found with knowledge of all arrivals. Its boots are billed. Its relaxed queries may wait within their bounds.
+  The clairvoyant **without deferral** runs every query at once.
+- The **lower bound** assumes machines that start at once and for free, and a price for each runner instead of each machine. No scheme that answers all queries can cost less.
 `
 
 // keepers are the schemes that keep the bounds in each class on every trace of
@@ -139,12 +139,12 @@ func worst(b *strings.Builder, rows []comparison.Ran, catalogue string, kept []s
 			over++
 		}
 	}
-	fmt.Fprintf(b, "In %[2]d of %[1]d hours hedged costs more than the cheapest other scheme of the table. In %[3]d of these hours it costs more than 1.10 times as much.\n\n", hours, len(all), over)
+	fmt.Fprintf(b, "In %[2]d of %[1]d hours, hedged costs more than the cheapest other scheme of the table. In %[3]d of these hours, it costs more than 1.10 times as much as that scheme.\n\n", hours, len(all), over)
 	if len(all) == 0 {
 		return
 	}
 	slices.SortStableFunc(all, func(x, y lost) int { return int(1e9 * (y.ratio - x.ratio)) })
-	b.WriteString("| trace | hour of the trace | cost of hedged ÷ cost of the cheapest other | cheapest other | what cost more (hedged to other) |\n|---|--:|--:|---|---|\n")
+	b.WriteString("| trace | hour of the trace | cost of hedged ÷ cost of the cheapest other | cheapest other | part of the bill in which hedged costs more |\n|---|--:|--:|---|---|\n")
 	for _, l := range all[:min(len(all), 40)] {
 		fmt.Fprintf(b, "| %s | %d | %.3f | %s | %s |\n", l.trace, l.hour, l.ratio, l.by, l.why)
 	}
@@ -189,7 +189,7 @@ func hourUSD(r comparison.Ran, h int) float64 {
 func reason(mine, other comparison.Ran, h int) string {
 	a, b := mine.Result.Hours[h].Bill, other.Result.Hours[h].Bill
 	if a.Functions-b.Functions > a.Workers-b.Workers {
-		return fmt.Sprintf("more overflow ($%.3f to $%.3f)", a.Functions, b.Functions)
+		return fmt.Sprintf("overflow: $%.3f with hedged, $%.3f with the other", a.Functions, b.Functions)
 	}
-	return fmt.Sprintf("more workers ($%.3f to $%.3f)", a.Workers, b.Workers)
+	return fmt.Sprintf("workers: $%.3f with hedged, $%.3f with the other", a.Workers, b.Workers)
 }

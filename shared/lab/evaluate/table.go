@@ -29,9 +29,9 @@ func writeMarkdown(w io.Writer, rows []comparison.Ran) error {
 
 func head(b *strings.Builder, title string, row comparison.Row) {
 	s := row.Settings
-	fmt.Fprintf(b, "\n### %s\n\n%d queries, from seconds %.0f to %.0f of the trace (scaling: %s); seed %d. ", title, row.Queries,
+	fmt.Fprintf(b, "\n### %s\n\nThe trace has %d queries from second %.0f to second %.0f (scaling: %s). The seed is %d. ", title, row.Queries,
 		s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, row.Seed)
-	fmt.Fprintf(b, "Clairvoyant $%.3f (%.3f times the optimum of its linear program), without deferral $%.3f; lower bound $%.3f; machinery $%.3f.\n\n",
+	fmt.Fprintf(b, "Costs for comparison: clairvoyant $%.3f (%.3f times the optimum of its linear program), clairvoyant without deferral $%.3f, lower bound $%.3f, machinery $%.3f.\n\n",
 		row.ClairvoyantUSD, row.ClairvoyantGap, row.ClairvoyantNoDefer, row.BoundUSD, row.MachineryUSD)
 	b.WriteString("| scheme | cost $ | ÷ cost of reactive | workers $ | functions $ | strict queries missed % | relaxed queries missed % | worker hours | queries overflowed % | queries with a cold start % | cost ÷ clairvoyant | cost ÷ lower bound |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")

@@ -23,7 +23,7 @@ Lambda's rate of new environments, and admission by each worker. The workers of 
   answered the overflowed queries in their requests. The asynchronous queries got a 202.
 - **Missed**: late or unanswered queries. Queries that got a 429 or were throttled count as missed. So do queries that a cold start made late. A scheme
   *keeps the bounds* if it misses at most 0.5 % of the queries of each class.
-- **Bill by definition**: the bill of the first seed, simulated [by definition](simulator.md#running-as-a-stage): the scheme gets the workers that it wants at once. The bill
+- **Bill by definition**: the bill of the first seed, simulated [by definition](simulator.md#running-as-a-stage): the scheme gets at once the workers that it wants. The bill
   is in brackets if the scheme does not keep the bounds in this mode.
 - The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows, and *least* and *most* are the extremes of
   the bill's ratio over these windows.
