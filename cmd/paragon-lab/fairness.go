@@ -59,9 +59,9 @@ func fairnessStages() []fairnessStage {
 	capacity := fairnessWorkers * 2 * 1000 / slowMS
 	return []fairnessStage{
 		{name: "Runners that take a millisecond", quiet: 30, share: 60, args: []string{"--unpaced", "--set", "owner_rate=60"},
-			about: "The models run at full speed. The share of a caller is the rate that the setting `owner_rate` allows."},
+			about: "The models ran at full speed. The share of a caller was the rate that the setting `owner_rate` allowed."},
 		{name: "Runners that take 100 ms", quiet: 10, share: capacity / 2, serviceMS: slowMS,
-			about: "The models are slowed down so that `" + fairnessModel + "` takes 100 ms. No caller has a limit. The share of a caller is half of the throughput of all runners."},
+			about: "The models were slowed down, and `" + fairnessModel + "` took 100 ms. The rate of a caller had no limit. The share of a caller was half of the throughput of all runners."},
 	}
 }
 
@@ -134,7 +134,7 @@ func (f *fairnessFlags) measure(ctx context.Context, term *cli.Terminal, s fairn
 	}
 	defer func() { err = errors.Join(err, r.stage.Stop()) }()
 	out.Name = s.name
-	out.About = fmt.Sprintf("`paragon up` ran %d workers of %s. %s The quiet caller sends %g queries a second for %s. The noisy caller sends %d large pictures at %d a second, or %g small pictures a second (20 times a share of %g).",
+	out.About = fmt.Sprintf("`paragon up` ran %d workers of %s. %s The quiet caller sent %g queries a second for %s. The noisy caller sent either %d large pictures at %d a second, or %g small pictures a second. This was 20 times its share of %g.",
 		fairnessWorkers, machine.Defaults().InstanceType, s.about, s.quiet, f.stretch, largePictures, largeRate, fairnessTimes*s.share, s.share)
 	if _, err := r.play(ctx, fairness.Large); err != nil { // warms both kinds up, and is not counted
 		return out, err
