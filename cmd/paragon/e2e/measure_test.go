@@ -34,7 +34,7 @@ const rounds = 5
 func TestMeasure(t *testing.T) {
 	c := profilestest.Shipped(t)
 	var page strings.Builder
-	fmt.Fprintf(&page, "# Measurements\n\n`make bench` generated this page on %s: %d cores, %s/%s, %s. Other programs used the machine too, so the ratios are more reliable than the absolute values.\n",
+	fmt.Fprintf(&page, "# Measurements\n\n`make bench` generated this page on %s, on a machine with %d cores (%s/%s, %s). Other programs used the machine too. The ratios are therefore more reliable than the absolute values.\n",
 		time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	small, large := extremes(c)
 	t.Run("latency", func(t *testing.T) { measureLatency(t, &page, c) })
@@ -81,7 +81,7 @@ func measureLatency(t *testing.T, page *strings.Builder, c *profile.Catalogue) {
 	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
 	s.workersReady(1)
 	pics := pictures(t)
-	fmt.Fprintf(page, "\n## Added latency\n\n*Pipeline* is the time that a caller measures for one strict query (a PNG picture, with `Prefer: wait`) on a warm stage at full speed, one query after another. *Bare* is the time of preprocessing and inference alone, called in one process. *Added* is the difference. Both were measured in turns, in %d rounds. All times are in milliseconds.\n\n| model | bare p50 | bare p99 | pipeline p50 | pipeline p99 | added p50 | added p99 |\n|---|---|---|---|---|---|---|\n", rounds)
+	fmt.Fprintf(page, "\n## Added latency\n\n*Pipeline* is the time that a caller measures for one strict query: a PNG picture, with `Prefer: wait`. The caller sends one query after another to a warm stage that runs at full speed. *Bare* is the time of preprocessing and inference alone, in one process. *Added* is the difference: pipeline minus bare. Pipeline and bare were measured in turns, in %d rounds. All times are in milliseconds.\n\n| model | bare p50 | bare p99 | pipeline p50 | pipeline p99 | added p50 | added p99 |\n|---|---|---|---|---|---|---|\n", rounds)
 	for i := range c.Models {
 		m := &c.Models[i]
 		session := bare(t, m)
@@ -160,7 +160,7 @@ func measureThroughput(t *testing.T, page *strings.Builder, models ...*profile.M
 	s := up(t, t.TempDir(), "--workers=1", "--instance-type=c5.large", "--boot-seconds=0", "--unpaced")
 	s.workersReady(1)
 	pics := pictures(t)
-	fmt.Fprintf(page, "\n## Throughput\n\n*Pipeline* is the throughput of one worker with 2 runners for 32 callers that wait for their answers, on the same cores as the server. *Bare* is the throughput of 2 goroutines that call preprocessing and the library in a loop. Both were measured in turns. The figures are medians of %d rounds of %v.\n\n| model | bare queries/s | pipeline queries/s | ratio |\n|---|---|---|---|\n", rounds, turn)
+	fmt.Fprintf(page, "\n## Throughput\n\n*Pipeline* is the throughput of one worker with 2 runners. 32 callers send queries and wait for their answers; they run on the same cores as the server. *Bare* is the throughput of 2 goroutines that call preprocessing and ONNX Runtime in a loop. Pipeline and bare were measured in turns. The figures are medians of %d rounds of %v.\n\n| model | bare queries/s | pipeline queries/s | ratio pipeline ÷ bare |\n|---|---|---|---|\n", rounds, turn)
 	for _, m := range models {
 		session := bareOf(t, m, 2)
 		var inProcess, through, ratio []float64
@@ -230,7 +230,7 @@ func measureStart(t *testing.T, page *strings.Builder) {
 		}
 		s.stop()
 	}
-	fmt.Fprintf(page, "\n## Start and memory\n\nMedians of %d starts on an empty folder, with no boot delay. The row \"ready\" is the time from the start of `paragon up` until it prints its ready line. The row \"serving\" is the time until a worker has loaded every model and is ready.\n\n| | |\n|---|---|\n| ready | %s ms |\n| serving | %s ms |\n", rounds, ms(median(ready)), ms(median(serving)))
+	fmt.Fprintf(page, "\n## Start and memory\n\n`paragon up` was started %d times on an empty data folder, without a boot delay. The row \"ready\" has the median time from the start of `paragon up` until it prints its ready line. The row \"serving\" has the median time from the start until a worker has loaded every model and is ready. The memory was measured after queries had been answered.\n\n| measurement | value |\n|---|---|\n| ready | %s ms |\n| serving | %s ms |\n", rounds, ms(median(ready)), ms(median(serving)))
 	for _, name := range []string{"paragon", "worker", "inference"} {
 		fmt.Fprintf(page, "| resident memory of %s | %d MB |\n", name, memory[name]/1024)
 	}
