@@ -59,7 +59,7 @@ func listModels(term *cli.Terminal, own api.OwnModels) error {
 		return nil
 	}
 	if len(own.Models) == 0 {
-		term.Printf("No model was added. `paragon models` lists all served models.\n")
+		term.Printf("There are no added models. `paragon models` lists all served models.\n")
 		return nil
 	}
 	w := term.Table()

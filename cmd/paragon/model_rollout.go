@@ -15,11 +15,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
-const canaryLong = `Set the share of a model's queries that its version on trial answers. If a model of
-a name is served already, ` + "`paragon model add`" + ` with this name adds such a version. The id of a
-query decides which version answers the query. Paragon compares the version on trial with the
-served version. If the errors, the latency, the accuracy or the cost are worse, Paragon rolls the version back (settings canary_*).
-At share 0 the version answers only queries that name it, as NAME@2.`
+const canaryLong = `Set the share of a model's queries that its version on trial answers. To add such a
+version, run ` + "`paragon model add`" + ` with the name of a served model. The id of a query decides
+which version answers the query. Paragon compares the version on trial with the served version.
+If the errors, the latency, the accuracy or the cost are worse, Paragon rolls the version back
+(settings canary_*). At share 0 the version answers only queries that name it, as NAME@2.`
 
 // newModelCanaryCommand is `paragon model canary`.
 func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {

@@ -61,7 +61,7 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	fs := c.Flags()
 	f.Add(fs)
 	f.arrivals.add(term, fs)
-	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings even if their error is not known; of a stage in an account, do not measure it")
+	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings, even if the error of the costs is not known; for a stage in an account, this error is then not measured")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	term.CompleteNames(c)
 	term.CompleteStage(c)

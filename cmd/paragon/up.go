@@ -26,8 +26,8 @@ import (
 const upLong = `Start the whole of Paragon on this machine. The API and the dispatcher run in this process,
 workers and inference functions in child processes. All state is in one SQLite file in the
 data folder. With --grpc-addr the server also offers the Open Inference Protocol over gRPC.
-The server listens on loopback addresses only, unless you give --listen. On the --listen
-address every request needs a token and TLS.
+Without --listen, the server listens on loopback addresses only. On the --listen address, requests
+need a token, and either the server or a proxy in front of it must use TLS.
 
 A runner is the part of a worker that answers one query at a time. It runs the real model, and
 then waits until the service time in the model's profile has passed. So one small machine

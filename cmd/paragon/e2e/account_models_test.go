@@ -120,7 +120,7 @@ func TestModelsOfAStageInAnAccount(t *testing.T) {
 			t.Fatalf("%v: %v, want %q in: %s", args, err, says, out)
 		}
 	}
-	says("No model was added", false, "model", "list")
+	says("There are no added models", false, "model", "list")
 	says("bad.onnx", true, "model", "add", file(t, "bad.onnx", []byte("no model")), "--task", "weather")
 	nan := enginetest.Affine(float32(math.NaN()), 0, -1, 4)
 	for _, more := range [][]string{nil, {"--test", file(t, "test.csv", []byte("yes,yes\n"))}} {
@@ -130,7 +130,7 @@ func TestModelsOfAStageInAnAccount(t *testing.T) {
 		}
 	}
 	says("share", true, "model", "add", file(t, "good.onnx", enginetest.Affine(1, 0, -1, 4)), "--task", "weather", "--share", "2")
-	says("No model was added", false, "model", "list")
+	says("There are no added models", false, "model", "list")
 	if out := addRun(t, "forest", file(t, "forest.onnx", enginetest.Forest(2, 0.5, labels))); !strings.Contains(out, "/v2/models/weather/infer") {
 		t.Errorf("it says %s", out)
 	}

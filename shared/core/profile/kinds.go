@@ -139,8 +139,8 @@ func (c *Catalogue) validateSignature(what string, m *Model, f *faults) {
 	}{{"signature.inputs", s.Inputs}, {"signature.outputs", s.Outputs}} {
 		names := map[string]bool{}
 		for _, t := range side.specs {
-			f.check(t.Name != "" && !names[t.Name], what, side.field, fmt.Sprintf("%q is empty or there twice", t.Name))
-			f.check(t.Datatype.Known(), what, side.field, fmt.Sprintf("%q has datatype %q, which is none of the protocol's", t.Name, t.Datatype))
+			f.check(t.Name != "" && !names[t.Name], what, side.field, fmt.Sprintf("%q is empty or occurs twice", t.Name))
+			f.check(t.Datatype.Known(), what, side.field, fmt.Sprintf("%q has datatype %q, which the Open Inference Protocol does not have", t.Name, t.Datatype))
 			f.check(len(t.Shape) <= tensors.MaxRank && !slices.ContainsFunc(t.Shape, func(d int64) bool { return d < -1 }), what, side.field,
 				fmt.Sprintf("%q has shape %v", t.Name, t.Shape))
 			names[t.Name] = true

@@ -108,11 +108,11 @@ func parseSingle(field string, raw json.RawMessage) (out template, err error) {
 				out.before, out.beforeType = append(out.before, ids...), append(out.beforeType, types...)
 			}
 		default:
-			return out, fmt.Errorf("%s.single[%d] must be a special token, or the text, which may appear only once", field, i)
+			return out, fmt.Errorf("%s.single[%d] must be a special token or the place of the text (Sequence), which may appear only once", field, i)
 		}
 	}
 	if !seen {
-		return out, fmt.Errorf("%s.single does not contain the text", field)
+		return out, fmt.Errorf("%s.single has no place for the text (Sequence)", field)
 	}
 	return out, nil
 }

@@ -138,7 +138,7 @@ func answerOnce(w http.ResponseWriter, parts []api.LivePart) error {
 func tooLarge(part api.LivePart) api.LivePart {
 	k := kinds[badField]
 	body, err := json.Marshal(api.Problem{Type: problemBase + string(badField), Title: k.title, Status: k.status, Field: "watch", Instance: "/v1/live",
-		Detail: fmt.Sprintf("the response of %s has %d bytes, %d are the most in one response: request the path by itself, or less of it", clip(part.Path), len(part.Body), mostBytes)})
+		Detail: fmt.Sprintf("the response of %s has %d bytes, and a poll of /v1/live returns at most %d: request the path directly, or request fewer items", clip(part.Path), len(part.Body), mostBytes)})
 	if err == nil {
 		part.Status, part.Body = k.status, body
 	}

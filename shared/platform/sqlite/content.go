@@ -49,7 +49,7 @@ func (c *content) open(data, log string) (err error) {
 	}
 	c.notices = noticesOf(c.data)
 	if bad, err := c.wrote(); err != nil || bad != "" {
-		return errors.Join(err, fmt.Errorf("watch the data file: %s is not of SQLite", bad))
+		return errors.Join(err, fmt.Errorf("watch the data file: %s is not a file of SQLite", bad))
 	}
 	return nil
 }
