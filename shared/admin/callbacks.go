@@ -12,7 +12,7 @@ import (
 // all that the settings name.
 func (d *Service) Callbacks(ctx context.Context, host string) (api.Callbacks, error) {
 	if d.Backend.Callbacks == nil {
-		return api.Callbacks{}, errors.New("this backend keeps callbacks itself")
+		return api.Callbacks{}, errors.New("this backend has no queue of callbacks: it stores callbacks itself")
 	}
 	out := api.Callbacks{Open: []api.OpenCallback{}}
 	st, err := d.Tuned(ctx)

@@ -56,7 +56,7 @@ func OweCallback(ctx context.Context, to CallbackSender, m query.Message) error 
 
 // ErrCallbackOver is of a callback that has arrived or is given up, and of a message
 // after which there is one of a later try.
-var ErrCallbackOver = errors.New("the callback is made by nobody any more, or by a later message")
+var ErrCallbackOver = errors.New("the callback was delivered or given up, or a later message makes it")
 
 // Callbacks makes a query's callback known by messages, at least one, and keeps on the
 // query's record what became of it, so that any number of messages make one call.
