@@ -147,7 +147,7 @@ func Judge(e Evidence, of Subject) Verdict {
 	}
 	v.Why += fmt.Sprintf("; %s; the margin is the larger one, %s", own.Why, larger)
 	if !(v.ErrorPercent < mostError) {
-		return Verdict{Why: v.Why, Next: fmt.Sprintf("no savings are shown if the margin is %.0f %% or more; compare a time without interruptions", float64(mostError))}
+		return Verdict{Why: v.Why, Next: fmt.Sprintf("with a margin from %.0f %% on, no savings are shown; compare a time without interruptions", float64(mostError))}
 	}
 	return v
 }
