@@ -82,7 +82,7 @@ func newDemoCommand(term *cli.Terminal) *cobra.Command {
 // catalogueFlags are which models are played.
 func catalogueFlags(fs *pflag.FlagSet, cfg *demo.Config) {
 	cli.ProfilesFlag(fs, &cfg.Profiles, cli.AndNetworks)
-	fs.StringVar(&cfg.Catalogue, "catalogue", machine.Defaults().Catalogue, "catalogue whose models are played")
+	fs.StringVar(&cfg.Catalogue, "catalogue", machine.Defaults().Catalogue, "catalogue whose models answer the queries")
 	fs.StringVarP(&cfg.Model, "model", "m", "", "name of the model that answers the queries (default cnn of the shipped catalogue, the slowest of another)")
 }
 

@@ -41,7 +41,7 @@ const documentIntro = `# Evaluation
 ` + "`make evaluation`" + ` generates this page. The [simulator](simulator.md) plays recorded traces with each of the [schemes](../schemes.md), and the page compares their costs. Each scheme gets
 at once the workers that it wants ([by definition](simulator.md#running-as-a-stage)). All costs are in US dollars.
 
-- **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) with which the trace is played.
+- **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the trace.
 - **Load**: half of the queries are strict with a latency bound of 1 s, and half are relaxed with a bound of 10 s.
 - **Workers**: one shared pool of c5.large. A worker boots for 100 s, and the boot is billed. Each worker is billed for at least 60 s.
 - **Functions** have cold starts, and keep an idle environment for 600 s.

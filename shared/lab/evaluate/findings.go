@@ -17,8 +17,8 @@ func writeFindings(w io.Writer, rows []comparison.Ran) error {
 
 The table compares four statements of the Paragon paper with the simulations. For each trace, it says whether each statement holds:
 
-- util_aware has 20 to 30 % more VMs than reactive, and misses no more queries.
-- exascale has 20 to 30 % more VMs than reactive, and misses no more queries.
+- util_aware has 20 to 30 % more VMs than reactive, and does not miss more queries than reactive.
+- exascale has 20 to 30 % more VMs than reactive, and does not miss more queries than reactive.
 - mixed misses at least 60 % fewer queries than reactive, at about the same cost. The column *cost of mixed ÷ reactive* compares the two costs.
 - paragon is at least 10 % cheaper than mixed, with about as many missed strict queries.
 

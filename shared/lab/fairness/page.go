@@ -21,7 +21,7 @@ pictures at a constant rate. Each round has four measurements of the quiet calle
 - **60 large pictures**: the noisy caller sends 60 pictures of 16 megapixels.
 - **20 times its share**: the noisy caller sends 20 times its share of small pictures.
 - **none, but loops of idle priority**: there is no noisy caller. Endless loops run outside the stage, one for each core, for the time in which the large pictures would be sent. The loops have
-  the idle priority, as the processes that decode large pictures. The stage does not know of the loops. Their factor is therefore the part that the kernel's scheduler and the processor cause.
+  the idle priority, like the processes that decode large pictures. The stage does not know of the loops. The factor of this measurement is therefore the part that the kernel's scheduler and the processor cause.
 
 The order of the measurements changes from round to round.
 

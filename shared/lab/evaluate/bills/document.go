@@ -15,7 +15,7 @@ const intro = `# Whole bills, as deployed
 at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-stage) runs. This mode has the controller's bounds, the shipped settings, the limit on concurrent functions,
 Lambda's rate of new environments, and admission by each worker. The workers of a rival share one queue, which favors the rival.
 
-- **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) with which the window is played.
+- **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the window.
 - **Bill**: the cost of workers, functions and machinery, without the cost of an idle stage. The machinery is the gateway, the queues, the store and the reports, as
   far as the path of each query uses them. All schemes and rivals pay for the same gateway. The bill of a window is the mean over the random seeds. Next to it, *least* and
   *most* are the smallest and the largest bill of one seed.

@@ -73,7 +73,7 @@ const intro = `# Workload 2 under procurement
 - ` + "`naive_feasible`" + ` draws a model at random from the models that keep the bounds.
 - ` + "`naive_any`" + ` draws a model at random from all models.
 
-Here a [scheme](../schemes.md) decides how many workers run and which queries overflow. The cost of a rule therefore includes its effect on the number of workers. The page about
+Here a [scheme](../schemes.md) sets the number of workers and decides which queries overflow. The number of workers depends on the models that a rule chooses. The cost of the rule includes this effect. The page about
 [selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds. It also has the costs without a scheme, where the number of instances follows from the load alone. [The simulator](simulator.md) describes what is simulated.
 
 - A query with a latency bound is strict, and the time of the network path is added to its bound. A query without a latency bound is relaxed, with a bound of 10 s.
