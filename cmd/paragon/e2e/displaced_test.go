@@ -138,9 +138,18 @@ func TestNoQueryIsAcceptedIntoALostFile(t *testing.T) {
 					t.Errorf("%s, after the loss: %d %s", postKinds[p.kind].name, p.status, p.body)
 				}
 			}
-			if before == 0 || direct == 0 {
-				t.Errorf("%d queries were stored before, and %d answered directly after: both should be some", before, direct)
+			if before == 0 {
+				t.Error("no query was stored before the loss")
 			}
+			s.until("an answer after the loss", func() bool {
+				// Where the worker had no CPU time for a second, it counted as stopped, and
+				// none of the queries above has a direct answer.
+				last := s.post(len(postKinds)-1, "", pictures(t)[0].data)
+				if !last.accepted() {
+					t.Logf("%d direct answers after the loss; now %d %s", direct, last.status, last.body)
+				}
+				return last.accepted()
+			})
 			s.saysWhyNotReady(c.file + " " + c.why)
 			s.kill()
 			if c.name == "data file overwritten" { // an operator would restore a backup
