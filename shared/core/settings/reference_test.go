@@ -23,7 +23,8 @@ func TestReference(t *testing.T) {
 		"`paragon tune set NAME VALUE` changes a setting. The stage uses the new value within one tick (`tick_seconds`), without a deployment. " +
 		"A value outside its range is refused: the previous value stays in force, and `paragon status` and the next decision record state the error. " +
 		"`paragon up --set NAME=VALUE` stores a value before the first process starts. " +
-		"In an account, `settings` in the context of `cdk.json` sets the values of [a deployment](deploy.md#the-context).\n\n" +
+		"In an account, `settings` in the context of `cdk.json` sets the values of [a deployment](deploy.md#the-context). " +
+		"The pages on [schemes](schemes.md), [selection](selection.md), [models](models.md) and [the path of a query](queries.md) explain the terms in the table.\n\n" +
 		"| setting | default | range or allowed values | unit | meaning |\n|---|---|---|---|---|\n")
 	for _, f := range Fields() {
 		bounds := f.Min + " to " + f.Max

@@ -56,7 +56,7 @@ type Settings struct {
 	OwnerUploads         int     `name:"owner_uploads" default:"1000" min:"0" max:"1000000" unit:"places" doc:"The most upload places that one caller may create within an hour. 0 means no limit."`
 
 	// How accuracy is learned from what callers say: docs/selection.md.
-	FeedbackHalfLifeHours float64 `name:"feedback_half_life_hours" default:"24" min:"0.1" max:"8760" unit:"h" doc:"The time after which a vote counts half. Without new votes, the accuracy of a model returns to the accuracy in its profile."`
+	FeedbackHalfLifeHours float64 `name:"feedback_half_life_hours" default:"24" min:"0.1" max:"8760" unit:"h" doc:"The time after which a vote counts half. A vote is a caller's report whether an answer was correct. Without new votes, the accuracy of a model returns to the accuracy in its profile."`
 	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model that may come from one caller. With a value below 1, no single caller can change the accuracy of a model alone. 1 means no limit, which suits a stage with one caller."`
 	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"What selection uses as the accuracy of a model that has votes: the posterior mean (mean), or a random draw from the posterior (thompson, for Thompson sampling)."`
 	ExploreShare          float64 `name:"explore_share" default:"0.01" min:"0" max:"0.5" unit:"share" doc:"The share of the queries that may go to any model whose profile keeps their bounds, as soon as there are votes. In this way a model whose accuracy recovers gets votes again."`
@@ -65,7 +65,7 @@ type Settings struct {
 	CanaryShare          float64 `name:"canary_share" default:"0.05" min:"0" max:"1" unit:"share" doc:"The share of a model's queries that a new version gets when it is added. 0 gives it no queries, and 1 gives it all of them."`
 	CanaryRollback       string  `name:"canary_rollback" default:"on" oneof:"on off" doc:"Whether a new version on trial is rolled back automatically when it is worse than the served version."`
 	CanaryConfidence     float64 `name:"canary_confidence" default:"0.999" min:"0.5" max:"0.999999" unit:"share" doc:"A new version is rolled back when it is worse than the served version with this one-sided confidence."`
-	CanaryMinQueries     int     `name:"canary_min_queries" default:"20" min:"5" max:"100000" unit:"queries" doc:"The fewest answers, or votes, that each version must have before latency, cost and accuracy are compared. Errors are compared as soon as each version has 5 runs."`
+	CanaryMinQueries     int     `name:"canary_min_queries" default:"20" min:"5" max:"100000" unit:"queries" doc:"The number of answers that each version must have before their latency and cost are compared, and the number of votes before their accuracy is compared. Errors are compared as soon as each version has 5 runs."`
 	CanaryErrorPoints    float64 `name:"canary_error_points" default:"1" min:"0" max:"100" unit:"points" doc:"A new version is worse if its share of failed runs is more than this many percentage points above the share of the served version."`
 	CanaryLatencyFactor  float64 `name:"canary_latency_factor" default:"1.5" min:"1" max:"100" unit:"factor" doc:"A new version is worse if its p50 or p95 latency is more than this many times the latency of the served version."`
 	CanaryAccuracyPoints float64 `name:"canary_accuracy_points" default:"2" min:"0" max:"100" unit:"points" doc:"A new version is worse if the share of its votes that say right is more than this many percentage points below the share of the served version."`
@@ -94,7 +94,7 @@ type Settings struct {
 	PeakWindowSeconds  float64 `name:"peak_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"The window over which paragon measures the peak-to-median ratio of the load."`
 	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load with a peak-to-median ratio above this value is dynamic, other load is static. paragon divides the ratio by the expected peak of a Poisson process."`
 	StaticUtil         float64 `name:"static_util" default:"0.95" min:"0.3" max:"1" unit:"share" doc:"The utilization for which paragon sizes the workers under static load."`
-	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"How much of the recent past hedged uses: for the detrended profile of the load, for the errors of the forecast, and to compare its scenarios."`
+	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"The length of the recent past that the scheme hedged uses. From this time, the scheme takes the detrended profile of the load and the errors of the forecast. Over this time, it compares its scenarios."`
 
 	// What the controller keeps to, whatever the scheme wants: docs/control.md.
 	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"With moving, the controller changes the number of workers. With fixed, it only records the number that it would have chosen; the scheme still decides which queries may overflow."`
