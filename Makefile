@@ -144,7 +144,7 @@ burst: build ## Measure the effect of answering with a cheaper model before over
 	bin/paragon-lab burst --rounds $(or $(ROUNDS),4) --markdown docs/lab/burst.md
 
 .PHONY: fairness
-fairness: build ## Measure how much one caller's load delays another caller's queries on a stage here, and write docs/lab/fairness.md (some seven minutes)
+fairness: build ## Measure how much one caller's load delays another caller's queries on a stage here, and write docs/lab/fairness.md (some ten minutes)
 	bin/paragon-lab fairness --rounds $(or $(ROUNDS),5) --markdown docs/lab/fairness.md
 
 .PHONY: proteus

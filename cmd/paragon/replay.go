@@ -35,8 +35,10 @@ prints the costs without an error.
 The simulated controller applies the settings given by --set. Unless --set gives max_workers,
 the number of workers has no upper limit.
 
-No scheme that answers all queries costs less than the lower bound. If X LOWER BOUND of a scheme is
-below 1, the scheme left queries unanswered. The output says how many.
+The output compares each scheme with a lower bound: the cost of workers that start at once and are
+always busy. A scheme that answers all queries cannot cost less. The column X LOWER BOUND has the
+cost of the scheme divided by the lower bound. If it is below 1, the scheme left queries unanswered,
+and the output says how many.
 
 Models, instance types and prices are those of --catalogue. The costs are what these arrivals
 would cost with that catalogue, not what this machine cost.`
@@ -60,6 +62,7 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs := c.Flags()
 	f.Add(fs)
+	fs.Lookup("strict-share").DefValue = "the recorded share"
 	f.arrivals.add(term, fs)
 	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings, even if the error of the costs is not known; for a stage in an account, this error is then not measured")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
