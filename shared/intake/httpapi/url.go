@@ -21,6 +21,9 @@ type urlFields struct {
 // requestFromURL reads all but the input from the URL's parameters.
 func requestFromURL(rawQuery string) (intake.Request, error) {
 	var r intake.Request
+	if rawQuery == "" {
+		return r, nil
+	}
 	f := urlFields{
 		words:  map[string]*string{"task": &r.Task, "model": &r.Model, "class": (*string)(&r.Class), "optimize": (*string)(&r.Optimize), "callback": &r.Callback},
 		bounds: boundsByName(&r.Bounds),
@@ -36,6 +39,9 @@ func requestFromURL(rawQuery string) (intake.Request, error) {
 // unknown gets the names of all others, which proxies and clients of the protocol may add.
 func inferFromURL(rawQuery string, unknown func(name string)) (intake.Request, error) {
 	var r intake.Request
+	if rawQuery == "" {
+		return r, nil
+	}
 	f := urlFields{words: map[string]*string{"class": (*string)(&r.Class), "optimize": (*string)(&r.Optimize)}, bounds: boundsByName(&r.Bounds)}
 	err := f.read(rawQuery, func(name string) error {
 		unknown(name)
@@ -54,9 +60,6 @@ func (f urlFields) names() string {
 // read sets what the URL's parameters say, and returns the error of unknown for a name that
 // is none of these.
 func (f urlFields) read(rawQuery string, unknown func(name string) error) error {
-	if rawQuery == "" {
-		return nil
-	}
 	values, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return refuse(badField, "", "the URL's parameters cannot be read: %v", err)
