@@ -272,15 +272,19 @@ func decodeInput(raw json.RawMessage, in *query.Input, apart []byte) error {
 }
 
 func decodeBounds(raw json.RawMessage, b *intake.Bounds) error {
-	f := fields{}
-	for name, bound := range boundsByName(b) {
-		f[name] = number("constraints."+name, intake.BadBound, bound)
-	}
-	return decodeObject(raw, "constraints", f)
+	return decodeObject(raw, "constraints", boundFields("constraints.", b))
 }
 
-// boundsByName are the bounds by their names: fields of constraints in JSON, and parameters of
-// a URL.
+// boundFields are the bounds as fields of JSON, at a path that errors name.
+func boundFields(at string, b *intake.Bounds) fields {
+	f := fields{}
+	for name, bound := range boundsByName(b) {
+		f[name] = number(at+name, intake.BadBound, bound)
+	}
+	return f
+}
+
+// boundsByName are the bounds by their names: fields of JSON, and parameters of a URL.
 func boundsByName(b *intake.Bounds) map[string]**float64 {
 	return map[string]**float64{"latency_ms": &b.LatencyMS, "accuracy": &b.Accuracy, "cost_usd_per_million": &b.CostUSDPerMillion}
 }

@@ -95,15 +95,9 @@ func decodeInfer(head, binary []byte, names tensorNames, takes profile.InputKind
 // does not go unnoticed.
 func (c *inferCall) takeParameters(raw json.RawMessage) error {
 	const at = "parameters."
-	r, b := &c.request, &c.request.Bounds
-	known := fields{
-		"latency_ms":           number(at+"latency_ms", intake.BadBound, &b.LatencyMS),
-		"accuracy":             number(at+"accuracy", intake.BadBound, &b.Accuracy),
-		"cost_usd_per_million": number(at+"cost_usd_per_million", intake.BadBound, &b.CostUSDPerMillion),
-		"optimize":             text(at+"optimize", &r.Optimize),
-		"class":                text(at+"class", &r.Class),
-		"binary_data_output":   flag(at+"binary_data_output", &c.binaryDefault),
-	}
+	known := boundFields(at, &c.request.Bounds)
+	known["optimize"], known["class"] = text(at+"optimize", &c.request.Optimize), text(at+"class", &c.request.Class)
+	known["binary_data_output"] = flag(at+"binary_data_output", &c.binaryDefault)
 	return decodeMembers(raw, "parameters", known, func(name string) error {
 		c.ignore(name)
 		return nil
