@@ -155,7 +155,7 @@ func compared(t *testing.T, row func(model, rate string, args []string)) {
 }
 
 func comparisonTable(t *testing.T) string {
-	out := head("model", "queries a second", "Paragon: cost a month", "plain function: cost a month", "queries a second from which Paragon stays cheaper")
+	out := head("model", "queries a second", "Paragon: cost a month", "plain function: cost a month", "rate from which Paragon is always cheaper")
 	compared(t, func(model, rate string, args []string) {
 		b := costOf(t, args...)
 		out += row("`"+model+"`", rate, "$"+usd(b.MonthUSD), "$"+usd(b.PlainFunction.MonthUSD), rateCell(b.PlainFunction.BreakEven))
