@@ -270,7 +270,7 @@ func idleTable(t *testing.T) string {
 }
 
 func modelsTable(t *testing.T) string {
-	out := head("model", "queries a second from which `--front workers` is cheaper than `lambda`", "the same, if a worker is up anyway", "extra cost of Paragon without workers over a plain function, $ per million queries", "queries a second from which Paragon's whole bill stays below a plain function's")
+	out := head("model", "rate from which `--front workers` is cheaper than `--front lambda`", "the same rate, if one worker runs with both fronts", "extra cost of Paragon without workers, compared with a plain function, $ per million queries", "rate from which Paragon is always cheaper than a plain function")
 	for _, model := range []string{"logistic", "mobilenet", "ensemble-three"} {
 		b := at1000(t, "--model", model)
 		out += row("`"+model+"`", rateCell(b.BreakEven), rateCell(b.BreakEvenAnyway), usd(b.PlainFunction.ExcessMillionUSD), rateCell(b.PlainFunction.BreakEven))
