@@ -82,27 +82,27 @@ func metric(name string, k Kind, unit string, dimensions []string, doc string) M
 
 // The metrics that are kept by time, from which the controller decides.
 var (
-	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries that arrived, however they end. A repeat with the same idempotency key is not counted.").inLog()
-	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "Sum of the median service times that the arrived queries need on one runner of the pool.").inLog()
-	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "Sum of the prices that the arrived queries would have on inference functions.").inLog()
-	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times that the arrived relaxed queries may wait for a worker. After that time only a function can keep their bound.").inLog()
+	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries that arrived, whether they are answered or not. A repeat with the same idempotency key is not counted.").inLog()
+	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "Sum of the median times that one runner of the pool needs for the arrived queries.").inLog()
+	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "Sum of the costs that the arrived queries would have if inference functions answered all of them.").inLog()
+	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times that the arrived relaxed queries may wait for a worker. If a query waits longer, only a function can still meet its latency bound.").inLog()
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
-	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "Counts 1 at each tick. Arrivals are complete up to the newest pulse, so an earlier second without a data point had no arrivals.")
+	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "Increases by 1 at each tick. Arrivals are complete up to the last increase, so an earlier second without a data point had no arrivals.")
 	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages on the overflow queue that were dropped because their query had expired before a function could run it.").noted()
-	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Results of a query that were dropped because the query had already ended.").inLog()
+	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Results that were dropped because their query had already ended.").inLog()
 )
 
 // The metrics of a tick.
 var (
-	Ready        = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, by their latest reports.").noted()
+	Ready        = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that are ready for queries, according to their latest reports.").noted()
 	Booting      = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot. A worker that boots for longer than boot_limit_seconds is not counted.").noted()
 	Wanted       = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Number of workers that the scheme wants, before the controller applies its bounds.").inLog()
 	Target       = metric("workers_target", Gauge, "workers", []string{"pool"}, "Number of workers that the controller requests, after it has applied its bounds.").noted()
-	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the controller kept the number of workers at this tick because it did not trust a signal.").noted()
+	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when a signal, such as the arrivals, was not reliable at this tick. The scheme then does not decide the number of workers. 0 otherwise.").noted()
 	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "Number of bounds (such as max_workers) that changed the number of workers that the scheme wanted.").noted()
 	Spent        = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "Cost of workers and functions in this clock hour so far.").inLog()
 	TickMS       = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").noted()
-	Missing      = metric("workers_missing", Gauge, "workers", []string{"pool"}, "Workers that the controller requested and that do not serve. Absent while no worker is missing.").inLog()
+	Missing      = metric("workers_missing", Gauge, "workers", []string{"pool"}, "Workers that the controller requested but that are not ready. Absent while no worker is missing.").inLog()
 	LaunchFaults = metric("launch_faults", Gauge, "0 or 1", []string{"pool"}, "1 when workers are missing and the newest launch failed; absent otherwise. The decision record of the tick states the reason.").inLog()
 	Faults       = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid. The last valid value stays in force.").noted()
 )
@@ -121,12 +121,12 @@ var (
 	Overflowed = metric("overflowed", Counter, "queries", byModel, "Queries that inference functions answered.").inReports()
 	ColdStarts = metric("cold_starts", Counter, "queries", byModel, "Queries whose answer waited for the cold start of an inference function.").inReports()
 	Failed     = metric("failed", Counter, "queries", byModel, "Queries that failed before they expired. Queries with bad input are counted in bad_input instead.").inReports()
-	Expired    = metric("expired", Counter, "queries", byModel, "Queries that expired, which means that nothing answered them before their time limit.").inReports()
+	Expired    = metric("expired", Counter, "queries", byModel, "Queries that expired: no worker and no function answered them before their time limit.").inReports()
 	Cancelled  = metric("cancelled", Counter, "queries", byModel, "Queries that their callers cancelled.").inReports()
-	BadInput   = metric("bad_input", Counter, "queries", byModel, "Queries that failed at run time because of their input: the model cannot take it, or the upload no longer exists.").inReports()
-	QueryUSD   = metric("query_usd", Counter, "USD", byModel, "Cost of the answers by their time on workers and functions, without gateway, store, queues and logs.").inReports()
+	BadInput   = metric("bad_input", Counter, "queries", byModel, "Queries that failed at run time because of their input: the model cannot run on the input, or the upload no longer exists.").inReports()
+	QueryUSD   = metric("query_usd", Counter, "USD", byModel, "Cost of the time that workers and functions spent on the answers. The costs of gateway, store, queues and logs are not included.").inReports()
 	Latency    = metric("latency_ms", Histogram, "ms", byModel, "Time from the acceptance of a query to its answer. Only answered queries count.").inReports()
-	BurnRate   = metric("burn_rate", Gauge, "rate", []string{"class", "window"}, "Burn rate of the objective of a class over 5 minutes (window 5m) and 1 hour (window 1h). Absent while no query of the class has ended in the window.").inReports()
+	BurnRate   = metric("burn_rate", Gauge, "rate", []string{"class", "window"}, "Burn rate of a class of queries over 5 minutes (window 5m) and over 1 hour (window 1h). Absent if no query of the class has ended in the window.").inReports()
 	Wait       = metric("wait_ms", Histogram, "ms", byModel, "Time from the acceptance of a query to the start of its run. Only answered queries count.").inReports()
 )
 
@@ -140,9 +140,9 @@ var (
 // The metrics of the last minute's queries, by what the workers count; absent while
 // none ends.
 var (
-	MissedShare   = metric("missed_share", Gauge, "share", nil, "Share of the queries that ended in the last minute and were not answered within their latency bound.").inLog()
-	OverflowShare = metric("overflow_share", Gauge, "share", nil, "Share of the queries that ended in the last minute and were answered by inference functions.").inLog()
-	ExpiredShare  = metric("expired_share", Gauge, "share", nil, "Share of the queries that ended in the last minute by expiring.").inLog()
+	MissedShare   = metric("missed_share", Gauge, "share", nil, "Of the queries that ended in the last minute, the share that was not answered within its latency bound.").inLog()
+	OverflowShare = metric("overflow_share", Gauge, "share", nil, "Of the queries that ended in the last minute, the share that inference functions answered.").inLog()
+	ExpiredShare  = metric("expired_share", Gauge, "share", nil, "Of the queries that ended in the last minute, the share that expired.").inLog()
 )
 
 // All lists every metric, those of a tick last.

@@ -192,11 +192,11 @@ func TestWriteText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `# HELP paragon_arrivals_total Valid queries that arrived, however they end. A repeat with the same idempotency key is not counted.
+	want := `# HELP paragon_arrivals_total Valid queries that arrived, whether they are answered or not. A repeat with the same idempotency key is not counted.
 # TYPE paragon_arrivals_total counter
 paragon_arrivals_total{task="a\"b\\",class="strict"} 12
 paragon_arrivals_total{task="c",class="relaxed"} 0.5
-# HELP paragon_workers_ready Workers that serve, by their latest reports.
+# HELP paragon_workers_ready Workers that are ready for queries, according to their latest reports.
 # TYPE paragon_workers_ready gauge
 paragon_workers_ready{pool="general"} 3
 `
