@@ -99,7 +99,7 @@ var (
 	Wanted       = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Number of workers that the scheme wants, before the controller applies its bounds.").inLog()
 	Target       = metric("workers_target", Gauge, "workers", []string{"pool"}, "Number of workers that the controller requests, after it has applied its bounds.").noted()
 	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when a signal, such as the arrivals, was not reliable at this tick. The scheme then does not decide the number of workers. 0 otherwise.").noted()
-	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "Number of bounds (such as max_workers) that changed the number of workers that the scheme wanted.").noted()
+	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds, such as max_workers, changed the number of workers that the scheme wanted.").noted()
 	Spent        = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "Cost of workers and functions in this clock hour so far.").inLog()
 	TickMS       = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").noted()
 	Missing      = metric("workers_missing", Gauge, "workers", []string{"pool"}, "Workers that the controller requested but that are not ready. Absent while no worker is missing.").inLog()
