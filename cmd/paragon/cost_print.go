@@ -159,7 +159,7 @@ func from(perSecond *float64) string {
 	case perSecond == nil:
 		return "at no rate up to 100,000 queries per second"
 	case *perSecond == 0:
-		return "at any rate"
+		return "at every rate"
 	}
 	return fmt.Sprintf("from %.1f queries per second on", *perSecond)
 }

@@ -146,7 +146,7 @@ func (f *costFlags) findModel() error {
 			for _, m := range f.catalogue.Models {
 				names = append(names, m.Name)
 			}
-			return cli.Usagef("catalogue %s has no model %.64q%s; it has %s; the cost of a model that was added to a stage cannot be previewed: name one with a similar latency, or run the model and read `paragon savings`", f.catalogue.Name, f.model, cli.Meant(f.model, names), strings.Join(names, ", "))
+			return cli.Usagef("catalogue %s has no model %.64q%s; its models are %s. This command does not know models that were added to a stage: name a model of the catalogue with a similar latency, or run the added model and read `paragon savings`", f.catalogue.Name, f.model, cli.Meant(f.model, names), strings.Join(names, ", "))
 		}
 		f.m = m
 		return nil
@@ -178,12 +178,12 @@ func (f *costFlags) findTimes() error {
 		f.function = sizes[0]
 	}
 	if len(f.pools) == 0 {
-		return cli.Usagef("%s: no pool is defined", f.file)
+		return cli.Usagef("%s: the context has no pool: define one in \"pools\"", f.file)
 	}
 	for _, name := range f.pools {
 		types := f.stage.Pools[name].Types
 		if len(types) == 0 {
-			return cli.Usagef("%s: pool %s has no instance type", f.file, name)
+			return cli.Usagef("%s: pool %s has no instance type: list one or more in \"instance_types\"", f.file, name)
 		}
 		if _, ok := f.catalogue.Instance(types[0]); !ok {
 			return cli.Usagef("%s: pool %s: catalogue %s has no instance type %q", f.file, name, f.catalogue.Name, types[0])

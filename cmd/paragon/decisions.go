@@ -240,7 +240,7 @@ func runReplayDecision(term *cli.Terminal, raw []byte) error {
 		printReplayed(term, raw, again, same)
 	}
 	if !same {
-		return errors.New("the decision differs now: another version of Paragon made it, or the record was changed")
+		return errors.New("the two results differ: another version of Paragon made the stored decision, or its record was changed")
 	}
 	return nil
 }

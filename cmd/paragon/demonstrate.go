@@ -408,7 +408,7 @@ func (d *demonstration) printMoves(ctx context.Context) error {
 	}
 	slowed := ""
 	if d.sends.slowed {
-		slowed = fmt.Sprintf("The demonstration slows the models down to stand for larger ones (%s takes %d ms); bin/paragon up\n--unpaced serves at full speed. ", demoModel, demoServiceMS)
+		slowed = fmt.Sprintf("The demonstration slows the models down to imitate larger models (%s takes %d ms); bin/paragon up\n--unpaced serves at full speed. ", demoModel, demoServiceMS)
 	}
 	d.say(`
 The demonstration sends no more queries. Workers end after some seconds without work, until only as many are

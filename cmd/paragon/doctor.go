@@ -165,7 +165,7 @@ func checkPools(s api.Status) (out []finding) {
 		}
 	}
 	if e := s.WorkersEnded; e != nil {
-		out = append(out, warning("workers", "`paragon logs --level warn` prints when each worker ended, and `paragon list --state failed` prints whether queries failed with it; each worker is replaced", "%s", endedLine(e)))
+		out = append(out, warning("workers", "`paragon logs --level warn` prints when each worker ended, and `paragon list --state failed` prints whether queries failed because of this; the controller replaces each of these workers", "%s", endedLine(e)))
 	}
 	return out
 }
@@ -176,7 +176,7 @@ func checkModels(s api.Status) (out []finding) {
 		out = append(out, fault("models", "`paragon logs --level error` prints more; `paragon model remove` removes a model that you added", "model %s gets no queries: %s", w.Model, w.Why))
 	}
 	for _, b := range s.Broken {
-		out = append(out, warning("models", "`paragon logs --level error` prints more; until that time its queries run elsewhere; if nothing else can run a query, it is refused",
+		out = append(out, warning("models", "`paragon logs --level error` prints more; until the time above, other workers and functions run the model's queries, and a query that none of them can run is refused",
 			"model %s fails on %s and gets no queries there until %s: %s", b.Model, failsOn(b), b.Until.Local().Format(time.TimeOnly), b.Why))
 	}
 	if len(out) == 0 {
@@ -224,7 +224,7 @@ func checkBounds(s api.Status) (out []finding) {
 		}
 	}
 	if text := refusedLine(s); text != "" {
-		out = append(out, warning("refused", "`paragon history` shows when queries were refused, and `paragon usage` whose queries; the settings max_workers, max_overflow_concurrency and hourly_budget_usd limit what the stage can answer", "%s", text))
+		out = append(out, warning("refused", "`paragon history` shows when queries were refused, and `paragon usage` whose queries; the settings max_workers, max_overflow_concurrency and hourly_budget_usd limit how many queries the stage can answer", "%s", text))
 	}
 	return out
 }

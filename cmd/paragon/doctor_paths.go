@@ -58,7 +58,7 @@ func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, e
 			return append(out, firsts[0].unanswered(err)), nil
 		}
 		if q.ServedBy.Cold {
-			out = append(out, ok("", "a cold start on %s took %.0f ms, query included", q.ServedBy.Name, ms))
+			out = append(out, ok("", "a query with a cold start on %s took %.0f ms", q.ServedBy.Name, ms))
 			continue
 		}
 		by := way{q.ServedBy.Kind, waits}

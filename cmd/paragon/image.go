@@ -123,7 +123,7 @@ func findImages(raw []byte) (from, to int64, err error) {
 			} else if v == '}' {
 				path = path[:len(path)-1]
 			} else {
-				return 0, 0, errors.New("a list is not allowed here")
+				return 0, 0, errors.New("a list comes before the key \"images\" of the context: move \"images\" before the list")
 			}
 			continue
 		case string:

@@ -119,7 +119,7 @@ func labeledFolder(dir string, input profile.InputKind) (items []modelcheck.Item
 			return nil, "", err
 		}
 		if len(folders) > 0 {
-			return nil, "", fmt.Errorf("%s is a folder; the items of a label must lie in the label's own folder", filepath.Join(dir, label, folders[0]))
+			return nil, "", fmt.Errorf("%s is a folder: put the items of a label directly into the label's folder", filepath.Join(dir, label, folders[0]))
 		}
 		for _, file := range files {
 			path := filepath.Join(dir, label, file)

@@ -60,14 +60,14 @@ func decodePreprocess(raw []byte, p *profile.Preprocess) error {
 	err := in.Decode(p)
 	if err == nil {
 		if _, more := in.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is more after the JSON object")
+			err = errors.New("there is text after the JSON object")
 		}
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 		return fmt.Errorf("%s cannot be a %s", wrong.Field[strings.LastIndex(wrong.Field, ".")+1:], wrong.Value)
 	}
 	if err != nil {
-		return fmt.Errorf("%w; the fields are preset, and those of input in a catalogue: width, height, channels, layout, scale, mean, std, resize, shorter_side_px and channel_order", err)
+		return fmt.Errorf("%w; the fields are preset, width, height, channels, layout, scale, mean, std, resize, shorter_side_px and channel_order", err)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (f *profileFlags) resourceHere(ctx context.Context) (string, error) {
 	}
 	typ, err := instance.Type(ctx)
 	if err != nil {
-		return "", fmt.Errorf("read the instance type from the instance metadata: %w; off EC2 name the type with --resource", err)
+		return "", fmt.Errorf("read the instance type from the instance metadata: %w; outside EC2, name the type with --resource", err)
 	}
 	return typ, nil
 }

@@ -85,7 +85,7 @@ func readSavings(ctx context.Context, term *cli.Terminal, since time.Duration, g
 		return s.compare(ctx, since)
 	}
 	if given {
-		return nil, cli.Usagef("--since is for a stage in an account; one machine compares the time since its server started")
+		return nil, cli.Usagef("--since is for a stage in an account; on one machine, `paragon savings` compares the whole time since the server started")
 	}
 	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {

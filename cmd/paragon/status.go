@@ -139,7 +139,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.Printf("%s     cannot be written: %s\n", style.Bad("store"), cli.OneLine(s.StoreFault))
 	}
 	if s.Paced {
-		term.Printf("paced     this machine is faster than the instance type that it stands for: a runner waits after each inference until the time in the profile has passed\n")
+		term.Printf("paced     this machine is faster than the instance type that it imitates: a runner waits after each inference until the time in the profile has passed\n")
 	}
 	for _, fault := range s.SettingsFaults {
 		term.Printf("%s   %s\n", style.Bad("setting"), cli.OneLine(fault))
@@ -168,7 +168,7 @@ func refusedLine(s api.Status) string {
 	if len(refused) == 0 {
 		return ""
 	}
-	return strings.Join(refused, " and ") + " queries in the last hour, for lack of capacity or budget; IN BOUND does not count them"
+	return strings.Join(refused, " and ") + " queries in the last hour, for lack of capacity or budget; the column IN BOUND does not count them"
 }
 
 // endedLine says how many workers ended unexpectedly, and how the newest did.
@@ -190,7 +190,7 @@ func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 	if len(s.Others) == 0 {
 		return
 	}
-	term.Printf("compared  this stage cost %s for the arrivals from %s to %s; other schemes, and the rules of other systems, for the same arrivals (cheapest first):\n",
+	term.Printf("compared  this stage cost %s for the arrivals from %s to %s. The same arrivals under other schemes, and under the rules of other systems (cheapest first):\n",
 		pricing.Dollars(s.CostUSD), s.From.Local().Format(time.DateTime), s.To.Local().Format(time.DateTime))
 	shown := savingsShown(s.Others, most)
 	for _, o := range shown {
@@ -298,7 +298,7 @@ func failsOn(b api.BrokenModel) string {
 // printDoubts prints which profiles are not to be trusted.
 func printDoubts(term *cli.Terminal, s api.Status) {
 	for _, d := range s.Drifted {
-		term.Printf("%s  of model %s is %.1f %% by %.0f votes of callers; its profile has %.1f %%\n",
+		term.Printf("%s  of model %s is %.1f %% according to %.0f votes of callers, and %.1f %% in its profile\n",
 			term.Style().Warn("accuracy"), d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
 	}
 	for _, r := range s.Rollouts {

@@ -46,7 +46,7 @@ With --json each query is one line: the query as the server returns it, with its
 		RunE: func(c *cobra.Command, files []string) error {
 			for _, name := range []string{"latency-ms", "accuracy", "cost"} {
 				if b := c.Flags().Lookup(name); b.Changed && !positive(b.Value.String()) {
-					return cli.Usagef("--%s is %s, and must be above 0; without it there is no bound", name, b.Value)
+					return cli.Usagef("--%s is %s, and must be above 0; without this flag, the query states no such bound", name, b.Value)
 				}
 			}
 			if err := checkPercent(f.accuracy); err != nil {
