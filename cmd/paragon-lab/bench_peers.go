@@ -185,7 +185,7 @@ func (f *benchFlags) workload(name, scratch string) (*peers.Workload, error) {
 	if strings.HasPrefix(model, poolModel) {
 		s.Profiles, s.Catalogue, s.Pictures = f.pool, "imagenet", f.pool+"/pictures"
 		if _, err := os.Stat(f.pool); err != nil {
-			return nil, fmt.Errorf("models: %s belongs to a pool that does not exist yet; run `make pool-imagenet`: %w", model, err)
+			return nil, fmt.Errorf("models: the files of model %s do not exist yet; `make pool-imagenet` makes them: %w", model, err)
 		}
 	}
 	return s.Load(scratch, runtime.NumCPU())

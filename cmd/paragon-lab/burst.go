@@ -62,7 +62,7 @@ func newBurstCommand(term *cli.Terminal) *cobra.Command {
 
 func runBurst(ctx context.Context, term *cli.Terminal, f *burstFlags) error {
 	if f.rounds < 0 || f.rounds > 50 {
-		return cli.Usagef("--rounds is 0 to 50")
+		return cli.Usagef("--rounds must be 0 to 50")
 	}
 	m, err := (&cli.CaseFlags{}).Market(simulate.Cocktail2022)
 	if err != nil {

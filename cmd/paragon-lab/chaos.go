@@ -69,20 +69,20 @@ func (f *chaosFlags) check() error {
 	c := f.cfg
 	switch {
 	case c.Length < 20*time.Second || c.Length > 24*time.Hour:
-		return cli.Usagef("--for is 20s to 24h")
+		return cli.Usagef("--for must be 20s to 24h")
 	case c.Every < time.Second || c.Every > 10*time.Minute:
-		return cli.Usagef("--every is 1s to 10m")
+		return cli.Usagef("--every must be 1s to 10m")
 	case !(c.Rate > 0 && c.Rate <= 1000):
-		return cli.Usagef("--rate is in queries a second, above 0 and at most 1000")
+		return cli.Usagef("--rate must be above 0 and at most 1000 queries a second")
 	case !(c.ServiceMS >= 1 && c.ServiceMS <= 10000):
-		return cli.Usagef("--service-ms is 1 to 10000")
+		return cli.Usagef("--service-ms must be 1 to 10000")
 	case !(c.StrictMS > 0 && c.StrictMS <= maxLoadMS) || !(c.RelaxedMS > 0 && c.RelaxedMS <= maxLoadMS):
-		return cli.Usagef("--latency-ms and --relaxed-latency-ms are above 0 and at most %d", maxLoadMS)
+		return cli.Usagef("--latency-ms and --relaxed-latency-ms must be above 0 and at most %d", maxLoadMS)
 	case !(c.Objective >= 0 && c.Objective <= 100) || !(c.BusyObjective >= 0 && c.BusyObjective <= 100):
-		return cli.Usagef("--objective and --busy-objective are shares in percent, 0 to 100")
+		return cli.Usagef("--objective and --busy-objective must be 0 to 100, in percent")
 	}
 	if out := chaos.LeftOut(chaos.Plan(c.Seed, c.Length, c.Every)); len(out) > 0 {
-		return cli.Usagef("--for %v at --every %v has no time for each kind of fault once; it leaves out %d, among them %q", c.Length, c.Every, len(out), out[0])
+		return cli.Usagef("--for %v with --every %v is too short for one fault of each kind; it leaves out %d kinds, among them %q: give a longer --for or a shorter --every", c.Length, c.Every, len(out), out[0])
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func binaryOr(named string) (string, error) {
 	if named == "" {
 		self, err := os.Executable()
 		if err != nil {
-			return "", fmt.Errorf("find the paragon in this program's folder: %w", err)
+			return "", fmt.Errorf("find the program paragon in this program's folder: %w", err)
 		}
 		named = filepath.Join(filepath.Dir(self), "paragon")
 	}

@@ -136,7 +136,7 @@ func (f *compareFlags) cases(all []one) ([]comparison.Case, error) {
 	var out []comparison.Case
 	for _, market := range f.catalogues {
 		if !slices.Contains(simulate.MarketNames(), market) {
-			return nil, cli.Usagef("--catalogues are %s", strings.Join(simulate.MarketNames(), ", "))
+			return nil, cli.Usagef("--catalogues must be one or more of %s", strings.Join(simulate.MarketNames(), ", "))
 		}
 		for _, o := range all {
 			c, err := f.Case(o.name, o.trace, o.scaling, market)

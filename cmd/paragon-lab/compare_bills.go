@@ -20,11 +20,11 @@ const mostHours, mostSeeds = 24, 100
 func runCompareBills(ctx context.Context, term *cli.Terminal, f *compareFlags, args []string) error {
 	switch {
 	case !f.AsDeployed:
-		return cli.Usagef("--bills compares bills as deployed, and also prints the bills by definition; leave --as-stage=false out")
+		return cli.Usagef("--bills always compares the bills as deployed: leave out --as-stage=false")
 	case f.hours < 1 || f.hours > mostHours || f.seeds < 1 || f.seeds > mostSeeds:
-		return cli.Usagef("--hours are 1 to %d and --seeds 1 to %d", mostHours, mostSeeds)
+		return cli.Usagef("--hours must be 1 to %d, and --seeds must be 1 to %d", mostHours, mostSeeds)
 	case f.window != 0:
-		return cli.Usagef("--bills plays --hours of each trace, not --window")
+		return cli.Usagef("--bills cannot be combined with --window: --hours chooses the hours of each trace")
 	}
 	if err := f.Check(); err != nil {
 		return err

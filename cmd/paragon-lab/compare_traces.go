@@ -31,7 +31,7 @@ func (f *compareFlags) traces(args []string) ([]one, error) {
 	var err error
 	switch {
 	case len(args) > 0 && f.folder != "":
-		return nil, cli.Usagef("give files or --traces, and not both")
+		return nil, cli.Usagef("give either files or --traces, not both")
 	case f.folder != "":
 		for _, e := range evaluated {
 			if _, err := os.Stat(filepath.Join(f.folder, e.file)); errors.Is(err, os.ErrNotExist) {
@@ -47,7 +47,7 @@ func (f *compareFlags) traces(args []string) ([]one, error) {
 			scale := f.Scale
 			if scaled {
 				if scale, err = strconv.ParseFloat(text, 64); err != nil || !(scale > 0 && scale <= 1e6) {
-					return nil, cli.Usagef("%q is no scale", text)
+					return nil, cli.Usagef("%q is not a scale: it must be a number above 0 and at most 1000000", text)
 				}
 			}
 			if out, err = f.addFile(out, file, scale, 0, 0); err != nil {

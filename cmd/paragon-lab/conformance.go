@@ -64,7 +64,7 @@ func runConformance(ctx context.Context, term *cli.Terminal, file, markdown, onn
 		return fmt.Errorf("write the page: %w", err)
 	}
 	if s := conformance.Summarize(outcomes, ""); s.Percent() < conformance.Goal {
-		return fmt.Errorf("%d of %d cases pass, %.2f %%: %d %% is the goal", s.Passed, s.Reference, s.Percent(), conformance.Goal)
+		return fmt.Errorf("%d of %d cases pass, %.2f %%, which is below the goal of %d %%", s.Passed, s.Reference, s.Percent(), conformance.Goal)
 	}
 	return nil
 }

@@ -210,9 +210,9 @@ func demoProgress(term *cli.Terminal) func(at, of time.Duration, s api.Status) {
 const largeError = 5
 
 func printDemo(term *cli.Terminal, r demo.Report) error {
-	term.Printf("\n%d queries in %.0f s, which stand for %.0f minutes under %s\n", r.Queries, r.Seconds, r.Seconds*r.TimeScale/60, r.Scheme)
+	term.Printf("\n%d queries in %.0f s, which represent %.0f minutes, under scheme %s\n", r.Queries, r.Seconds, r.Seconds*r.TimeScale/60, r.Scheme)
 	term.Printf("cost      %s\n", pricing.Dollars(r.CostUSD))
-	term.Printf("bounds    met by %.2f %% of the strict queries, by %.2f %% of the strict queries without a cold start (%d had one), and by %.2f %% of the relaxed queries\n",
+	term.Printf("bounds    met by %.2f %% of the strict queries, by %.2f %% of the strict queries without a cold start (%d queries had a cold start), and by %.2f %% of the relaxed queries\n",
 		r.StrictMetPercent, r.StrictWarmMetPercent, r.ColdStarts, r.RelaxedMetPercent)
 	term.Printf("failed    %d, interrupted %d\n", r.Failed, r.Interrupted)
 	term.Printf("workers   %d at the start, %d at most, %d at the end, %.1f on average; the fleet grew %d times and shrank %d times\n",

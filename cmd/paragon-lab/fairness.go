@@ -90,9 +90,9 @@ func newFairnessCommand(term *cli.Terminal) *cobra.Command {
 func runFairness(ctx context.Context, term *cli.Terminal, f *fairnessFlags) (err error) {
 	switch {
 	case f.rounds < 1 || f.rounds > 50:
-		return cli.Usagef("--rounds is 1 to 50")
+		return cli.Usagef("--rounds must be 1 to 50")
 	case f.stretch < 5*time.Second || f.stretch > 10*time.Minute:
-		return cli.Usagef("--for is 5s to 10m")
+		return cli.Usagef("--for must be 5s to 10m")
 	}
 	if f.binary, err = binaryOr(f.binary); err != nil {
 		return err

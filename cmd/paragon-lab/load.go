@@ -92,23 +92,23 @@ const maxLoadMS = 3_600_000
 func (f *loadFlags) check() error {
 	switch {
 	case f.task == "" && f.model == "":
-		return cli.Usagef("name a task with --task; `paragon models` lists them")
+		return cli.Usagef("name a task with --task; `paragon models` lists the tasks")
 	case (f.rate != 0) == (f.trace != ""):
-		return cli.Usagef("give --rate or --trace, and not both")
+		return cli.Usagef("give either --rate or --trace, not both")
 	case f.trace == "" && !(f.rate > 0 && f.rate <= 1e6):
-		return cli.Usagef("--rate is in queries a second, above 0 and at most 1000000")
+		return cli.Usagef("--rate must be above 0 and at most 1000000 queries a second")
 	case !(f.scale > 0 && f.scale <= 1e6):
-		return cli.Usagef("--scale is above 0 and at most 1000000")
+		return cli.Usagef("--scale must be above 0 and at most 1000000")
 	case !isShare(f.strictShare):
-		return cli.Usagef("--strict-share is a share, 0 to 1")
+		return cli.Usagef("--strict-share must be 0 to 1")
 	case !isShare(f.asyncShare) || !isShare(f.keyedShare) || !isShare(f.repeatShare):
-		return cli.Usagef("--async-share, --keyed-share and --repeat-share are shares, 0 to 1")
+		return cli.Usagef("--async-share, --keyed-share and --repeat-share must be 0 to 1")
 	case !(f.latencyMS > 0 && f.latencyMS <= maxLoadMS) || !(f.relaxedMS > 0 && f.relaxedMS <= maxLoadMS):
-		return cli.Usagef("--latency-ms and --relaxed-latency-ms are above 0 and at most %d", maxLoadMS)
+		return cli.Usagef("--latency-ms and --relaxed-latency-ms must be above 0 and at most %d", maxLoadMS)
 	case f.length < 0 || f.from < 0:
-		return cli.Usagef("--for and --from are not negative")
+		return cli.Usagef("--for and --from must not be negative")
 	case f.outstanding < 1 || f.outstanding > 50000:
-		return cli.Usagef("--max-outstanding is 1 to 50000")
+		return cli.Usagef("--max-outstanding must be 1 to 50000")
 	}
 	return nil
 }

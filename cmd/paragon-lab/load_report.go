@@ -121,15 +121,15 @@ func (r *rows) close() error {
 
 // printReport prints a report as a table, a column a class.
 func printReport(out io.Writer, r load.Report) error {
-	fmt.Fprintf(out, "%.1f s, %d sent, %.1f/s; p99 of the delay with which they were sent: %s\n", r.Seconds, r.All.Sent, r.SentPerS, cli.Milliseconds(r.LateMS))
+	fmt.Fprintf(out, "%.1f s, %d queries sent, %.1f/s; p99 of the delay from the planned time of a query until it was sent: %s\n", r.Seconds, r.All.Sent, r.SentPerS, cli.Milliseconds(r.LateMS))
 	if r.HeldBack > 0 {
-		fmt.Fprintf(out, "%d were held back because --max-outstanding others had no answer yet; that counts as latency\n", r.HeldBack)
+		fmt.Fprintf(out, "%d queries were sent late, because --max-outstanding others had no answer yet; their latency includes this delay\n", r.HeldBack)
 	}
 	if r.Paced {
-		fmt.Fprintln(out, "paced: runs took at least the service times of the resources that they stand for")
+		fmt.Fprintln(out, "paced: each run took at least the service time of the resource that it imitates")
 	}
 	if r.Cancelled {
-		fmt.Fprintln(out, "stopped before its end")
+		fmt.Fprintln(out, "the load was stopped before its end")
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\n\tstrict\trelaxed\tall\t")
@@ -140,7 +140,7 @@ func printReport(out io.Writer, r load.Report) error {
 		return err
 	}
 	if a := r.All; a.Keyed > 0 {
-		fmt.Fprintf(out, "%d had a key, and %d of them were sent again; %d repeats got another answer than the first\n", a.Keyed, a.Repeats, a.RepeatsDiffering)
+		fmt.Fprintf(out, "%d queries had an idempotency key, and %d of them were sent again; for %d of these repeats, the answer differed from the first answer\n", a.Keyed, a.Repeats, a.RepeatsDiffering)
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.All.Faults)) {
 		fmt.Fprintf(out, "failed %d times: %s\n", r.All.Faults[why], cli.OneLine(why))

@@ -116,7 +116,7 @@ func runSimulate(ctx context.Context, term *cli.Terminal, f *caseFlags, trace, p
 // single is the one case that was asked for.
 func (f *caseFlags) single(file string) (comparison.Case, error) {
 	if (file == "") == (f.generate == "") {
-		return comparison.Case{}, cli.Usagef("give --trace or --generate, and not both")
+		return comparison.Case{}, cli.Usagef("give either --trace or --generate, not both")
 	}
 	read, name := f.made, f.generate
 	if file != "" {
@@ -137,7 +137,7 @@ func (f *caseFlags) single(file string) (comparison.Case, error) {
 // each second's tasks; of others it is drawn.
 func playPreset(term *cli.Terminal, name string, c comparison.Case, f *caseFlags, file string) error {
 	if name != "spock" {
-		return cli.Usagef("--preset is spock, not %q", name)
+		return cli.Usagef("--preset must be spock, not %q", name)
 	}
 	w, err := c.Trace.Window(c.From, c.For)
 	if err != nil {

@@ -28,7 +28,7 @@ func (f *caseFlags) constrained(fs *pflag.FlagSet) (bool, error) {
 		return false, nil
 	case 2:
 	default:
-		return false, cli.Usagef("--workload is 1 or 2, not %d", f.workload)
+		return false, cli.Usagef("--workload must be 1 or 2, not %d", f.workload)
 	}
 	for _, name := range []string{"strict-share", "strict-ms", "preset", "report", "keep"} {
 		if fs.Changed(name) {
@@ -36,7 +36,7 @@ func (f *caseFlags) constrained(fs *pflag.FlagSet) (bool, error) {
 		}
 	}
 	if f.Layout != string(simulate.Shared) {
-		return false, cli.Usagef("--workload 2 is played on --layout %s", simulate.Shared)
+		return false, cli.Usagef("--workload 2 needs --layout %s", simulate.Shared)
 	}
 	return true, nil
 }
@@ -44,7 +44,7 @@ func (f *caseFlags) constrained(fs *pflag.FlagSet) (bool, error) {
 // twelve refuses a catalogue whose models the mixes of workload 2 do not fit.
 func twelve(catalogues ...string) error {
 	if slices.ContainsFunc(catalogues, func(c string) bool { return c != simulate.Cocktail2022 }) {
-		return cli.Usagef("the constraints of --workload 2 are those of the twelve models of catalogue %s", simulate.Cocktail2022)
+		return cli.Usagef("--workload 2 needs catalogue %s, because its bounds are for the twelve models of this catalogue", simulate.Cocktail2022)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func runSpot(ctx context.Context, term *cli.Terminal, f *spotFlags, args []strin
 		return err
 	}
 	if len(f.records) == 0 || f.windows < 1 || f.windows > 1000 {
-		return cli.Usagef("--availability names at least one file, and --windows is 1 to 1000")
+		return cli.Usagef("--availability must name at least one file, and --windows must be 1 to 1000")
 	}
 	traces, err := f.traces(args)
 	if err != nil {

@@ -48,7 +48,7 @@ func newTutorialCommand(term *cli.Terminal) *cobra.Command {
 
 func (f *tutorialFlags) run(ctx context.Context, term *cli.Terminal) error {
 	if !(f.limitSeconds >= 1 && f.limitSeconds <= 7200) {
-		return cli.Usagef("--limit-seconds is 1 to 7200")
+		return cli.Usagef("--limit-seconds must be 1 to 7200")
 	}
 	if err := loopback.CheckAddr(f.addr); err != nil {
 		return cli.Usagef("--addr %v", err)

@@ -95,27 +95,27 @@ func (f *CaseFlags) Complete(t *Terminal, c *cobra.Command) {
 func (f *CaseFlags) Check() error {
 	switch {
 	case !(f.Scale > 0 && f.Scale <= 1e6):
-		return Usagef("--scale is above 0 and at most 1000000")
+		return Usagef("--scale must be above 0 and at most 1000000")
 	case f.superpose != 1 && f.Scale != 1:
-		return Usagef("give --scale or --superpose, and not both")
+		return Usagef("give either --scale or --superpose, not both")
 	case !(f.StrictShare >= 0 && f.StrictShare <= 1):
-		return Usagef("--strict-share is a share, 0 to 1")
+		return Usagef("--strict-share must be 0 to 1")
 	case f.workers < -1:
-		return Usagef("--workers is -1, for as many as the first minute needs, or 0 and more")
+		return Usagef("--workers must be 0 or more, or -1 for as many workers as the first minute needs")
 	case f.ListItems < 1:
-		return Usagef("--list-items is 1 to 100")
+		return Usagef("--list-items must be 1 to 100")
 	case !(f.delay >= 0 && f.delay <= 3600):
-		return Usagef("--metric-delay-seconds is 0 to 3600")
+		return Usagef("--metric-delay-seconds must be 0 to 3600")
 	case !slices.Contains(simulate.MarketNames(), f.Catalogue):
-		return Usagef("--catalogue is %s", strings.Join(simulate.MarketNames(), " or "))
+		return Usagef("--catalogue must be %s", strings.Join(simulate.MarketNames(), " or "))
 	case f.Layout != string(simulate.Shared) && f.Layout != string(simulate.PerModel):
-		return Usagef("--layout is shared or per_model")
+		return Usagef("--layout must be shared or per_model")
 	case f.spotTrace != "" && f.spot.Share > 0:
-		return Usagef("give --spot-trace or --spot-share, and not both")
+		return Usagef("give either --spot-trace or --spot-share, not both")
 	case f.spotTrace == "" && f.spot.Offset != 0:
 		return Usagef("--spot-offset needs --spot-trace")
 	case !(f.spot.Share >= 0 && f.spot.Share <= 1) || !(f.spot.PriceFactor >= 0 && f.spot.PriceFactor <= 1) || !(f.spot.InterruptionsPerHour >= 0):
-		return Usagef("--spot-share and --spot-price are shares, --spot-interruptions is not negative")
+		return Usagef("--spot-share and --spot-price must be 0 to 1, and --spot-interruptions must not be negative")
 	}
 	return nil
 }
