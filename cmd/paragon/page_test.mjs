@@ -77,7 +77,7 @@ test("every part of the page of a stage in an account", async () => {
 
 test("without its token the page names the address that has it", async () => {
   await open({}, PAGE_URL);
-  await page.locator("#alert", { hasText: "open the page by the address that `paragon page` printed" }).waitFor();
+  await page.locator("#alert", { hasText: "open the page at the address that `paragon page` printed" }).waitFor();
   assert.doesNotMatch(await text("body"), /operator-token|data folder/);
   assert.equal(await page.locator("#operator").isVisible(), false);
   await page.goto(address); // in the same tab, which the browser does not load again

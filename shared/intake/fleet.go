@@ -247,7 +247,7 @@ func (f *fleetView) rule(pool string, a placement.Ask, scheme string) placement.
 	a.RelaxedOverflow, a.RelaxedAheadMS = v.RelaxedOverflow, v.RelaxedMS
 	if v.NoStrictOverflow && a.Class == query.Strict && a.OverflowAllowed {
 		a.OverflowAllowed = false
-		a.OverflowOff = "scheme " + scheme + " sends no strict query to functions, also while the number of workers is fixed"
+		a.OverflowOff = "scheme " + scheme + " sends no strict query to functions, even while the number of workers is fixed"
 	}
 	return a
 }

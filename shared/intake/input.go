@@ -63,7 +63,7 @@ func (s *Service) load(ctx context.Context, owner string, in query.Input, set se
 		}
 	}
 	if len(data) > limit {
-		return inputData{}, refuse(InputTooLarge, field, "has %d bytes, above the limit for an input in the request: use POST /v1/uploads", len(data)).
+		return inputData{}, refuse(InputTooLarge, field, "has %d bytes, above the limit of %d bytes for an input in the request: use POST /v1/uploads", len(data), limit).
 			withBound(float64(limit))
 	}
 	return inputData{in.ContentType, data, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit}}, nil
@@ -129,9 +129,9 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 	data, err := s.Blobs.Blob(ctx, owner, uri, limit)
 	switch {
 	case errors.Is(err, platform.ErrNotFound):
-		return nil, refuse(UnknownUpload, "input.uri", "you have no such upload; POST /v1/uploads returns a URL, to which you PUT the input")
+		return nil, refuse(UnknownUpload, "input.uri", "names no upload of yours: send POST /v1/uploads, and then PUT the input to the URL that it returns")
 	case errors.Is(err, platform.ErrTooLarge):
-		return nil, refuse(InputTooLarge, "input.uri", "names an upload above the size limit").withBound(float64(limit))
+		return nil, refuse(InputTooLarge, "input.uri", "names an upload of more than %d bytes, the limit for an upload", limit).withBound(float64(limit))
 	case err != nil:
 		return nil, fmt.Errorf("read the upload: %w", err)
 	}
@@ -147,7 +147,7 @@ func (s *Service) NewUpload(ctx context.Context, owner, contentType string, byte
 	}
 	limit := s.Settings().UploadLimitKB << 10
 	if bytes > float64(limit) {
-		return platform.Upload{}, refuse(InputTooLarge, "bytes", "is above the size limit of an upload").withBound(float64(limit))
+		return platform.Upload{}, refuse(InputTooLarge, "bytes", "is above %d, the limit for an upload in bytes", limit).withBound(float64(limit))
 	}
 	if bytes != 0 {
 		if bytes < 1 || bytes != float64(int(bytes)) {

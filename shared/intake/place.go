@@ -161,7 +161,7 @@ func (q *submission) answeredBy() time.Time {
 func beyondCapacity(q *submission, why string, wait time.Duration) *Refusal {
 	kind := NoCapacity
 	if q.share.over && q.share.others {
-		kind, why = OverOwnerLimit, "the caller sends more than its share of what the stage can answer: "+why
+		kind, why = OverOwnerLimit, "the caller sends more queries than its share of the stage's capacity: "+why
 	}
 	no := refuse(kind, "", "%s", why)
 	no.RetryAfter = max(wait, time.Second)

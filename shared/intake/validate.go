@@ -117,7 +117,7 @@ func checkBounds(b Bounds, floorMS float64) error {
 	}
 	if b.LatencyMS != nil && *b.LatencyMS < floorMS {
 		return refuse(BelowFloor, "constraints.latency_ms",
-			"is %g ms, below the %g ms that this stage can keep", *b.LatencyMS, floorMS).withBound(floorMS)
+			"is %g ms, below the shortest bound that this stage can keep, %g ms", *b.LatencyMS, floorMS).withBound(floorMS)
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ func (a *API) admit(w http.ResponseWriter, s client.Submission, body []byte) boo
 		refuse(w, http.StatusUnprocessableEntity, "bad-input", "input.data", "is not a PNG picture: unexpected EOF")
 	case s.Constraints.LatencyMS > 0 && s.Constraints.LatencyMS < 5:
 		refuse(w, http.StatusUnprocessableEntity, "below-floor", "constraints.latency_ms",
-			fmt.Sprintf("is %g ms, below the 5 ms that this stage can keep", s.Constraints.LatencyMS))
+			fmt.Sprintf("is %g ms, below the shortest bound that this stage can keep, 5 ms", s.Constraints.LatencyMS))
 	case bytes.Contains(s.Input.Data, []byte(Busy)) && a.try(string(body)) == 1:
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, "busy", "", "the database is not available at this moment")

@@ -66,9 +66,9 @@ func checkField(at string, d tensors.Datatype, c *oip.InferTensorContents) (err 
 	c.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
 		switch {
 		case want == "" && d.Known():
-			err = wrong(at+"."+string(f.Name()), "%s is sent as raw_input_contents", d)
+			err = wrong(at+"."+string(f.Name()), "cannot have values of datatype %s: send them in raw_input_contents", d)
 		case want != "" && f.Name() != want:
-			err = wrong(at+"."+string(f.Name()), "%s is sent as %s: data types are not converted", d, want)
+			err = wrong(at+"."+string(f.Name()), "cannot have values of datatype %s: send them in %s (data types are not converted)", d, want)
 		}
 		return err == nil
 	})

@@ -126,7 +126,7 @@ func notPacked(coding string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	return status.Errorf(codes.InvalidArgument, "the message is not packed by %s: %v", coding, err)
+	return status.Errorf(codes.InvalidArgument, "the message is not compressed with %s: %v", coding, err)
 }
 
 func tooLarge(limit int64) error {

@@ -49,7 +49,7 @@ type outputHead struct {
 func encode(in *oip.ModelInferRequest) (head inferHead, binary [][]byte, err error) {
 	raw := in.GetRawInputContents()
 	if n := len(in.GetInputs()); len(raw) > 0 && len(raw) != n {
-		return head, nil, wrong("raw_input_contents", "has %d entries, and there are %d inputs: one for each, or none", len(raw), n)
+		return head, nil, wrong("raw_input_contents", "has %d entries for %d inputs: send one entry for each input, or no entry", len(raw), n)
 	}
 	head.ID, head.Inputs = in.GetId(), []inputHead{}
 	if head.Parameters, err = toJSON("parameters", in.GetParameters()); err != nil {
@@ -86,7 +86,7 @@ func dataOf(at string, t *oip.ModelInferRequest_InferInputTensor, raw [][]byte, 
 		return pack(at+".contents", tensors.Datatype(t.GetDatatype()), t.GetContents())
 	}
 	if t.GetContents() != nil {
-		return nil, wrong(at+".contents", "there are raw_input_contents too: send one of them")
+		return nil, wrong(at+".contents", "is set, and raw_input_contents is set too: send only one of them")
 	}
 	return raw[n], nil
 }

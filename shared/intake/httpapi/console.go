@@ -76,7 +76,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case no != nil:
 		c.fail(w, r, no)
 	case !c.Operator(r):
-		c.fail(w, r, refuse(notOperator, api.OperatorHeader, "open the page by the address that `paragon page` printed: it has the token of this page"))
+		c.fail(w, r, refuse(notOperator, api.OperatorHeader, "open the page at the address that `paragon page` printed: this address contains the token of the page"))
 	default:
 		c.mux.ServeHTTP(w, r)
 	}
@@ -85,7 +85,7 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // noUploads refuses a picture that is too large for a query: a page may send it to no
 // other host.
 func noUploads(http.ResponseWriter, *http.Request) error {
-	return refuse(intake.InputTooLarge, "content_type", "this page sends pictures within a query only; `paragon submit --stage` uploads larger ones")
+	return refuse(intake.InputTooLarge, "content_type", "this picture is too large for the page; `paragon submit --stage` uploads large pictures")
 }
 
 // watch is GET /v1/live: what is answered here, and the rest by one request to the API.

@@ -134,7 +134,7 @@ func (a *server) named(r *http.Request) ([]api.Model, error) {
 	if other := a.svc.ModelsFor(askedName(r)); len(other) == 1 && v == versionOf(name, other[0].Name) {
 		return other, nil
 	}
-	return nil, refuse(intake.UnknownModel, "", "%q has no version %q that answers queries: there is %s", name, clip(v), versionOf(name, ms[0].Name))
+	return nil, refuse(intake.UnknownModel, "", "%q has no version %q that answers queries; the version that answers is %s", name, clip(v), versionOf(name, ms[0].Name))
 }
 
 // isModel says whether a path's name is a model's, and not a task's.

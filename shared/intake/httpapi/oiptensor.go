@@ -105,7 +105,7 @@ func (in *oipInput) check() (int, error) {
 		return 0, refuse(intake.BadInput, "inputs[0].shape", "%v", err)
 	}
 	if in.datatype == bytesType && n > maxItems {
-		return 0, refuse(intake.BadInput, "inputs[0].shape", "names %d items: send at most %d", n, maxItems)
+		return 0, refuse(intake.BadInput, "inputs[0].shape", "has %d items: send at most %d", n, maxItems)
 	}
 	return n, nil
 }

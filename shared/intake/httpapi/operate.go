@@ -85,7 +85,7 @@ func (a *server) setSetting(w http.ResponseWriter, r *http.Request) error {
 		return respond(a, w, s, err)
 	}
 	if *version < 0 || *version > 1<<53 || *version != math.Trunc(*version) {
-		return refuse(badField, "if_version", "%v is not a whole number from 0 on", *version)
+		return refuse(badField, "if_version", "%v is not a whole number of 0 or more", *version)
 	}
 	s, err := a.Operations.SetIfUnchanged(r.Context(), r.PathValue("name"), value, int64(*version))
 	return respond(a, w, s, err)

@@ -238,7 +238,7 @@ func TestBadParametersWithAPicture(t *testing.T) {
 		field  string
 		says   string
 	}{
-		"?unknown=5":        {"unknown-field", 400, "unknown", "no such parameter"},
+		"?unknown=5":        {"unknown-field", 400, "unknown", "does not exist"},
 		"?task=fashion&a=%": {"bad-field", 400, "", "cannot be read"},
 		"?latency_ms=soon":  {"bad-bound", 422, "constraints.latency_ms", "not a number"},
 	} {

@@ -105,7 +105,9 @@ func (a *server) putUpload(w http.ResponseWriter, r *http.Request) error {
 		return gone
 	case errors.Is(err, platform.ErrTooLarge) || errors.As(err, new(*http.MaxBytesError)):
 		bound := float64(limit)
-		return &intake.Refusal{Kind: bodyTooLarge, Detail: "the upload is above its size limit", Bound: &bound}
+		no := refuse(bodyTooLarge, "", "the upload is larger than its limit of %d bytes", limit)
+		no.Bound = &bound
+		return no
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || notPacked(err):
 		return unreadable(err)
 	case err != nil:

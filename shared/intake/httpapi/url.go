@@ -30,7 +30,7 @@ func requestFromURL(rawQuery string) (intake.Request, error) {
 		flags:  map[string]*bool{"explain": &r.Explain, "all_scores": &r.AllScores},
 	}
 	err := f.read(rawQuery, func(name string) error {
-		return refuse(unknownField, clip(name), "there is no such parameter; there are %s", f.names())
+		return refuse(unknownField, clip(name), "does not exist; the parameters are %s", f.names())
 	})
 	return r, err
 }
