@@ -145,7 +145,7 @@ func TestReplayOfAStage(t *testing.T) {
 	calibrate(t, folder, 1.5)
 	term.Now = func() time.Time { return now }
 	code := term.Run(t.Context(), []string{"replay", "--stage", "dev", "--task", "fashion", "--since", "2h", "--data", folder})
-	if code != cli.ExitFailure || !strings.Contains(term.Err.String(), "less than 1 h of the time that is compared") {
+	if code != cli.ExitFailure || !strings.Contains(term.Err.String(), "in the compared time, the stage had costs for less than 1 h") {
 		t.Errorf("savings of a stage: exit %d: %s", code, term.Err.String())
 	}
 }

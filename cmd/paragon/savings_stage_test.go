@@ -75,7 +75,7 @@ func TestSavingsOfAStage(t *testing.T) {
 	cost := func(usd float64) { t.Helper(); hourCost(t, backend, now, usd) }
 	term := newTerminal(t, http.NotFoundHandler())
 	term.Now = func() time.Time { return now }
-	term.says(t, cli.ExitOK, "savings   unknown: the stage cost something for less than 1 h", "savings", "--stage", "dev", "--since", "1h")
+	term.says(t, cli.ExitOK, "savings   unknown: in the compared time, the stage had costs for less than 1 h", "savings", "--stage", "dev", "--since", "1h")
 	past := simulatedHour(t, term, backend, now)
 	cost(1.1 * past.SimulatedUSD)
 	text := term.says(t, cli.ExitOK, "for 1.0 h of this stage's own past under scheme hedged, the simulation was off by -9.1 % in cost", "savings", "--stage", "dev", "--since", "1h")

@@ -299,7 +299,7 @@ test("a refusal of the server is shown next to its field", async () => {
   mayComplain = true; // the browser logs every answer of 422
   await page.fill("#latency", "1");
   await ask();
-  assert.match(await text("#answer"), /constraints\.latency_ms: is 1 ms, below the 5 ms/);
+  assert.match(await text("#answer"), /constraints\.latency_ms: is 1 ms, below the shortest bound that this stage can keep, 5 ms/);
   assert.equal(await page.locator("#latency").getAttribute("aria-invalid"), "true");
   await page.fill("#latency", "500");
   await page.locator("#file").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("REFUSED") });

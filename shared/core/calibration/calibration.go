@@ -112,7 +112,7 @@ func (p *Past) why() string {
 	if p != nil && p.Unknown != "" {
 		return p.Unknown
 	}
-	return fmt.Sprintf("the stage cost something for less than %.0f h of the time that is compared, which is too short to measure how far off its simulation is", LeastPast.Hours())
+	return fmt.Sprintf("in the compared time, the stage had costs for less than %.0f h, which is too short to measure the error of its simulation", LeastPast.Hours())
 }
 
 // Evidence is what is known of the simulator's error for a stage.
@@ -147,7 +147,7 @@ func Judge(e Evidence, of Subject) Verdict {
 	}
 	v.Why += fmt.Sprintf("; %s; the margin is the larger one, %s", own.Why, larger)
 	if !(v.ErrorPercent < mostError) {
-		return Verdict{Why: v.Why, Next: fmt.Sprintf("with a margin from %.0f %% on, no savings are shown; compare a time without interruptions", float64(mostError))}
+		return Verdict{Why: v.Why, Next: fmt.Sprintf("no savings are shown if the margin is %.0f %% or more; compare a time without interruptions", float64(mostError))}
 	}
 	return v
 }
@@ -166,7 +166,7 @@ func judgeRuns(stored *Report, of Subject, command string) Verdict {
 		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine; `make build` builds paragon-lab"}
 		return v.widenedFor(runs, Shipped, of)
 	case stored.Version != of.Version:
-		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine's calibration is of version %s, and this is %s", shipped, stored.Version, of.Version), Next: run + " again"}
+		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine was calibrated with version %s of Paragon, and this is version %s", shipped, stored.Version, of.Version), Next: run + " again"}
 		return v.widenedFor(runs, Shipped, of)
 	}
 	traces := map[string]bool{}
@@ -177,7 +177,7 @@ func judgeRuns(stored *Report, of Subject, command string) Verdict {
 	v := Verdict{Quoted: true, ErrorPercent: max(cost, leastError), Why: fmt.Sprintf("on %d traces, calibrated on %s under %s, the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers",
 		len(traces), day(stored.At), stored.Scheme, cost, workers)}
 	if len(traces) < FewestTraces {
-		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on %d traces at least: until then, the error of the shipped runs is used if it is larger", run, FewestTraces)
+		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on at least %d traces: until then, the margin is at least the error of the shipped runs", run, FewestTraces)
 	}
 	v = v.widenedFor(runs, *stored, of)
 	if !(v.ErrorPercent < mostError) {
@@ -207,7 +207,7 @@ func (v Verdict) widenedFor(what string, runs Report, of Subject) Verdict {
 		return v
 	}
 	v.ErrorPercent *= widened
-	v.Why += fmt.Sprintf("; %s had %s, and what is simulated here has another, so the margin is doubled", what, strings.Join(differ, ", "))
+	v.Why += fmt.Sprintf("; %s had %s, which differs from this simulation, so the margin is doubled", what, strings.Join(differ, ", "))
 	return v
 }
 
