@@ -34,7 +34,7 @@ func CheckAddress(a netip.Addr, reach Reach) error {
 		public = public && !p.Contains(a)
 	}
 	if !public {
-		return fmt.Errorf("%v is not an address of the public internet, and callbacks go to such addresses only", a)
+		return fmt.Errorf("%v is not an address of the public internet: callbacks can go only to public addresses", a)
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (in Input) checkPerChannel(field string, values []float32, divides bool) er
 	}
 	for i, v := range values {
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) || (divides && v <= 0) {
-			return fmt.Errorf("%s[%d] is %v, which cannot be used", field, i, v)
+			return fmt.Errorf("%s[%d] is %v, and must be a finite number (above 0 in std)", field, i, v)
 		}
 	}
 	return nil

@@ -21,8 +21,8 @@ func TestInputsNameTheFieldThatCannotBeUsed(t *testing.T) {
 		`channel_order is "bgr", and needs 3 channels`:                                    {Width: 1, Height: 1, Channels: 1, ChannelOrder: BGR},
 		"scale is -1, not a positive number":                                              {Width: 1, Height: 1, Channels: 1, Scale: -1},
 		"mean has 1 numbers, not one for each of 3":                                       {Width: 1, Height: 1, Channels: 3, Mean: []float32{1}},
-		"mean[0] is NaN, which cannot be used":                                            {Width: 1, Height: 1, Channels: 1, Mean: []float32{nan}},
-		"std[1] is 0, which cannot be used":                                               {Width: 1, Height: 1, Channels: 3, Std: []float32{1, 0, 1}},
+		"mean[0] is NaN, and must be a finite number":                                     {Width: 1, Height: 1, Channels: 1, Mean: []float32{nan}},
+		"std[1] is 0, and must be a finite number":                                        {Width: 1, Height: 1, Channels: 3, Std: []float32{1, 0, 1}},
 	} {
 		err := s.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) {

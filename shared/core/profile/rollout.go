@@ -237,7 +237,7 @@ func (c *Catalogue) validateRollouts(f *faults) {
 			}
 			m, ok := c.Model(version)
 			of, _ := ParseVersion(version)
-			f.check(ok && of == r.Model && m.RetiredAt == "", what, field, fmt.Sprintf("%q is no version of it that can be run", version))
+			f.check(ok && of == r.Model && m.RetiredAt == "", what, field, fmt.Sprintf("%q is not a version of this model that can be run", version))
 		}
 		f.check(r.Share >= 0 && r.Share < 1, what, "share", "must be 0 to below 1")
 	}

@@ -25,7 +25,7 @@ func (c *Catalogue) Validate() error {
 	names := map[string]bool{}
 	for i := range c.Models {
 		m := &c.Models[i]
-		f.check(!names[m.Name], m.Name, "name", "is that of more than one model")
+		f.check(!names[m.Name], m.Name, "name", "is the name of more than one model")
 		names[m.Name] = true
 		c.validateModel(m, &f)
 	}
@@ -144,7 +144,7 @@ func (c *Catalogue) validateModel(m *Model, f *faults) {
 
 func validateAccuracy(what string, a Accuracy, f *faults) {
 	if a.Source.Kind == UnknownAccuracy {
-		f.check(a.Top1Percent == 0, what, "accuracy.top1_percent", "must be 0 where it is unknown")
+		f.check(a.Top1Percent == 0, what, "accuracy.top1_percent", "must be 0 if the accuracy is unknown")
 	} else {
 		f.check(a.Top1Percent > 0 && a.Top1Percent <= 100, what, "accuracy.top1_percent", "must be above 0 and at most 100")
 	}

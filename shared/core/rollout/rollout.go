@@ -94,7 +94,7 @@ func errors(canary, served Sample, r Rules) (string, bool) {
 		return "", false
 	}
 	least := leastDifference(float64(canary.Faults), float64(n), float64(served.Faults), float64(m), r.Confidence)
-	return fmt.Sprintf("%d of %d runs failed, and %d of %d of the version that is served: at least %.1f points more",
+	return fmt.Sprintf("%d of %d runs failed, and %d of %d runs of the served version: the difference is at least %.1f percentage points",
 		canary.Faults, n, served.Faults, m, 100*least), 100*least > r.ErrorPoints
 }
 
@@ -104,7 +104,7 @@ func accuracy(canary, served Sample, r Rules) (string, bool) {
 		return "", false
 	}
 	least := leastDifference(canary.Wrong, n, served.Wrong, m, r.Confidence)
-	return fmt.Sprintf("%.1f %% of %.0f votes say right, and %.1f %% of %.0f of the version that is served: at least %.1f points less",
+	return fmt.Sprintf("%.1f %% of %.0f votes say right, and %.1f %% of %.0f votes on the served version: the difference is at least %.1f percentage points",
 		100*canary.Right/n, n, 100*served.Right/m, m, 100*least), 100*least > r.AccuracyPoints
 }
 
@@ -130,7 +130,7 @@ func latency(canary, served Sample, r Rules) (string, bool) {
 		usual, _ := b.Quantile(t.q)
 		above := countAbove(a, r.LatencyFactor*usual)
 		if lower(float64(above), float64(n), r.Confidence) > t.most {
-			return fmt.Sprintf("%d of %d %s took more than %g times the %s of the version that is served, %.4g ms", above, n, of, r.LatencyFactor, t.name, usual), true
+			return fmt.Sprintf("%d of %d %s took more than %g times the %s of the served version, %.4g ms", above, n, of, r.LatencyFactor, t.name, usual), true
 		}
 	}
 	return "", false
@@ -155,7 +155,7 @@ func cost(canary, served Sample, r Rules) (string, bool) {
 	mean, usual := canary.CostUSD/n, served.CostUSD/m
 	spread := variance(canary.CostUSD, canary.CostSquares, n)/n + r.CostFactor*r.CostFactor*variance(served.CostUSD, served.CostSquares, m)/m
 	z := distuv.UnitNormal.Quantile(r.Confidence)
-	return fmt.Sprintf("an answer costs $%.4g a million on average, %.2f times the version that is served", 1e6*mean, mean/usual),
+	return fmt.Sprintf("a million answers cost $%.4g on average, %.2f times the cost of the served version", 1e6*mean, mean/usual),
 		mean-r.CostFactor*usual > z*math.Sqrt(spread)
 }
 

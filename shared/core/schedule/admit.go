@@ -118,5 +118,5 @@ type NoSlot struct {
 }
 
 func (n *NoSlot) Error() string {
-	return fmt.Sprintf("no slot in time: it would end in %.0f ms", n.PredictedMS)
+	return fmt.Sprintf("no slot in time: the query would end in %.0f ms", n.PredictedMS)
 }

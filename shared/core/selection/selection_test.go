@@ -139,7 +139,7 @@ func TestUnsatisfiableSaysWhatCanBeHad(t *testing.T) {
 		{"too accurate", need(500, 95, 0), idlePool(), "no model meets these bounds; the nearest is large on vm with 90.00 % accuracy (requested: 95 %)"},
 		{"too fast", need(5, 0, 0), idlePool(), "no model meets these bounds; the nearest is small on vm with 10 ms (requested: 5 ms)"},
 		{"too cheap", need(0, 0, 0.01), idlePool(), "no model meets these bounds; the nearest is small on vm with $0.1181 per million queries (requested: $0.01)"},
-		{"below the floor", need(20, 0, 0), floor, "no model meets these bounds; the nearest is small on vm with 40 ms (requested: 20 ms); no latency bound below 40 ms can be kept here"},
+		{"below the floor", need(20, 0, 0), floor, "no model meets these bounds; the nearest is small on vm with 40 ms (requested: 20 ms); the lowest latency bound that this stage can keep is 40 ms"},
 		{"nothing on offer", need(20, 0, 0), Offer{Catalogue: pair()}, `no worker and no function can run a model of task "task"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

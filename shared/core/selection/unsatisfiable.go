@@ -43,7 +43,7 @@ func (u *Unsatisfiable) Error() string {
 	text := fmt.Sprintf("no model meets these bounds; the nearest is %s on %s with %s",
 		u.Nearest.Model, u.Nearest.Resource, strings.Join(misses, ", "))
 	if u.FloorMS > 0 {
-		text += fmt.Sprintf("; no latency bound below %.4g ms can be kept here", u.FloorMS)
+		text += fmt.Sprintf("; the lowest latency bound that this stage can keep is %.4g ms", u.FloorMS)
 	}
 	return text
 }

@@ -174,7 +174,7 @@ func Contradicted(c *profile.Catalogue, live []Runs, now time.Time) []Warning {
 			continue
 		}
 		w.Kind, w.Resources = Live, []string{r.Use.name()}
-		w.Text = fmt.Sprintf("%s on %s takes %.2f ms (p50 of %d answers), but %.2f ms by its profile (%s, %s): measure the model again",
+		w.Text = fmt.Sprintf("%s on %s takes %.2f ms (p50 of %d answers), but %.2f ms according to its profile (%s, %s): measure the model again",
 			w.Model, r.Use.name(), w.LiveMS, w.Answers, w.ProfileMS, w.Figure, age(w.AgeDays))
 		out = append(out, w)
 	}

@@ -105,7 +105,7 @@ func (p *parser) add(word []byte) (err error) {
 	if p.datatype == Bytes {
 		var s string
 		if json.Unmarshal(word, &s) != nil || word[0] != '"' {
-			return errors.New("is no string")
+			return errors.New("is not a string")
 		}
 		p.data = AppendString(p.data, s)
 	} else if p.data, err = appendNumber(p.data, string(word), p.datatype); err != nil {

@@ -19,7 +19,7 @@ const maxPacked = 256
 // alignment is that of each tensor's data in the whole, for numbers of 8 bytes.
 const alignment = 8
 
-var errPacked = errors.New("is not tensors as " + ContentType + " has them")
+var errPacked = errors.New("is not in the format " + ContentType)
 
 func validText(text []byte) bool { return utf8.Valid(text) }
 
@@ -57,7 +57,7 @@ func Unpack(packed []byte) ([]Tensor, error) {
 	}
 	count := r.length(4)
 	if r.bad || count > maxPacked {
-		return nil, fmt.Errorf("%w: there may be %d of them", errPacked, maxPacked)
+		return nil, fmt.Errorf("%w: at most %d tensors are allowed", errPacked, maxPacked)
 	}
 	out := make([]Tensor, 0, count)
 	for range count {
@@ -71,7 +71,7 @@ func Unpack(packed []byte) ([]Tensor, error) {
 		out = append(out, t)
 	}
 	if r.at != len(packed) {
-		return nil, fmt.Errorf("%w: %d bytes follow the last", errPacked, len(packed)-r.at)
+		return nil, fmt.Errorf("%w: %d bytes follow the last tensor", errPacked, len(packed)-r.at)
 	}
 	return out, nil
 }
