@@ -109,7 +109,7 @@ func check(all map[string]library) (faults []string) {
 			other, packed := all[of]
 			for _, v := range versions {
 				if packed && !slices.Contains(other.offers, v) {
-					fault("%s needs %s of %s, which has it not", name, v, of)
+					fault("%s needs %s of %s, which does not have it", name, v, of)
 				}
 				if got, ok := glibc(v); ok && newest.before(got) {
 					fault("%s needs %s, and Amazon Linux 2023 has GLIBC_2.34", name, v)

@@ -46,7 +46,7 @@ func Accuracy(ctx context.Context, onnx []byte, r Report, items []Item, step fun
 	}
 	for _, i := range items {
 		if !known[i.Label] {
-			return 0, badf("option test", "has %s labeled %s, which is none of the model's %d labels, such as %s", i.Name, quote(i.Label), len(r.Labels), quote(r.Labels[0]))
+			return 0, badf("option test", "has %s with the label %s, which is not one of the model's %d labels (for example %s)", i.Name, quote(i.Label), len(r.Labels), quote(r.Labels[0]))
 		}
 	}
 	e, err := engine.New(engine.Options{})

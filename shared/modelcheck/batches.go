@@ -30,7 +30,7 @@ func InBatches(times []profile.BatchTime, source func(t profile.BatchTime) profi
 // queries, up to the first batch that is hardly faster for each query.
 func (r *Report) batched(ctx context.Context, onnx []byte) (err error) {
 	if 2*r.MS.P50 > profile.LongestBatchMS {
-		r.note("Its queries are not batched: one takes %.1f s.", r.MS.P50/1000)
+		r.note("Its queries are not batched: one query takes %.1f s.", r.MS.P50/1000)
 		return nil
 	}
 	c, err := r.open(ctx, 1, onnx)

@@ -170,7 +170,7 @@ func (r *Report) infer(asked Request, values []engine.Value, c *contents) profil
 	case scores && len(values) == 2 && (values[0].Datatype == tensors.Int64 || values[0].Datatype == tensors.Bytes):
 		why = "it gives a label and scores"
 	default:
-		r.note("Its outputs are the answer, by name (kind tensor); --kind embed or classify reads one of them.")
+		r.note("The answer has all of its outputs, by name (kind tensor); --kind embed or classify makes the answer from one output.")
 		return profile.Tensors
 	}
 	r.note("It classifies: %s; --kind tensor or embed changes that.", why)
@@ -195,7 +195,7 @@ func (r *Report) classes(asked Request, values []engine.Value) error {
 		}
 	}
 	if at < 0 {
-		return badf("option kind", "is classify, and no output is a row of scores for an input: %s", r.Signature.Outputs)
+		return badf("option kind", "is classify, but no output is one row of scores for each input: %s", r.Signature.Outputs)
 	}
 	v := values[at]
 	if err := finite(v); err != nil {
@@ -214,7 +214,7 @@ func (r *Report) classes(asked Request, values []engine.Value) error {
 		for i := range n {
 			r.Labels = append(r.Labels, strconv.Itoa(i))
 		}
-		r.note("Its classes are called by their numbers, 0 to %d; --labels FILE names them, a line each.", n-1)
+		r.note("Its classes have the names 0 to %d; a file of --labels gives other names, one per line.", n-1)
 	}
 	if len(r.Labels) != n {
 		return badf("output "+quote(v.Name), "has %d scores, and there are %d labels", n, len(r.Labels))
@@ -227,7 +227,7 @@ func distinct(labels []string) error {
 	seen := map[string]int{}
 	for i, l := range labels {
 		if l == "" {
-			return badf("option labels", "have an empty one on line %d", i+1)
+			return badf("option labels", "have an empty label on line %d", i+1)
 		}
 		if before, ok := seen[l]; ok {
 			return badf("option labels", "have %s twice, on lines %d and %d", quote(l), before+1, i+1)
@@ -245,7 +245,7 @@ func (r *Report) vector(values []engine.Value) error {
 			return finite(v)
 		}
 	}
-	return badf("option kind", "is embed, and no output is one vector for an input: %s", r.Signature.Outputs)
+	return badf("option kind", "is embed, but no output is one vector for each input: %s", r.Signature.Outputs)
 }
 
 // finite wants numbers of an answer.
@@ -253,7 +253,7 @@ func finite(v engine.Value) error {
 	values, _ := v.Floats()
 	for i, x := range values {
 		if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
-			return badf("output "+quote(v.Name), "is %v as element %d, in the answer to the first input of the check", x, i)
+			return badf("output "+quote(v.Name), "has %v as element %d, in the answer to the first input of the check", x, i)
 		}
 	}
 	return nil

@@ -113,7 +113,7 @@ func (in *inliner) read(w weight) ([]byte, error) {
 		return nil, badf(part, "%v", err)
 	}
 	if err := skip(f, offset); err != nil {
-		return nil, badf(part, "begins at byte %d of %s, which is shorter", offset, quote(w.location))
+		return nil, badf(part, "begins at byte %d of %s, but this file is shorter", offset, quote(w.location))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, min(length, in.left+1)))
 	switch {
@@ -122,7 +122,7 @@ func (in *inliner) read(w weight) ([]byte, error) {
 	case int64(len(data)) > in.left:
 		return nil, badf("file", "and its external weights together exceed the size limit of a model")
 	case w.length != "" && int64(len(data)) < length:
-		return nil, badf(part, "takes %d bytes of %s, which is shorter", length, quote(w.location))
+		return nil, badf(part, "needs %d bytes of %s, but this file is shorter", length, quote(w.location))
 	}
 	in.left -= int64(len(data))
 	return data, nil

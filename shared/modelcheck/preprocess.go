@@ -88,7 +88,7 @@ func describe(in profile.Input) string {
 	out := "A picture is stretched to " + size
 	switch in.Resize {
 	case profile.Cover:
-		out = "The largest part in the middle of a picture with the proportions of the input is scaled to " + size
+		out = "A picture is cropped in the middle to the proportions of the input, and scaled to " + size
 	case profile.ShorterSide:
 		out = fmt.Sprintf("The shorter side of a picture is scaled to %d pixels, and the center of %s is cropped", in.ShorterSidePX, size)
 	}
