@@ -160,7 +160,7 @@ func shadowLine(s tally.Shadow) string {
 	line := fmt.Sprintf("%s ran in shadow %d times in the last hour: %d runs failed, %.1f %% of the results equal those of the served version",
 		s.Version, s.Runs, s.Faults, 100*float64(s.Agreed)/float64(s.Runs))
 	if s.Compute.P50 > 0 {
-		line += fmt.Sprintf("; median latency %s, of the served version %s", cli.Milliseconds(s.Compute.P50), cli.Milliseconds(s.Served.P50))
+		line += fmt.Sprintf("; median latency %s, and %s for the served version", cli.Milliseconds(s.Compute.P50), cli.Milliseconds(s.Served.P50))
 	}
 	return line
 }

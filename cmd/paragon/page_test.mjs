@@ -122,7 +122,7 @@ test("one request at a time, the next in 5 seconds, brings every part up to date
   await page.locator("#pools", { hasText: `${3000 + 3 * last} answered` }).waitFor();
   await page.locator("#workers", { hasText: String(1000 + last) }).waitFor();
   await page.locator("#decisions", { hasText: `grow from ${last} to ${last + 1} workers` }).waitFor();
-  await page.locator("#letters-count", { hasText: `${last} queries failed for good` }).waitFor();
+  await page.locator("#letters-count", { hasText: `${last} queries failed too often` }).waitFor();
   await page.locator(`#charts [aria-label="Messages in the queues: waiting ${last}, highest ${last}"]`).waitFor();
   assert.deepEqual([...new Set(asked)], ["/v1/live"]);
   isQuiet();

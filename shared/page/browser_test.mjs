@@ -505,7 +505,7 @@ test("the colors may change while lines of the cost are added", async () => {
 test("versions of models are listed with what was done to them last", async () => {
   await page.locator("#rollouts-of li:nth-child(2)").waitFor();
   assert.match(await text("#rollouts-of li:nth-child(1)"), /cnn is served by version cnn\s+rolled back cnn@2 at .+: errors: 9 of 9 runs failed/);
-  assert.match(await text("#rollouts-of li:nth-child(2)"), /mlp is served by version mlp; version mlp@2 runs in shadow on 10\S* % of the queries \(200 runs in the last hour, 3 failed, 95\S* % of the results equal those of the served version, median latency 3\S* ms, of the served version 4\S* ms\)/);
+  assert.match(await text("#rollouts-of li:nth-child(2)"), /mlp is served by version mlp; version mlp@2 runs in shadow on 10\S* % of the queries \(200 runs in the last hour, 3 failed, 95\S* % of the results equal those of the served version, median latency 3\S* ms, and 4\S* ms for the served version\)/);
 });
 
 test("models are listed with their percentiles", async () => {
@@ -592,7 +592,7 @@ test("settings and faults are for who shows the operator's token", async () => {
     assert.match(await text("#operators"), /Only operators.*Paste the content of the file operator-token/);
     assert.equal(await page.locator("#operator").isVisible(), true);
     await deadLetters(true);
-    await page.getByText("2 queries failed for good").waitFor();
+    await page.getByText("2 queries failed too often").waitFor();
     for (const id of ["letters-show", "letters-redrive"]) assert.equal(await page.locator(`#${id}`).isVisible(), false);
     assert.deepEqual(pathsRead().filter((path) => ["/v1/settings", "/local/faults"].includes(path)), [], "nothing for operators is asked for");
     for (const [token, seen] of [["wrong", false], [" open ", true]]) {
@@ -678,7 +678,7 @@ test("faults are injected and cleared", async () => {
 test("dead letters are listed and submitted again", async () => {
   await page.locator("#letters-none").waitFor();
   await deadLetters(true);
-  await page.getByText("2 queries failed for good").waitFor();
+  await page.getByText("2 queries failed too often").waitFor();
   await page.getByRole("button", { name: "Show the reasons" }).click();
   await page.locator("#letters-message", { hasText: "2 queries would be submitted again, 0 dead letters would be dropped. Dead letters left in the queue: 2." }).waitFor();
   assert.match(await text("#letters-list li:nth-child(1)"), /q-dead-0\s+cnn-small, strict.*3 runs failed.*would be submitted again on overflow/s);

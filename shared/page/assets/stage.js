@@ -52,7 +52,7 @@ function showRollouts(all, shadows) {
 // ranInShadow says how a version's runs in shadow went in the last hour.
 function ranInShadow(v) {
   if (!v) return "";
-  const times = v.compute.p50_ms > 0 ? `, median latency ${milliseconds(v.compute.p50_ms)}, of the served version ${milliseconds(v.served.p50_ms)}` : "";
+  const times = v.compute.p50_ms > 0 ? `, median latency ${milliseconds(v.compute.p50_ms)}, and ${milliseconds(v.served.p50_ms)} for the served version` : "";
   return ` (${v.runs} runs in the last hour, ${v.faults} failed, ${percent((100 * v.agreed) / v.runs)} of the results equal those of the served version${times})`;
 }
 
