@@ -390,7 +390,7 @@ func (m *Machine) bodiesPath() string {
 func (m *Machine) sizeFleet(ctx context.Context, owner *sqlite.Backend) error {
 	most := m.cfg.groupMax()
 	if err := owner.SetGroup(ctx, Pool, 0, most); err != nil {
-		return fmt.Errorf("bound the group: %w", err)
+		return fmt.Errorf("set the limits of the group of workers: %w", err)
 	}
 	workers := m.cfg.Workers
 	if m.cfg.Scheme != "" {

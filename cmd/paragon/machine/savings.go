@@ -46,7 +46,7 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	}
 	ran := now.Sub(m.meter.since)
 	if ran < savingsFrom {
-		return api.Savings{Verdict: calibration.Verdict{Why: fmt.Sprintf("the server has run for less than %.0f s", savingsFrom.Seconds()), Next: "the comparison with other schemes begins then"}}
+		return api.Savings{Verdict: calibration.Verdict{Why: fmt.Sprintf("the server has run for less than %.0f s", savingsFrom.Seconds()), Next: "after this time, the comparison with other schemes begins"}}
 	}
 	if ran > savingsBack {
 		return api.Savings{Verdict: calibration.Verdict{Why: fmt.Sprintf("the server has run longer than the %v for which it keeps arrivals", savingsBack),

@@ -105,7 +105,7 @@ func (s Stage) bootLines(p profile.Prices) []Line {
 			calls += PutBackCalls(int(s.Traffic.PerSecond*at), s.Traffic.messageKB(), p.SQSStepKB)
 		}
 	}
-	return nonZero([]Line{newLine("controller's receives and put-backs while workers boot", s.Boots*calls, "SQS calls", p.SQSPerRequest)})
+	return nonZero([]Line{newLine("controller's receives and returns of messages while workers boot", s.Boots*calls, "SQS calls", p.SQSPerRequest)})
 }
 
 // PutBackCalls are the SQS calls by which the controller receives the given number of waiting

@@ -83,7 +83,7 @@ func TestAVersionOnTrialByHand(t *testing.T) {
 func TestBootsByHand(t *testing.T) {
 	s := Stage{Rest: AtRest(deployed(WorkersFront, false)), Traffic: SmallQueries(WorkersFront, Async), Boots: 30, BootSeconds: 10}
 	s.Traffic.PerSecond = 1
-	const name = "controller's receives and put-backs while workers boot"
+	const name = "controller's receives and returns of messages while workers boot"
 	if got, want := part(s.Bill(today).Fixed, name), 30*10*4*4e-7; math.Abs(got-want) > 1e-12 {
 		t.Errorf("$%v, want $%v", got, want)
 	}

@@ -202,7 +202,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		{"a field too few", tokens("anne " + annesToken), "line 1: has 2 fields, not three: owner, role, token"},
 		{"a role that is none", tokens("anne admin " + annesToken), `line 1: role "admin" is not caller or operator`},
 		{"a name of this machine's", tokens("local caller " + annesToken), `owner "local" is reserved for callers on this machine`},
-		{"no name", tokens("Anne! caller " + annesToken), `owner "Anne!" is not 1 to 63 of a-z`},
+		{"no name", tokens("Anne! caller " + annesToken), `owner "Anne!" must have 1 to 63 characters of a-z`},
 		{"a short token", tokens("\nanne caller secret"), "line 2: the token has 6 characters, not 32 to 256"},
 		{"a token twice", tokens("anne caller " + annesToken + "\nbob caller " + annesToken), "line 2: another line has the same token"},
 	} {

@@ -116,7 +116,7 @@ func parseToken(fields []string) (t Token, secret string, err error) {
 	t, secret = Token{fields[0], Role(fields[1])}, fields[2]
 	switch {
 	case !ownerName.MatchString(t.Owner):
-		return t, "", fmt.Errorf("owner %q is not 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit", t.Owner)
+		return t, "", fmt.Errorf("owner %q must have 1 to 63 characters of a-z, 0-9, '.', '_' and '-', and begin with a letter or digit", t.Owner)
 	case t.Owner == "local" || strings.HasPrefix(t.Owner, "key-"):
 		return t, "", fmt.Errorf("owner %q is reserved for callers on this machine: choose another name", t.Owner)
 	case t.Role != Caller && t.Role != Operator:
