@@ -209,7 +209,7 @@ var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 	for field, value := range map[string]string{"name": o.Name, "task": o.Task} {
 		if !word.MatchString(value) {
-			return unusable(http.StatusUnprocessableEntity, field, "%.64q is not a name: use 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit", value)
+			return unusable(http.StatusUnprocessableEntity, field, "%.64q is not a name: use 1 to 64 letters, digits, dots, dashes and underscores, and begin with a letter or a digit", value)
 		}
 	}
 	if err := checkVersion(c, o); err != nil {
