@@ -16,15 +16,16 @@ cost for a query, and Paragon chooses the model, the machine and the memory size
 Exit status:
   0  The command succeeded.
   1  The command failed.
-  2  The command or the server refused a flag, a value, a name, a file or a request
-     (a server's HTTP status is then 400, 404, 413, 415 or 422, and 409 if a name is taken).
+  2  The command or the server refused the input: a flag, a value, a name, a file or a request.
+     A server that refuses a request answers with HTTP status 400, 404, 413, 415 or 422. It
+     answers with 409 if a name is already in use.
   3  A query ended without an answer: it failed, expired or was cancelled.
 
-Commands that call a server take the server's URL from --endpoint, else from PARAGON_ENDPOINT.
-The default is ` + client.DefaultEndpoint + `. If the server needs a token, pass the token with
---token or PARAGON_TOKEN. The commands for settings, dead letters, faults and models are for
-operators. On one machine, they take the operator's token from PARAGON_OPERATOR_TOKEN, else from
-the server's data folder.
+Commands that call a server take the server's URL from the flag --endpoint, or else from the
+environment variable PARAGON_ENDPOINT. The default is ` + client.DefaultEndpoint + `. If the server
+needs a token, pass the token with --token or PARAGON_TOKEN. The commands tune, redrive, fault,
+callbacks and model are for operators. On one machine, they take the operator's token from
+PARAGON_OPERATOR_TOKEN, or else from the server's data folder.
 
 A stage is one deployment of Paragon in an AWS account. With --stage or PARAGON_STAGE, the
 commands call the API of the stage with that name. They use the region and the credentials
@@ -32,10 +33,10 @@ of the AWS command line (AWS_REGION, AWS_PROFILE and so on), and sign requests i
 API requires signatures.
 
 On a terminal, colors mark states, faults and headings. NO_COLOR=1 or TERM=dumb turns
-colors off, and CLICOLOR_FORCE=1 prints them into pipes and files too. JSON has no colors.
+colors off. CLICOLOR_FORCE=1 also colors the output to pipes and files. JSON has no colors.
 
-If a command with --json fails before it has printed a result, it prints {"problem": ...} in the
-form of the API's errors. It also prints the error on the standard error.`
+If a command with --json fails before it has printed a result, the command prints
+{"problem": ...}, in the form of the API's errors. It also prints the error on standard error.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {
