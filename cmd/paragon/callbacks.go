@@ -11,11 +11,15 @@ import (
 )
 
 const callbacksLong = `Print the callbacks of a ` + "`paragon up`" + ` that no receiver has accepted yet, and the secret of each
-receiver. For a stage in an account, the command prints no list of callbacks. It prints how many
-messages of callbacks wait in the queue. A receiver is a host of the setting callback_hosts. With
-HOST, the command prints only the secret of that host. HOST may match a pattern of the setting,
-such as *.example.org.
-A receiver verifies callbacks with its secret and any library of standardwebhooks.com.`
+receiver. A callback is an HTTP request by which Paragon delivers a query that has ended. A
+receiver is a host that the setting callback_hosts names. A receiver verifies callbacks with its
+secret and any library of standardwebhooks.com.
+
+With HOST, the command prints only the secret of this host. If the setting has a pattern such as
+*.example.org, HOST can be any host that matches the pattern.
+
+For a stage in an account, the command does not list the callbacks. It prints how many messages
+with callbacks wait in the queue.`
 
 func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
