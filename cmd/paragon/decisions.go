@@ -27,10 +27,11 @@ func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decisions",
 		Short: "List the controller's decisions, newest last",
-		Long: `List the controller's latest decisions and the reason for each, newest last. The
-controller decides how many workers a pool has, once per tick (setting tick_seconds).
-paragon explain, with the id of a decision, prints the whole decision. --before lists older
-decisions: those before the decision with an id, or before a moment.
+		Long: `List the controller's latest decisions and the reason for each, newest last. At each
+tick (10 s by default; setting tick_seconds), the controller decides how many workers a pool has.
+A pool is a group of workers; in an account, it is the workers of one Auto Scaling group.
+paragon explain ID prints the whole decision with this id. --before lists the decisions before
+the decision with the given id, or before the given time.
 
 Successive decisions that keep the number of workers, or that give the same reason, share one
 line. This line shows the newest decision, the number of decisions, and the time of the oldest
@@ -67,8 +68,8 @@ decision. --all prints one line per decision.`,
 	}
 	f := c.Flags()
 	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first pool)")
-	f.BoolVar(&q.Moves, "moves", false, "list only the decisions that change the fleet")
-	f.BoolVar(&all, "all", false, "print each decision on a line of its own; JSON always lists each")
+	f.BoolVar(&q.Moves, "moves", false, "list only the decisions that change the number of workers")
+	f.BoolVar(&all, "all", false, "print each decision on its own line, as --json always does")
 	f.IntVar(&q.Limit, "limit", q.Limit, "list at most this many decisions, 1 to 1000")
 	f.StringVar(&before, "before", "", "list only decisions before the decision with this id, or before this time: 2026-05-01T12:00:00Z, or 2h for two hours ago")
 	term.CompleteFlag(c, "pool", completePools(term))
@@ -178,8 +179,8 @@ func newReplayDecisionCommand(term *cli.Terminal) *cobra.Command {
 		Use:   "replay-decision [ID]",
 		Short: "Make a stored decision again and compare the results byte by byte",
 		Long: `Make a stored decision of the controller again from its stored inputs, and compare
-the new result with the stored result byte by byte. The exit status is 1 if they
-differ: this version of Paragon would decide otherwise.`,
+the new result with the stored result byte by byte. If the two results differ, this version
+of Paragon would decide differently, and the exit status is 1.`,
 		Example: `  paragon replay-decision 20260501T120000.000Z-general
   paragon replay-decision --file record.json`,
 		Args: cobra.MaximumNArgs(1),
