@@ -29,21 +29,21 @@ func newDoctorCommand(term *cli.Terminal) *cobra.Command {
 	ask := true
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check a stage, and print how to repair each fault",
-		Long: `Check a server and print a line for each check; a line with a fault also says how to
-repair it. If no server answers, the command checks whether this machine has everything that a
+		Long: `Check a server, and print a line for each check. A line with a fault also says how to
+repair the fault. If no server answers, the command checks whether this machine has everything that a
 server needs.
 
 With --stage the command checks a stage in an account, including its quotas, zones, instances,
-alarms and permissions. To time a worker and a function, it sends 13 queries of one task. It also
-sends one query of each other task. All these queries together cost less than a cent per task.
-Their inputs are blank pictures, a short text and tensors of zeros. Some checks would change the
-stage. The command does not run these checks, and lists them at the end.
+alarms and permissions. To measure the latency of a worker and of a function, the command sends
+13 queries of one task. It also sends one query of each other task. The queries cost less than a
+cent for each task. Their inputs are blank pictures, a short text and tensors of zeros. Some checks
+would change the stage. The command does not run these checks, and lists them at the end.
 
 The exit status is 1 if a check failed, and 0 if there are only warnings.`,
 		Example: "  paragon doctor\n  paragon doctor --stage prod",
 		RunE:    func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), term, ask) },
 	}
-	c.Flags().BoolVar(&ask, "queries", ask, "with --stage, send queries to time a worker and a function")
+	c.Flags().BoolVar(&ask, "queries", ask, "with --stage: send queries to measure the latency of a worker and of a function; --queries=false sends none")
 	return term.ServerCommand(c)
 }
 
