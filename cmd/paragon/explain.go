@@ -27,16 +27,17 @@ func newExplainCommand(term *cli.Terminal) *cobra.Command {
 	all := false
 	c := &cobra.Command{
 		Use:   "explain ID",
-		Short: "Explain how a query was answered, or why the fleet changed",
+		Short: "Explain how a query was answered, or why the number of workers changed",
 		Long: `Explain how a query was answered: what it requested, why its model and its resource
 (a worker or a function) were chosen, and each step of its path. A table compares the
 best candidates. Each candidate is a model on a resource. The table states why Paragon
-did not choose the other candidates. The command computes the table again, under the
-present load.
+did not choose the other candidates. The command computes this table now. The table
+therefore reflects the present load, not the load at the time of the query.
 
 ID may also be the id of a decision of the controller, which paragon decisions lists.
-The command then prints the measurements that the controller read and their age, the
-numbers of workers that it compared, the limits that it applied, and what it did.`,
+The command then prints the measurements that the controller read, and their age. It also
+prints the numbers of workers that the controller compared, the limits that the controller
+applied, and what the controller did.`,
 		Example: `  paragon explain ID
   paragon explain --all ID
   paragon explain 20260501T120000.000Z-general
@@ -49,7 +50,7 @@ numbers of workers that it compared, the limits that it applied, and what it did
 			return runExplain(c.Context(), term, ids[0], all)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "print every candidate (default the best four)")
+	c.Flags().BoolVar(&all, "all", false, "print every candidate (default: only the best four)")
 	c.ValidArgsFunction = func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(given) > 0 {
 			return nil, noFiles
