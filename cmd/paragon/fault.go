@@ -16,17 +16,17 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const faultLong = `Inject faults into the fleet of a running ` + "`paragon up`" + `. The same faults occur in an AWS
+const faultLong = `Inject faults into the workers of a running ` + "`paragon up`" + `. The same faults occur in an AWS
 account: failed launches, slow boots, dying workers, spot notices and changed limits of the
-Auto Scaling group. A fault of launches or boots affects workers that are launched later. It
-ends when you clear it, or after the next n launches (--launches n).
+Auto Scaling group. A fault of launches or boots affects workers that are launched later. The
+fault ends when you clear it, or after the next n launches (--launches n).
 
 Faults cannot be injected into a stage in an account.`
 
 // newFaultCommand is `paragon fault`.
 func newFaultCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
-		Use: "fault", Short: "Inject faults into the fleet of one machine", Long: faultLong,
+		Use: "fault", Short: "Inject faults into the workers of one machine", Long: faultLong,
 		Example: `  paragon fault slow-boot 600
   paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H
   paragon fault clear`,
@@ -42,7 +42,7 @@ func newFaultCommand(term *cli.Terminal) *cobra.Command {
 		newLaunchFaultCommand(term, api.SpotAfter, "SECONDS", "Send each worker a spot interruption notice SECONDS after its process started"),
 		newFaultKindCommand(term, api.SpotNotice+" WORKER", "Send a worker its spot interruption notice: the worker ends within two minutes", "  paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H", 1,
 			func(given []string) (api.Fault, error) { return api.Fault{Kind: api.SpotNotice, Worker: given[0]}, nil }),
-		newFaultKindCommand(term, api.Group+" MIN MAX", "Change the least and the largest number of workers of the group", "  paragon fault group 0 3", 2, groupFault),
+		newFaultKindCommand(term, api.Group+" MIN MAX", "Change the minimum and the maximum size of the simulated Auto Scaling group", "  paragon fault group 0 3", 2, groupFault),
 	)
 	return c
 }
@@ -98,7 +98,7 @@ func groupFault(given []string) (api.Fault, error) {
 }
 
 func newFaultListCommand(term *cli.Terminal) *cobra.Command {
-	return term.ServerCommand(&cobra.Command{Use: "list", Short: "List the injected faults, the group's limits and the workers", Example: "  paragon fault list",
+	return term.ServerCommand(&cobra.Command{Use: "list", Short: "List the injected faults, the limits of the Auto Scaling group, and the workers", Example: "  paragon fault list",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return onFaults(c.Context(), term, func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.Faults(ctx) })
 		}})
