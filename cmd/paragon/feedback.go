@@ -24,11 +24,12 @@ func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 		Use:   "feedback {--right | --wrong | --label LABEL} ID",
 		Short: "Report whether an answer was right",
 		Long: `Report whether the answer to a query was right, or report the correct label of its input. Each
-query has one vote. Paragon estimates the accuracy of its models from the votes. Old votes
-count less, and the setting feedback_owner_share bounds the weight of one caller's votes.
+query counts as one vote. Paragon estimates the accuracy of its models from the votes. Old
+votes count less. The setting feedback_owner_share limits the weight of one caller's votes.
 
-Paragon does not store a query that it answers in the response to the request. For such a
-query give the receipt that came with the answer; paragon submit --json prints the receipt.`,
+Paragon does not store most of the queries that it answers in the response to the request. For
+such a query, pass the receipt with --receipt. The receipt is a signed text that comes with the
+answer and names the query and the model. paragon submit --json prints it.`,
 		Example: `  paragon feedback --right ID
   paragon feedback --label bag --receipt RECEIPT ID`,
 		Args: cobra.ExactArgs(1),
