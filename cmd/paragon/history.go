@@ -24,16 +24,20 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Use: "history", Short: "Print latency, errors and cost of the last hours or days, by model and by time",
 		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
 latency, and how many queries kept their latency bound, ran on functions, failed or expired.
-REFUSED counts queries that were refused for lack of capacity or budget; they have no model.
-BAD INPUT counts queries that failed because of their input; FAILED and IN BOUND leave them
-out. paragon list prints such queries if they are stored.
-The first table has a row for each model and class (strict or relaxed). The second table
-has a row for each step of time and class. It has at most 180 steps. A step has one minute if the
-span has up to 3 hours, two minutes up to 6 hours, ten minutes up to 30 hours, 20 minutes up to
-60 hours, one hour up to 180 hours, and otherwise two hours. Paragon keeps 14 days.
+REFUSED counts queries that were refused for lack of capacity or budget. These queries have no
+model. BAD INPUT counts queries that failed because of their input. FAILED and IN BOUND do not
+count these queries. paragon list prints them if they are stored.
 
-The columns WORKERS and COST count all models and classes together. Only the first row of
-each step shows these columns.`,
+The first table has a row for each model and class. A query is strict if its latency bound is
+below 2 s (setting strict_below_ms), and relaxed otherwise; a query may also name its class.
+
+The second table has a row for each step of time and class, and at most 180 steps. The length of a
+step depends on --since:
+  --since  up to 3h  up to 6h  up to 30h  up to 60h  up to 180h  up to 336h
+  step     1 min     2 min     10 min     20 min     1 h         2 h
+
+In the second table, the columns WORKERS and COST count all models and classes together. Only the
+first row of each step shows these columns. Paragon keeps the statistics for 14 days.`,
 		Example: `  paragon history
   paragon history --since 24h --model cnn
   paragon history --since 168h --json | jq .classes.strict.p99_ms`,
@@ -52,7 +56,7 @@ each step shows these columns.`,
 
 // addSince adds the flag that says how far back to read of what is kept by the hour.
 func addSince(c *cobra.Command, since *time.Duration) {
-	c.Flags().Var(cli.DurationValue(since), "since", "length of the span that ends now, 1h to 336h")
+	c.Flags().Var(cli.DurationValue(since), "since", "start of the time that is read, as a duration before now, 1h to 336h")
 }
 
 func checkSince(since time.Duration) error {
