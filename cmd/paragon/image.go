@@ -22,7 +22,7 @@ of the region's newest Amazon Linux 2023, for both architectures, into the conte
 images of cdk.json. Deployments in that region then use these AMIs. If cdk.json already
 has AMI ids for the region, the command changes them only with --update.
 
-A deployment with other AMI ids replaces the workers, as a new release does.`
+If the AMI ids have changed, the next deployment replaces the workers, as a new release does.`
 
 // newImageCommand is `paragon image`.
 func newImageCommand(term *cli.Terminal) *cobra.Command {
@@ -34,7 +34,7 @@ func newImageCommand(term *cli.Terminal) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return pinImage(c.Context(), term, file, update) },
 	}
 	c.Flags().StringVar(&file, "cdk-json", file, "path of cdk.json, whose context contains the options of the deployment")
-	c.Flags().BoolVar(&update, "update", false, "replace AMI ids that are already pinned by the newest ones")
+	c.Flags().BoolVar(&update, "update", false, "replace the AMI ids that cdk.json already has with the newest ids")
 	return c
 }
 
