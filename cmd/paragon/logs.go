@@ -22,7 +22,7 @@ const logsLong = `Print the log lines of the server, its workers and its functio
 
 On one machine the command reads the logs from the data folder, so it also works after
 the server has ended. The data folder keeps the two newest log files, of 16 MB each. With
---stage the command reads CloudWatch Logs, where a line appears some seconds after the
+--stage, the command reads CloudWatch Logs. A line appears there some seconds after the
 process wrote it.
 
 --process takes the name of a worker or of a function. paragon top and the page show the names
@@ -68,14 +68,14 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", f.data, "data folder of the server; without this flag, the data folder of the server at --endpoint or PARAGON_ENDPOINT, if that server runs on this machine")
+	fs.StringVar(&f.data, "data", f.data, "data folder of the server; without this flag, the command finds the data folder of the server at --endpoint, if that server runs on this machine")
 	fs.StringVar(&term.Endpoint, "endpoint", "", "URL of the server whose logs are printed (default PARAGON_ENDPOINT, else "+client.DefaultEndpoint+")")
 	fs.StringVarP(&f.process, "process", "p", "", "print only the lines of this process, or of this kind: server, worker or function")
 	fs.StringVar(&f.level, "level", f.level, "lowest level that is printed: debug, info, warn or error")
-	fs.IntVarP(&f.lines, "lines", "n", f.lines, "print at most this many of the newest lines; --follow then prints each new line")
+	fs.IntVarP(&f.lines, "lines", "n", f.lines, "print at most this many of the newest lines; --follow prints all new lines after them")
 	fs.BoolVarP(&f.watch, "follow", "f", false, "print new lines as they come, until interrupted")
 	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
-	fs.Var(cli.DurationValue(&f.since), "since", "with --stage: length of the span that ends now, up to 336h")
+	fs.Var(cli.DurationValue(&f.since), "since", "with --stage: start of the time that is read, as a duration before now, up to 336h")
 	fs.BoolVar(&term.JSON, "json", false, "print each line as it is stored, as a JSON object")
 	term.CompleteFlag(c, "process", completeProcesses(&f.data))
 	term.CompleteStage(c)
