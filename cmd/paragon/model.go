@@ -14,8 +14,8 @@ import (
 
 const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in
 an account. A model is an ONNX file. paragon model add checks the file and measures the model
-on this machine. The server then serves the model without a restart, at /v2/models/TASK, with
-the input and output names of the file.`
+on this machine. The server then serves the model without a restart, at the path
+/v2/models/TASK. The names of its inputs and outputs are those in the file.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {
@@ -42,7 +42,7 @@ func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*cli
 func newModelListCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "list", Example: "  paragon model list", Short: "List the models that were added",
-		Long: "List the models that were added to a machine or a stage, and the removed models that still\nhave open queries. `paragon models` lists all served models.",
+		Long: "List the models that were added to a machine or a stage, and the removed models that still\nhave queries to answer. `paragon models` lists all served models.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			own, err := ownModels(term, c)
 			if err != nil {
@@ -190,7 +190,7 @@ func printBatches(term *cli.Terminal, m profile.Model) {
 func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Stop serving a model", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
-		Long: "Stop selecting a model for new queries. Paragon still answers the model's open queries.",
+		Long: "Stop selecting a model for new queries. Paragon still answers the queries that it accepted earlier.",
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := removeModel(term, c, args[0])
 			if err != nil {
