@@ -50,10 +50,10 @@ func newModelProveCommand(term *cli.Terminal) *cobra.Command {
 	c := term.ServerCommand(&cobra.Command{
 		Use: "prove NAME --stage STAGE", Example: "  paragon model prove iris --stage prod", Short: "Run a model of a stage again, and serve it if it answers",
 		Long: `Run a model that was added to a stage in an account, measure it there, and serve it if it
-answers. The model runs on the stage's generic functions (functions that run any model), at each
-memory size that is large enough. If the stage has no such functions, a worker runs the model. If a
-worker is ready, it measures the model too, at no extra cost. ` + "`paragon model add --stage`" + `
-does the same for a new model.`,
+answers. Generic functions are inference functions that run any model. The stage's generic
+functions run the model, at each memory size that is large enough. If a worker is ready, it also
+runs and measures the model, at no extra cost. If the stage has no generic functions, only a worker
+runs the model. ` + "`paragon model add --stage`" + ` does the same for a new model.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			stage, _ := term.Place()
@@ -80,7 +80,7 @@ does the same for a new model.`,
 
 // defineYes defines the flag that pays without being asked.
 func defineYes(c *cobra.Command, yes *bool) {
-	c.Flags().BoolVarP(yes, "yes", "y", false, "with --stage: run the model on Lambda functions, which costs money, without asking")
+	c.Flags().BoolVarP(yes, "yes", "y", false, "with --stage: do not ask before the model runs on Lambda functions, which costs money")
 }
 
 // holding are the generic functions that hold a model which is in no catalogue yet, or is.
