@@ -19,7 +19,7 @@ const canaryLong = `Set the share of a model's queries that its version on trial
 version, run ` + "`paragon model add`" + ` with the name of a served model. The id of a query decides
 which version answers the query. Paragon compares the version on trial with the served version.
 If the errors, the latency, the accuracy or the cost are worse, Paragon rolls the version back
-(settings canary_*). At share 0 the version answers only queries that name it, as NAME@2.`
+(settings canary_*). With --share 0, the version answers only queries that name it, as NAME@2.`
 
 // newModelCanaryCommand is `paragon model canary`.
 func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {
@@ -31,10 +31,11 @@ func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {
 
 const shadowLong = `Run the version on trial on a share of the model's queries, without returning its answers.
 After a worker has answered a query directly, in the response to its request, the worker runs
-the query again on the version on trial. It does so only if a runner is free and no query waits.
-Functions never run a query twice. You find the number of runs, the failures, the latency and the
-share of equal results in ` + "`paragon status`" + `. Inputs are not stored. If the version is worse,
-Paragon rolls it back (settings canary_*).`
+the query again on the version on trial. The worker runs it only if a runner is free and no query
+waits. A runner is the part of a worker that answers one query at a time. Functions never run a
+query twice. ` + "`paragon status`" + ` prints the number of runs, the failures, the latency and the share of
+equal results. Inputs are not stored. If the version is worse, Paragon rolls it back (settings
+canary_*).`
 
 // newModelShadowCommand is `paragon model shadow`.
 func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
@@ -47,7 +48,7 @@ func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
 // newModelPromoteCommand is `paragon model promote`.
 func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionPromoted}
-	c := rolloutCommand(term, &o, "promote NAME", "Serve the version on trial", "Let the version on trial answer all queries of its model. Paragon keeps the version that was\nserved until then, and paragon model rollback serves it again.")
+	c := rolloutCommand(term, &o, "promote NAME", "Serve the version on trial", "Let the version on trial answer all queries of its model. Paragon keeps the earlier\nversion. paragon model rollback serves the earlier version again.")
 	c.Example = "  paragon model promote iris"
 	return c
 }
