@@ -33,7 +33,7 @@ account. The workers of a stage load the model without a new deployment. The com
 inputs and outputs from the file. If you do not state the kinds of input and answer, the command
 infers them from the file. The command prints the kinds. A separate process runs the model once as
 a check. Then the command measures the model's latency, memory and cold start on this machine. If
-a check fails, nothing changes.
+the file fails a check, nothing changes.
 
 Kinds of answer (--kind):
   classify  labels with scores
