@@ -28,28 +28,32 @@ type profileFlags struct {
 }
 
 const profileLong = `Measure the latency of a catalogue's models on this machine, from a query's input to the
-model's outputs. The command measures one thread with one input and one caller,
-and each combination with the given --threads, --batch and --concurrency. It prints the 50th,
-95th and 99th percentile with their 95 % confidence intervals. It measures cold
-starts separately. A cold start is the time to start a process, to load the library and the
-model, and to give a first answer, minus the time of a warm run.
+model's outputs. A catalogue is a set of models with their profiles. The command first measures one
+thread with one caller and one input in an inference. Then it varies one of these numbers at a
+time: it measures each value of --threads, of --batch and of --concurrency. It prints the 50th, 95th
+and 99th percentile with their 95 % confidence intervals. It measures cold starts separately. A
+cold start is the time to start a process, to load the library and the model, and to give a first
+answer, minus the time of a warm run.
 
---clock thread measures the CPU time of the inference thread. On a shared machine this
-excludes the time that other processes take. This clock works with one thread and one caller only.
+--clock thread measures the CPU time of the inference thread. On a shared machine, this clock
+excludes the time that other processes take. It works with one thread and one caller only.
 
-On an EC2 instance, --resource auto reads the instance type from the instance metadata, so
-that the measurements are stored for this type and not for the catalogue's reference machine.
+On an EC2 instance, --resource auto reads the instance type from the instance metadata. The
+measurements are then stored for this instance type. Without --resource, they are stored for the
+reference machine of the catalogue.
 
---lambda STAGE measures the inference functions of a stage in an account. It uses the
-credentials of the AWS SDK's usual chain, and the memory sizes of --memory (default all sizes
-of the catalogue). Warm runs follow one after another, and the function itself times them. To
-measure cold starts, the command starts --cold concurrent runs. --lambda local measures the same
-functions as child processes of this machine. There, the memory size does not change the CPU share.
+--lambda STAGE measures the inference functions of a stage in an account, with the default
+credentials of the AWS SDK. It measures the memory sizes of --memory (default: all sizes of the
+catalogue). Warm runs follow one after another, and the function itself measures their times. To
+measure cold starts, the command starts as many concurrent runs as --cold states. --lambda local
+measures the same functions as child processes of this machine. There, the memory size does not
+change the CPU share.
 
 --out writes the measurements to a file. They replace the earlier measurements of the same models
 in this file. go generate ./profiles generates the catalogue from such files. Each file has the
-measurements of one resource: latency.json has those of the reference machine, and
-latency-NAME.json those of another resource.
+measurements of one resource (an instance type, or functions). latency.json has those of the
+reference machine, and latency-NAME.json has those of another resource.
+
 --compare prints how the measurements differ from an earlier file. The exit status is 1 if a
 measurement has changed by more than 10 % and by more than its confidence interval.`
 
@@ -71,13 +75,13 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	cli.ProfilesFlag(fs, &f.folder, cli.AndNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
-	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, or of JPEG pictures if it has no PNG (default the samples of the catalogue, or those that come with Paragon); other models are measured with a made-up text, or with the sample in their file or zeros")
+	fs.StringVar(&f.pictures, "pictures", "", "folder of pictures for models that take pictures: the command uses the PNG files, or the JPEG files if there are no PNG files (default: the samples of the catalogue, or else those that come with Paragon). Models that take text get a made-up text, and models that take tensors get the sample in their file, or else zeros")
 	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, in addition to 1")
-	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; a model is refused if its answer to a query changes with the other queries")
+	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; the command refuses a model if other queries in the inference change its answer to a query")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "numbers of concurrent callers, in addition to 1")
-	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share of each size")
-	fs.IntVar(&f.samples, "samples", 20000, "largest number of runs for each combination")
-	fs.DurationVar(&f.budget, "budget", 10*time.Second, "longest time for each combination")
+	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share that a function of each size gets")
+	fs.IntVar(&f.samples, "samples", 20000, "largest number of runs of each measurement")
+	fs.DurationVar(&f.budget, "budget", 10*time.Second, "longest time of each measurement")
 	fs.IntVar(&f.cold, "cold", 20, "number of cold starts of each model")
 	fs.StringVar(&f.clock, "clock", "wall", `clock that times are measured with: "wall" for elapsed time, or "thread" for the CPU time of the thread`)
 	fs.StringVar(&f.out, "out", "", "file to write the measurements into")
