@@ -11,19 +11,22 @@ import (
 )
 
 const redriveLong = `Submit the queries of dead letters again. A dead letter is a queue message whose query
-failed on every attempt, or whose runner crashed too often. First repair the cause of the failures.
+failed on every attempt, or crashed too many workers. First repair the cause of the failures.
 paragon status and paragon logs show this cause.
 
 A query that has failed or expired keeps that state, because its caller may have read the
-state. Paragon submits the input again, as a new query of the same owner with the same time limit.
-The new query costs as much as any other, and names the first query in its field retry_of. A
-repeated redrive does not submit a query twice, unless the new query has expired. A query
-that never ended is recorded as failed. A dead letter whose query was answered or cancelled
-meanwhile is dropped. Uploads are kept for a day. If a query
-is older, its uploaded input is gone, and the query cannot be submitted again.
+state. Paragon submits the input again, as a new query of the same owner. The new query expires
+after the same time as the first query. It costs as much as any other query, and names the first
+query in its field retry_of. If you repeat the command, it submits the input once more only if the
+new query has expired.
 
-Strict queries go to the overflow queue, and relaxed queries to the work queue of their
-pool; with --queue all queries go to one of the two queues.`
+If a query never ended, Paragon first records the query as failed. If a query was answered or
+cancelled in the meantime, Paragon drops the dead letter. Paragon keeps uploads for a day. If the
+query of a dead letter is older, its uploaded input is gone, and Paragon cannot submit it again.
+
+Strict queries (with a latency bound below 2 s) go to the overflow queue, for inference functions.
+Relaxed queries (all others) go to the work queue of their pool, for workers. With --queue, all
+queries go to the given queue.`
 
 // redriveFlags are the flags of `paragon redrive`.
 type redriveFlags struct {
@@ -46,7 +49,7 @@ func newRedriveCommand(term *cli.Terminal) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return runRedrive(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.queue, "queue", "", "send all queries to this queue: overflow or work (default by the class of each query)")
+	fs.StringVar(&f.queue, "queue", "", "send all queries to this queue: overflow or work (default: strict queries to overflow, relaxed queries to work)")
 	fs.IntVar(&f.limit, "limit", f.limit, fmt.Sprintf("submit at most this many queries again, 1 to %d", mostLetters))
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print which queries would be submitted again, and change nothing")
 	term.CompleteValues(c, "queue", "overflow", "work")
