@@ -17,31 +17,35 @@ import (
 const replayLong = `Simulate your recorded arrivals under every procurement scheme, and print what each
 scheme would have cost. A procurement scheme is the rule by which the controller decides
 how many workers run. The command reads the arrivals from the data folder, whether or not a
-server runs on it, and changes nothing. The share of strict queries is the recorded share,
-unless you give --strict-share.
+server runs on it, and changes nothing. A query is strict if its latency bound is below 2 s, and
+relaxed otherwise. The simulation uses the recorded share of strict queries. --strict-share sets
+another share.
 
 With --stage, or with --cloudwatch and PARAGON_STAGE, the command reads the arrivals of a
 stage in an account from CloudWatch. CloudWatch keeps counts per second for 3 hours, per
-minute for 15 days, per five minutes for 63 days and per hour for 455 days. Within a step
-longer than a second, the simulation spreads the arrivals as a Poisson process. The simulation
-begins before the span, with the arrivals of --warmup, but does not count these arrivals.
+minute for 15 days, per five minutes for 63 days and per hour for 455 days. If a count is for more
+than a second, the simulation spreads its arrivals over that time as a Poisson process. The
+simulation begins earlier than --from or --since, by the duration --warmup. It does not count the
+arrivals of this earlier time.
 
-The output states the margin of error of the simulated costs. The margin comes from the runs of
-paragon-lab calibrate in the data folder (--data), or else from the runs that ship with Paragon. If
-those runs had another catalogue, scheme or version of Paragon than the simulation, the margin is
-doubled. For a stage in an account, the command also simulates the stage itself in the same time,
-as paragon savings does. The larger of the two errors counts. With --uncalibrated, the command
-prints the costs without an error.
-The simulated controller applies the settings given by --set. Unless --set gives max_workers,
+The output states the margin of error of the simulated costs. paragon-lab calibrate measures the
+margin, with recorded runs of a stage. The command uses the runs in the data folder (--data), or
+else the runs that ship with Paragon. If those runs had another catalogue, scheme or version of
+Paragon than the simulation, the margin is doubled. For a stage in an account, the command measures
+a second error: it simulates the stage itself in the same time, as paragon savings does. The larger
+of the two errors is then the margin. If the margin is not known, the command fails. With
+--uncalibrated, it prints the costs without a margin instead.
+
+The simulated controller applies the settings given by --set. If --set does not give max_workers,
 the number of workers has no upper limit.
 
 The output compares each scheme with a lower bound: the cost of workers that start at once and are
 always busy. A scheme that answers all queries cannot cost less. The column X LOWER BOUND has the
-cost of the scheme divided by the lower bound. If it is below 1, the scheme left queries unanswered,
-and the output says how many.
+cost of the scheme divided by the lower bound. If this ratio is below 1, the scheme left queries
+unanswered, and the output says how many.
 
-Models, instance types and prices are those of --catalogue. The costs are what these arrivals
-would cost with that catalogue, not what this machine cost.`
+The models, instance types and prices are those of --catalogue. The output therefore states what
+these arrivals would cost with that catalogue, and not what this machine cost.`
 
 // replayFlags are the flags of `paragon replay` besides those of the case.
 type replayFlags struct {
@@ -64,7 +68,7 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	f.Add(fs)
 	fs.Lookup("strict-share").DefValue = "the recorded share"
 	f.arrivals.add(term, fs)
-	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings, even if the error of the costs is not known; for a stage in an account, this error is then not measured")
+	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print the costs even if their margin of error is not known, but without savings; for a stage in an account, do not measure the margin")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	term.CompleteNames(c)
 	term.CompleteStage(c)
