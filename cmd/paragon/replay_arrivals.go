@@ -28,13 +28,13 @@ type arrivalFlags struct {
 
 func (f *arrivalFlags) add(term *cli.Terminal, fs *pflag.FlagSet) {
 	fs.StringVar(&f.data, "data", "data", "data folder with the recorded arrivals and the calibration")
-	fs.BoolVar(&f.cloudwatch, "cloudwatch", false, "read the arrivals of a stage in an account from CloudWatch; --stage implies it")
-	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default, with --cloudwatch, PARAGON_STAGE)")
+	fs.BoolVar(&f.cloudwatch, "cloudwatch", false, "read the arrivals of a stage in an account from CloudWatch; --stage does this too")
+	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default PARAGON_STAGE, if --cloudwatch is given)")
 	fs.StringVarP(&f.task, "task", "t", "", "task whose arrivals are simulated")
 	f.since = 24 * time.Hour
-	fs.Var(cli.DurationValue(&f.since), "since", "length of the span that ends now; one machine keeps the arrivals of a day")
-	fs.StringVar(&f.from, "from", "", "start of the span, instead of --since: a time such as 2026-05-01T12:00:00Z, or a duration before now such as 2h")
-	fs.StringVar(&f.to, "to", "", "end of the span, in the same form as --from (default now)")
+	fs.Var(cli.DurationValue(&f.since), "since", "start of the arrivals that are simulated, as a duration before now; one machine keeps the arrivals of a day")
+	fs.StringVar(&f.from, "from", "", "start of the arrivals, instead of --since: a time such as 2026-05-01T12:00:00Z, or a duration before now such as 2h")
+	fs.StringVar(&f.to, "to", "", "end of the arrivals, in the same form as --from (default now)")
 }
 
 // span is the time whose arrivals are priced.
