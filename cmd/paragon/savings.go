@@ -24,25 +24,29 @@ import (
 )
 
 const savingsLong = `Print what a stage has cost, and what its recent queries would have cost otherwise: under every
-other scheme, under the scaling rules of other systems (rivals), and on a plain function. The
-costs of schemes and rivals are simulated, and printed as intervals.
+other scheme, under the scaling rules of other systems (rivals), and on a plain function. A scheme
+is the rule that sets the number of workers. A plain function is a single Lambda function behind
+the same gateway, without Paragon. The costs of schemes and rivals are simulated, and printed as
+intervals.
 
-On one machine, the server simulates the time since it started, and paragon status prints the
-cheapest of the same lines. For a stage in an account, this command reads the arrivals, prices
+On one machine, the server simulates the time since it started. paragon status prints the cheapest
+of the same lines. For a stage in an account, this command reads the arrivals, prices
 and cost of the time given by --since, and simulates on this machine. This time ends five
-minutes ago, because the stage's counts come late. The stage must have one pool.
+minutes ago, because the stage's counts come late. The stage must have exactly one pool (group of
+workers).
 
 The costs are those of workers and functions. A stage in an account also has machinery (alarms,
-metrics, controller). The output states what this machinery costs at least in this time, even
+metrics, controller). The output states the least that this machinery costs in this time, even
 without queries. The output also says whether a plain function would cost less than the workers,
 the functions and this machinery together. For the rest of the machinery
 (gateway, store, queues, logs), run paragon cost.
 
-The margin is the larger one of two errors: the error of recorded runs of a stage (see
-paragon-lab calibrate), and the error for the stage's own past. To measure the second error, the
-command simulates the scheme that ran, and compares the result with the cost that the stage
-counted. If an error was measured under another scheme, catalogue or version than those of the
-simulation, it is doubled. The second error is known if the stage cost something for at least one
+The width of the intervals depends on the margin. The margin is the larger one of two errors. The
+first is the error in recorded runs of a stage, which paragon-lab calibrate measures. The second is
+the error for the stage's own past: the command simulates the scheme that ran, and compares the
+result with the cost that the stage counted. An error may come from another scheme, catalogue
+(set of models and prices) or version of Paragon than the simulation uses. Paragon then doubles
+this error. The second error is known if the stage cost something for at least one
 hour. For a stage in an account, the command prints costs only if the second error is known.`
 
 // defaultCompared is the length of the time that is compared of a stage in an account.
@@ -67,7 +71,7 @@ func newSavingsCommand(term *cli.Terminal) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().Var(cli.DurationValue(&since), "since", "length of the time that is compared of a stage in an account, 1h to 336h")
+	c.Flags().Var(cli.DurationValue(&since), "since", "for a stage in an account: length of the time whose costs are compared, 1h to 336h")
 	return term.ServerCommand(c)
 }
 
