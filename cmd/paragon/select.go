@@ -29,15 +29,18 @@ type selectFlags struct {
 }
 
 const selectLong = `Choose a model and an instance type or function size for a kind of query, from measured
-profiles. The command needs no server and no account. The price of a query assumes a new
+profiles. A profile states the accuracy and the service times of a model on each instance type and
+function size. The command needs no server and no account. The price of a query assumes a new
 instance that is fully busy. You may bound the latency, the accuracy and the cost. If you
 bound two of them, the command optimizes the third. Otherwise it optimizes the cost. --optimize
-names another objective. With weights, the objective is a linear combination of the three.
+names another quantity to optimize. With weights, the command optimizes a linear combination of the
+latency, the accuracy and the cost.
 
 The output lists the candidates, best first. It states why each of the other candidates lost. It
-also has the number of concurrent queries of the chosen instance type, the cheapest function, and
-with --rate the cheapest fleets for that rate. If no candidate meets the bounds, the command prints
-the nearest one and exits with status 2.`
+also states how many queries the chosen instance type runs at once, and which function is the
+cheapest. With --rate, it states the cheapest fleets for that rate. A fleet is a number of instances
+of one type. If no candidate meets the bounds, the command prints the candidate that is nearest to
+the bounds, and exits with status 2.`
 
 const selectExample = `  paragon select --task fashion --latency-ms 50 --accuracy 90
   paragon select --catalogue imagenet --task imagenet --latency-ms 500 --accuracy 80 --instances c5.large,m5.large
@@ -53,19 +56,19 @@ func newSelectCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs, n := c.Flags(), &f.need
 	cli.ProfilesFlag(fs, &f.folder, cli.FiguresAlone)
-	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue to choose from")
+	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue (set of models with their profiles) to choose from")
 	fs.StringVarP(&n.Task, "task", "t", "fashion", "task of the query")
-	fs.StringVarP(&n.Model, "model", "m", "", "choose this model")
+	fs.StringVarP(&n.Model, "model", "m", "", "consider only this model")
 	fs.Float64Var(&n.Constraints.LatencyMS, "latency-ms", 0, "latency bound in milliseconds")
 	fs.Float64Var(&n.Constraints.Accuracy, "accuracy", 0, "lowest accuracy that is accepted, in percent")
 	fs.Float64Var(&n.Constraints.CostUSDPerMillion, "cost", 0, "highest cost of a million such queries that is accepted, in US dollars")
 	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost")
-	fs.Float64Var(&n.Weights.Latency, "weight-latency", 0, "weight of latency in the objective, instead of --optimize")
-	fs.Float64Var(&n.Weights.Accuracy, "weight-accuracy", 0, "weight of accuracy in the objective, instead of --optimize")
-	fs.Float64Var(&n.Weights.Cost, "weight-cost", 0, "weight of cost in the objective, instead of --optimize")
+	fs.Float64Var(&n.Weights.Latency, "weight-latency", 0, "weight of latency in the optimized quantity, instead of --optimize")
+	fs.Float64Var(&n.Weights.Accuracy, "weight-accuracy", 0, "weight of accuracy in the optimized quantity, instead of --optimize")
+	fs.Float64Var(&n.Weights.Cost, "weight-cost", 0, "weight of cost in the optimized quantity, instead of --optimize")
 	fs.StringSliceVar(&f.instances, "instances", nil, "instance types to choose from (default every type of the catalogue)")
 	fs.StringVar(&f.arch, "arch", "x86_64", "architecture of the functions: x86_64 or arm64, or none to leave functions out")
-	fs.Float64Var(&f.rate, "rate", 0, "queries per second; prints the cheapest fleets for this rate")
+	fs.Float64Var(&f.rate, "rate", 0, "queries per second: print the cheapest fleets for this rate")
 	fs.BoolVar(&f.all, "all", false, "print every candidate (default the best 10)")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	term.CompleteFlag(c, "catalogue", completeCatalogue(term, &f.folder, nil, catalogueNames))
