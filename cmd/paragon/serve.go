@@ -27,9 +27,10 @@ const serveLong = `Serve an ONNX file on this machine, for a first try. The comm
 prints an example request and serves until it is interrupted. The data folder keeps the model
 for the next start.
 
-A folder with a catalogue, such as pools/mail from ` + "`make pool-mail`" + `, is served as it is: the models
-have their labels, preprocessing and accuracy from the catalogue. ` + "`paragon up --profiles FOLDER`" + `
-serves such a folder too, and has flags for more workers and other settings.`
+The command also serves a folder with a catalogue (a set of models with their profiles), such as
+pools/mail from ` + "`make pool-mail`" + `. The labels, the preprocessing and the accuracy of the models are
+those of the catalogue. ` + "`paragon up --profiles FOLDER`" + ` serves such a folder too, and has flags for
+more workers and other settings.`
 
 // newServeCommand is `paragon serve`.
 func newServeCommand(term *cli.Terminal) *cobra.Command {
