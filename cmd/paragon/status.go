@@ -32,15 +32,17 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Print the state of the fleet, the queues and the latency bounds",
 		Long: `Print the state of the fleet, the queues and the latency bounds.
 
-Table of pools: BUSY is the number of runners in use; a runner answers one query at a time.
-QUEUED is the number of queries that wait in the workers. OVERFLOWED counts strict queries
-that found no free slot on a worker in time and went to functions.
+Table of pools (groups of workers): BUSY is the number of runners in use. A runner is the part of a
+worker that answers one query at a time. QUEUED is the number of queries that wait in the workers.
+OVERFLOWED counts strict queries that went to functions because no worker could run them in time.
 
-Table of classes: ARRIVALS is the mean of the last minute; P50, P95 and P99 are latencies of the
-last hour. IN BOUND is the share of the last hour's queries that kept their latency
-bound; QUERIES 1H is the number of all queries of the last hour. BURN 5M and BURN 1H are burn
-rates of the last 5 minutes and the last hour: the share of missed bounds, divided by the share
-that the objective allows. At a burn rate of 1 the objective is just met.`,
+Table of classes: a query is strict if its latency bound is below 2 s (setting strict_below_ms), and
+relaxed otherwise. ARRIVALS is the mean of the last minute. P50, P95 and P99 are latencies of the
+last hour. IN BOUND is the share of the last hour's queries that kept their latency bound.
+QUERIES 1H is the number of all queries of the last hour. BURN 5M and BURN 1H are the burn rates of
+the last 5 minutes and of the last hour. The objective is that 99 % of the queries of a class keep
+their latency bounds. A burn rate is the share of missed bounds, divided by the 1 % that the objective
+allows. At a burn rate of 1, the stage just meets the objective.`,
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,
@@ -51,7 +53,7 @@ that the objective allows. At a burn rate of 1 the objective is just met.`,
 			return runStatus(c.Context(), term)
 		},
 	}
-	c.Flags().BoolVarP(&watch, "watch", "w", false, "print the state again every second, until interrupted; with --json one line each time")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "print the state again every second, until interrupted; with --json, print one line each time")
 	return term.ServerCommand(c)
 }
 
