@@ -32,10 +32,10 @@ the answers in the order of the files. "-" reads one input from standard input. 
 tensors by name get them from a JSON file, which is a /v2 request: {"inputs": [{"name": "X",
 "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}. Models of pictures also take a raw tensor
 (NAME.f32: little-endian float32). You may bound the latency, the accuracy and the cost of each
-query; within the bounds Paragon optimizes what --optimize names.
+query. Within the bounds, Paragon optimizes the quantity that --optimize names.
 
-With --json each query is one line: the query as the server returns it, with its
-"file", or {"file", "problem"} if the server refused the query.`,
+With --json, the command prints one line for each query: the query as the server returns it, and
+the name of its "file". If the server refused the query, the line is {"file", "problem"}.`,
 		Example: `  paragon submit --task fashion shirt.png
   paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png
   paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg
@@ -56,16 +56,16 @@ With --json each query is one line: the query as the server returns it, with its
 		},
 	}
 	fs := c.Flags()
-	fs.StringVarP(&f.task, "task", "t", "", "task of the query; paragon models lists the tasks")
+	fs.StringVarP(&f.task, "task", "t", "", "task of the query; models of one task are interchangeable; paragon models lists the tasks")
 	fs.StringVarP(&f.model, "model", "m", "", "answer with this model")
 	fs.Float64Var(&f.latencyMS, "latency-ms", 0, "latency bound in milliseconds")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "lowest accuracy that is accepted, in percent")
 	fs.Float64Var(&f.cost, "cost", 0, "highest cost of a million such queries that is accepted, in US dollars")
-	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost")
-	fs.StringVar(&f.class, "class", "", "strict (answered at once) or relaxed (may wait in a queue); default by the latency bound")
+	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost (default: the unbounded one if two are bounded, else cost)")
+	fs.StringVar(&f.class, "class", "", "class: strict (answered at once) or relaxed (may wait in a queue); default: strict if the latency bound is below strict_below_ms (2 s)")
 	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0 returns at once")
 	fs.StringVar(&f.callback, "callback", "", "URL to which Paragon posts each query once it has ended")
-	fs.StringVar(&f.key, "key", "", "idempotency key: a second submit with the same key returns the first query (one FILE only)")
+	fs.StringVar(&f.key, "key", "", "idempotency key: a second submit with the same key returns the first query; only with one FILE")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
 }
