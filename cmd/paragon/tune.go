@@ -23,9 +23,10 @@ func newTuneCommand(term *cli.Terminal) *cobra.Command {
 		Use:   "tune",
 		Short: "Print and change the settings of a running stage",
 		Long: `Print and change the settings of a running server or stage. A change takes effect without
-a restart, at the latest at the controller's next tick (setting tick_seconds). A value outside
-its bounds is refused. If an invalid value was stored by other means, the last valid value
-stays in force and paragon status reports the invalid one.`,
+a restart, at the latest at the controller's next decision (every 10 s by default, setting
+tick_seconds). The server refuses a value outside the setting's range. If an invalid value was
+stored by other means, the last valid value stays in force. paragon status then reports the invalid
+value.`,
 		Example: `  paragon tune list
   paragon tune set scheme paragon
   paragon tune rollback scheme`,
@@ -34,7 +35,7 @@ stays in force and paragon status reports the invalid one.`,
 	}
 	c.AddCommand(
 		newTuneListCommand(term),
-		newTuneVerbCommand(term, "get NAME", "Print one setting, its bounds and its effect", "  paragon tune get max_workers", 1, tuneGet),
+		newTuneVerbCommand(term, "get NAME", "Print one setting, its range and its effect", "  paragon tune get max_workers", 1, tuneGet),
 		newTuneSetCommand(term),
 		newTuneVerbCommand(term, "history NAME", "List the values that a setting has had, newest first", "  paragon tune history scheme", 1, tuneHistory),
 		newTuneRollbackCommand(term),
@@ -144,7 +145,7 @@ func newTuneSetCommand(term *cli.Terminal) *cobra.Command {
 		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 			return tuneSet(ctx, term, t, args[0], args[1], version)
 		})
-	c.Flags().Int64Var(&version, "if-version", version, "change the setting only if no setting has changed since this version, which tune list --json prints; below 0: change it in any case")
+	c.Flags().Int64Var(&version, "if-version", version, "version of the settings that tune list --json printed: change the setting only if no setting has changed since then; below 0: change it in any case")
 	return c
 }
 
@@ -213,7 +214,7 @@ func newTuneRollbackCommand(term *cli.Terminal) *cobra.Command {
 		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 			return tuneRollback(ctx, term, t, args[0], version)
 		})
-	c.Flags().Int64Var(&version, "to", version, "version whose value is set, as tune history prints it; 0: the default value; below 0: the newest earlier value that differs")
+	c.Flags().Int64Var(&version, "to", version, "version whose value is set (tune history prints the versions); 0: the default value; below 0: the newest earlier value that differs from the present value")
 	return c
 }
 
