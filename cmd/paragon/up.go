@@ -23,23 +23,24 @@ import (
 	debugging "github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
-const upLong = `Start the whole of Paragon on this machine. The API and the dispatcher run in this process,
-workers and inference functions in child processes. All state is in one SQLite file in the
-data folder. With --grpc-addr the server also offers the Open Inference Protocol over gRPC.
-Without --listen, the server listens on loopback addresses only. On the --listen address, requests
+const upLong = `Start the whole of Paragon on this machine. The API and the controller run in this process, and
+the workers and inference functions run in child processes. All state is in the data folder, most
+of it in one SQLite file. With --grpc-addr, the server also offers the Open Inference Protocol over
+gRPC. Without --listen, the server listens on loopback addresses only. On the --listen address, requests
 need a token, and either the server or a proxy in front of it must use TLS.
 
 A runner is the part of a worker that answers one query at a time. It runs the real model, and
-then waits until the service time in the model's profile has passed. So one small machine
-behaves like a fleet of larger ones. --unpaced turns the waiting off.
+then waits until the service time in the model's profile has passed. One small machine therefore
+behaves like many larger machines. --unpaced turns the waiting off.
 
---demo sends queries for about a minute once the workers are ready: in a burst, queries overflow
-to functions while more workers boot. Then it prints the cost, and what other schemes would
-have cost.
+--demo waits until the workers are ready, and then sends queries for about a minute. In a burst,
+queries overflow (functions run them because no worker is free in time) while more workers boot.
+After the queries, --demo prints the cost, and what other schemes would have cost. A scheme is the
+rule by which the controller changes the number of workers.
 
-When the server is ready, it prints one line on stdout. This line ends with the URL. On an interrupt
-the server finishes its open work and stops. After a crash, start it again on the same data
-folder: it continues with the open queries.`
+When the server is ready, it prints one line on stdout. This line ends with the URL. On an interrupt,
+the server finishes its open work and stops. After a crash, start the server again on the same data
+folder. It then continues with the queries that were not answered.`
 
 const upExample = `  paragon up
   paragon up --addr 127.0.0.1:9000 --data /var/tmp/paragon --workers 4
@@ -84,25 +85,25 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free port")
 	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "loopback address of the Open Inference Protocol's gRPC service, such as 127.0.0.1:8001; port 0 takes a free port (default: no gRPC service)")
 	f.StringVar(&cfg.Remote.Listen, "listen", "", "address at which other machines reach the API, such as 0.0.0.0:8443; needs --tokens, and either --tls-cert or --proxies (default: other machines cannot reach the API)")
-	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file of the callers on other machines, with owner, role (caller or operator) and token on each line; only your user may have access to it (chmod 600)")
-	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "PEM file with the TLS certificate of --listen and its chain; read again when it changes")
+	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file with the callers on other machines; each line has an owner, a role (caller or operator) and a token; only your user may have access to the file (chmod 600)")
+	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "PEM file with the TLS certificate of --listen and its chain; the server reads the file again when the file changes")
 	f.StringVar(&cfg.Remote.KeyFile, "tls-key", "", "PEM file with the private key of --tls-cert")
-	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; other addresses cannot connect then")
+	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; with this flag, other addresses cannot connect")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
-	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; the number at the start, if a scheme changes it")
-	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays --workers, unless the setting fleet of the data folder is moving)")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; if a scheme changes the number, this is the number at the start")
+	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays as in --workers; but if the setting fleet in the data folder is moving, the scheme of the setting scheme changes the number)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU of the type")
-	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120); if a scheme changes the number of workers, the setting vm_boot_seconds gets the same value")
+	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120); if a scheme changes the number of workers, the server also stores this value in the setting vm_boot_seconds")
 	f.BoolVar(&unpaced, "unpaced", false, "answer at full speed: runners do not wait until the service time in the profile has passed")
 	cli.ProfilesFlag(f, &cfg.ProfilesDir, cli.AndNetworks)
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "catalogue whose models are served")
 	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "largest number of concurrent environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
 	f.StringVar(&cfg.Traces, "traces", "", "file to append OpenTelemetry spans to, one JSON object per line (default: send them to OTEL_EXPORTER_OTLP_ENDPOINT, if it is set)")
-	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "for tests: also send callbacks to receivers on this machine, and over plain HTTP; the setting callback_hosts must still name them")
+	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "for tests: also send callbacks to receivers on this machine, and over plain HTTP; the setting callback_hosts must still name these receivers")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store at the start, as name=value")
-	f.BoolVar(&demo, "demo", false, "run a demonstration: models slowed down to stand for larger ones, a number of workers that follows the load, and 46 seconds of queries")
+	f.BoolVar(&demo, "demo", false, "run a demonstration: the models are slowed down to imitate larger models, the number of workers changes with the load, and the command sends queries for 46 seconds")
 	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of the pprof pages of this process; the log has the addresses of its child processes")
 	term.CompleteValues(c, "scheme", procurement.Names()...)
 	term.CompleteFlag(c, "catalogue", completeCatalogue(term, &cfg.ProfilesDir, nil, catalogueNames))
