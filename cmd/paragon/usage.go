@@ -16,23 +16,26 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
-const usageLong = `Print for each owner and task how many queries the owner sent, what they cost and how many
-missed their latency bound. An owner is a caller. On one machine, the owner of a request without
+const usageLong = `Print for each owner and task how many queries the owner sent, what the queries cost, and how
+many missed their latency bound. An owner is a caller. On one machine, the owner of a request without
 a token is "local". The owner of a request with a token is "key-" and a digest of the token. For
 requests from other machines (paragon up --listen), the token file names the owner. The cost is
-that of the queries' compute time on workers and functions, as the answers state it.
+that of the queries' compute time on workers and functions. It is the sum of the costs that the
+answers state.
 
-Paragon keeps counts per clock hour, for 14 days. The span starts at the beginning of its
-first hour. --mine prints only your own usage. On one machine, this is the usage of your token, or
+Paragon keeps counts per clock hour, for 14 days. The first hour is therefore counted from its
+beginning. --mine prints only your own usage. On one machine, this is the usage of your token, or
 of requests without a token. In an account, it is the usage of your credentials or key. With
---stage, operators read the usage of all owners. A query is counted after it ends: on one machine at most
-heartbeat_seconds + 5 s later (15 s by default), in an account at most 15 minutes later.`
+--stage, operators read the usage of all owners.
+
+Paragon counts a query after it ends. On one machine, it does so at most heartbeat_seconds + 5 s
+later (15 s by default), and in an account at most 15 minutes later.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {
 	since, mine := 24*time.Hour, false
 	c := &cobra.Command{
-		Use: "usage", Short: "Print queries, cost and misses by owner", Long: usageLong,
+		Use: "usage", Short: "Print queries, cost and missed bounds of each owner", Long: usageLong,
 		Example: `  paragon usage
   paragon usage --since 336h --json | jq -r '.owners[] | [.owner, .cost_usd] | @tsv'
   paragon usage --mine --token $TOKEN
