@@ -13,14 +13,16 @@ import (
 
 func main() { os.Exit(cli.Main(newRoot)) }
 
-const rootLong = `Simulate procurement schemes on traces, generate the paper's figures, send load,
-inject faults, and measure Paragon and other model servers.
+const rootLong = `Simulate procurement schemes (rules that set the number of workers) on traces of
+arrivals, generate the paper's figures, send load, inject faults, and measure Paragon and other
+model servers.
 
 Exit status:
   0  The command succeeded.
   1  The command failed.
-  2  The command or the server refused a flag, a value, a name, a file or a request
-     (a server's HTTP status is then 400, 404, 413, 415 or 422, and 409 if a name is taken).
+  2  The command or the server refused the input: a flag, a value, a name, a file or a request.
+     A server that refuses a request answers with HTTP status 400, 404, 413, 415 or 422. It
+     answers with 409 if a name is already in use.
   3  Queries were sent, and none was answered.`
 
 // newRoot returns the whole command tree.
