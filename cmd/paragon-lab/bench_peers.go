@@ -18,22 +18,23 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/peers"
 )
 
-const benchPeersLong = `Compare Paragon with other model servers on this machine: the same network,
-inputs and client, one server at a time on the same cores, in interleaved rounds.
-Each server is started for each workload of each round, and stopped afterwards. First the
-command compares its answers with those of the bare loop, one process that calls ONNX
-Runtime in a loop. Then it measures the server with callers that wait for their answers,
-and at a common rate for all servers: half of the highest throughput that FastAPI reached
-at the start of the run.
+const benchPeersLong = `Compare Paragon with other model servers on this machine. Every server gets the same
+network, inputs, client and cores. The command measures one server at a time, and all servers in
+each round. It starts each server for each workload of each round, and stops it afterwards.
 
-A workload is MODEL:INPUT. The model is a shipped model, a model of the pool, or
-"largest" or "smallest" for the largest or smallest shipped model. The input is
+First, the command compares the server's answers with those of the bare loop, one process that
+calls ONNX Runtime in a loop. Then it measures the server with callers that wait for their
+answers. Finally, it measures the server at a common rate, which is the same for all servers: half
+of the highest throughput that FastAPI reached at the start of the run.
+
+A workload is MODEL:INPUT. The model is a shipped model, a model of the folder --pool,
+or "largest" or "smallest" for the largest or smallest shipped model. The input is
 tensor, jpeg or png. The servers in Python need virtual environments, which
 "make peers-venvs" creates. If a server is not installed, does not start or answers
 wrongly, the report has its error.
 
 The full run takes one to two hours. With --rounds 3 --seconds 1 it takes a quarter of an
-hour. With --keep, repeat the command to continue an interrupted run.
+hour. To continue an interrupted run, give --keep from the start, and repeat the command.
 
 --quick measures the first workload in three short rounds, with 8 connections, on
 the bare loop, FastAPI and Paragon. The exit status is 1 if Paragon's median
@@ -72,18 +73,18 @@ func newBenchPeersCommand() *cobra.Command {
 	fs.StringSliceVar(&f.peers, "peers", slices.Concat([]string{"bare", "paragon"}, peers.PythonPeers), "servers to measure, in this order in each round")
 	fs.StringSliceVar(&f.models, "models", []string{"efficientnet-lite0:tensor", "efficientnet-lite0:jpeg", "largest:png", "smallest:png"}, "workloads, as MODEL:INPUT")
 	fs.IntSliceVar(&f.connections, "connections", []int{1, 2, 8, 32}, "numbers of concurrent callers to measure, in ascending order")
-	fs.IntVar(&f.rounds, "rounds", 5, "number of rounds; each measures all servers in turn")
+	fs.IntVar(&f.rounds, "rounds", 5, "number of rounds; in each round, the command measures all servers, one after the other")
 	fs.Float64Var(&f.seconds, "seconds", 3, "seconds that each measurement of throughput takes; a measurement at the common rate takes twice as long")
 	fs.BoolVar(&f.noCommonRate, "no-common-rate", false, "do not measure the latency at the common rate")
 	fs.StringVar(&f.pool, "pool", "pools/imagenet", "folder that \"make pool-imagenet\" created")
 	fs.StringVar(&f.servers, "servers", "shared/lab/peers/servers", "folder with the code of the other servers")
 	fs.StringVar(&f.venvs, "venvs", ".venv-peers", "folder that \"make peers-venvs\" created")
 	fs.StringVar(&f.paragon, "paragon", "bin/paragon", "path of the paragon binary to measure")
-	fs.StringSliceVar(&f.upArgs, "up-args", nil, "additional arguments of the paragon up that is measured")
+	fs.StringSliceVar(&f.upArgs, "up-args", nil, "additional arguments for paragon up, which the command measures")
 	fs.StringVar(&f.tensorPath, "tensor-path", peers.TensorPath, "path of the request that sends a tensor to Paragon, in the Open Inference Protocol")
 	fs.StringVar(&f.picturePath, "picture-path", peers.PicturePath, "path of the request that sends a picture to Paragon")
-	fs.StringVar(&f.markdown, "markdown", "", "Markdown file whose tables to replace, below the line that marks their place")
-	fs.StringVar(&f.keep, "keep", "", "file that stores the results after each server, and from which an interrupted run continues")
+	fs.StringVar(&f.markdown, "markdown", "", "Markdown file in which the command replaces the tables, below the line that marks their place")
+	fs.StringVar(&f.keep, "keep", "", "file in which the command stores the results after each server; an interrupted run continues from this file")
 	fs.BoolVar(&f.json, "json", false, "print every measurement as JSON instead of tables")
 	fs.BoolVar(&f.quick, "quick", false, "measure three short rounds of the first workload, and fail if Paragon is slower than FastAPI")
 	return c
