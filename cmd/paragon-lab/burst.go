@@ -24,11 +24,12 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
-const burstLong = `Measure the effect of the setting downgrade in a burst. With this setting, a worker without a
-free slot answers with a cheaper model that keeps the query's accuracy bound, instead of
-letting the query overflow. The queries of the bursts ask for the most accurate model that
-keeps their bounds. The command simulates the bursts with downgrade off and on. With
---rounds N, a stage on this machine also answers N bursts with each value, in turn.
+const burstLong = `Measure the effect of the setting downgrade in a burst. A query overflows when an inference
+function runs it because no worker can run its model in time. With downgrade on, the worker then
+answers the query with a cheaper model that keeps the query's accuracy bound, and the query does
+not overflow. The queries of the bursts ask for the most accurate model that keeps their bounds.
+The command simulates the bursts with downgrade off and on. With --rounds N, a stage on this
+machine also answers N bursts with each of the two values.
 
 The command generates docs/lab/burst.md.`
 
@@ -54,7 +55,7 @@ func newBurstCommand(term *cli.Terminal) *cobra.Command {
 		Long: burstLong, Example: "  paragon-lab burst\n  paragon-lab burst --rounds 5 --markdown docs/lab/burst.md",
 		RunE: func(c *cobra.Command, _ []string) error { return runBurst(c.Context(), term, f) },
 	}
-	c.Flags().IntVar(&f.rounds, "rounds", 0, "number of bursts with each value of the setting, on a stage on this machine, 0 to 50")
+	c.Flags().IntVar(&f.rounds, "rounds", 0, "number of bursts that a stage on this machine answers with each value of the setting, 0 to 50")
 	c.Flags().StringVar(&f.markdown, "markdown", "", "file for the Markdown page (default stdout)")
 	c.Flags().BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
