@@ -21,12 +21,13 @@ import (
 
 const calibrateLong = `Record runs of a stage on this machine under load, simulate the same load under the same
 scheme, and print the error of the simulation: in cost, in the number of workers over time
-and in missed bounds. By default there are three runs of an hour: the flash crowd of
-paragon-lab demo, a day with one slow rise and fall, and rush hours. --trace replaces them.
+and in missed bounds. By default, the command makes three runs, each with a generated trace of one
+hour: the flash crowd of paragon-lab demo, one slow rise and fall (as in a day), and rush hours.
+--trace replaces these traces.
 
 The command stores the result in the data folder. paragon replay, paragon status and the
-page then print, as an interval, what other schemes would have cost. The width of the interval
-is the largest error of these runs. The result is valid for stages on this machine only.
+page then print intervals for the costs under other schemes. The width of the intervals depends on
+the largest error of these runs. The result is valid for stages on this machine only.
 
 The exit status is 1 if the error is too large for a useful interval.`
 
@@ -44,7 +45,7 @@ func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 	fs := c.Flags()
 	fs.StringVar(&f.data, "data", "data", "data folder, in which the result is stored")
 	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "scheme (the rule that sets the number of workers), one of those of paragon-lab compare")
-	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that are played in one second, 1 to 60")
+	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that the command plays in one second, 1 to 60")
 	fs.IntVar(&f.cfg.Workers, "workers", 1, "number of workers at the start")
 	fs.StringArrayVar(&f.traces, "trace", nil, "CSV file of a trace, with the number of arrivals in each step; may be given more than once (default the three generated traces)")
 	fs.Float64Var(&f.scale, "scale", 1, "factor by which to multiply the counts of the trace")
