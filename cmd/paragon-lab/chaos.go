@@ -19,15 +19,16 @@ import (
 
 const chaosLong = `Start a stage on this machine, with a changing number of workers and with functions. Send load,
 and inject random faults, which a seed determines. Faults kill and freeze workers, functions and
-paragon up itself, fill the disk, remove the capacity, and make the store slow or failing. A
-separate process counts lost queries, queries that ended twice, expired queries, late strict queries,
+paragon up itself, fill the disk, kill all workers and prevent launches, and make the store slow or
+failing. A separate process counts lost queries, queries that ended twice, expired queries, late strict queries,
 and requests that were answered with 5xx.
 
-The full disk needs root. Killing and freezing need Linux. The report lists faults that
-could not be injected.
+To fill the disk, the command needs root. To kill and freeze processes, it needs Linux. The report
+lists faults that could not be injected.
 
-The exit status is 1 if a promise is broken, or if a kind of fault was never injected. The
-command prints the counts in any case.`
+docs/lab/chaos.md lists the promises of Paragon, such as no lost queries. The exit status is 1 if
+a promise is broken, or if a kind of fault was never injected. The command prints the counts in any
+case.`
 
 // chaosFlags are what `paragon-lab chaos` was given.
 type chaosFlags struct {
@@ -48,13 +49,13 @@ func newChaosCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs := c.Flags()
 	fs.DurationVar(&f.cfg.Length, "for", 10*time.Minute, "duration of the load, 20s to 24h")
-	fs.DurationVar(&f.cfg.Every, "every", 12*time.Second, "time per fault, 1s to 10m: one fault is injected in each such time")
+	fs.DurationVar(&f.cfg.Every, "every", 12*time.Second, "length of an interval, 1s to 10m; in each interval the command injects one fault")
 	fs.Float64Var(&f.cfg.Rate, "rate", 20, "mean rate of queries per second")
-	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 100, "time in milliseconds to which each inference on a runner is padded")
+	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 100, "time in milliseconds that each inference on a runner takes: after a faster inference, the runner waits until this time has passed")
 	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 2000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
-	fs.Float64Var(&f.cfg.Objective, "objective", tally.ObjectivePercent, "least share of strict queries in percent that must keep their bounds; queries in progress at a faulty process do not count")
-	fs.Float64Var(&f.cfg.BusyObjective, "busy-objective", tally.ObjectivePercent, "the objective if other work keeps this machine so busy that 1 % of the queries are sent 20 ms late or later")
+	fs.Float64Var(&f.cfg.Objective, "objective", tally.ObjectivePercent, "smallest share of strict queries, in percent, that must keep their bounds; queries that were in progress at a process with a fault do not count")
+	fs.Float64Var(&f.cfg.BusyObjective, "busy-objective", tally.ObjectivePercent, "objective that replaces --objective if other work delays the sending of at least 1 % of the queries by 20 ms or more")
 	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, queries, faults, and the processes that the faults affect")
 	fs.StringVar(&f.cfg.Binary, "paragon", "", "path of the paragon binary to start (default the one in this program's folder)")
 	fs.StringVar(&f.cfg.Log, "log", "", "file for the output of paragon up")
