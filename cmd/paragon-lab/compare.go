@@ -21,26 +21,27 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const compareLong = `Simulate every scheme on every trace. Compare the costs, the missed bounds, and the ratio of
-each cost to the cost of a schedule that knows all arrivals.
+const compareLong = `Simulate every scheme (rule that sets the number of workers) on every trace of arrivals. Compare
+the costs and the missed bounds. Also divide each cost by the cost of a schedule that knows all
+arrivals.
 
-A trace is FILE or FILE=SCALE. Alternatively, --traces names a folder with the traces of the
-evaluation. They are scaled as their authors or later papers scaled them: berkeley x20, wits /2,
-twitter x1 and x3, and 48 hours of wikipedia. Without files and --traces, the command uses
-synthetic traces of similar shapes.
+A trace is given as FILE or FILE=SCALE. Instead, --traces can name a folder with the traces of the
+evaluation (docs/lab/traces.md). The command scales these traces as their authors or later papers
+did: berkeley x20, wits /2, twitter x1 and x3, and 48 hours of wikipedia. Without files and
+--traces, the command uses synthetic traces of similar shapes.
 
---window 1h plays one hour of each trace, from --from on. Without it, the command plays whole traces.
---markdown writes the tables, the hours in which hedged is not the cheapest scheme, and
-which of the paper's findings hold. The command generates docs/lab/evaluation.md.
+--window 1h plays one hour of each trace, beginning at --from. Without --window, the command plays
+whole traces. --markdown writes the tables, the hours in which hedged is not the cheapest scheme,
+and which of the paper's findings hold. It generates docs/lab/evaluation.md.
 
---bills FILE compares the whole bills of the schemes and their rivals as deployed, for
-hours of each trace and with several seeds. It generates docs/lab/bills.md.
+--bills FILE compares the whole bills of the schemes and of their rivals (rules of other systems),
+in deployed stages, for hours of each trace and with several seeds. It generates docs/lab/bills.md.
 
 --workload 2 compares Paragon's selection of models with naive choices, on queries with
 different bounds. It generates docs/lab/workload-2.md.`
 
 const compareExample = `  paragon-lab compare --window 1h
-  paragon-lab compare --traces ~/traces --catalogue cocktail2022 --window 1h --from 1h
+  paragon-lab compare --traces ~/traces --catalogues cocktail2022 --window 1h --from 1h
   paragon-lab compare berkeley.csv=20 wits.csv=0.5 --report out
   paragon-lab compare --traces ~/traces --as-stage=false --markdown docs/lab/evaluation.md
   paragon-lab compare --traces ~/traces --bills docs/lab/bills.md --hours 6 --seeds 5
@@ -84,10 +85,10 @@ func newCompareCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "catalogues of profiles and prices")
 	fs.Var(cli.DurationValue(&f.window), "window", "length of the part of each trace to simulate (default the whole trace)")
 	fs.StringVar(&f.markdown, "markdown", "", "Markdown file for the tables")
-	fs.StringVar(&f.bills, "bills", "", "Markdown file for the whole bills: --hours hours of each trace with --seeds seeds as deployed, and with one seed by definition")
+	fs.StringVar(&f.bills, "bills", "", "Markdown file for the whole bills of --hours hours of each trace: with --seeds seeds as with --as-stage, and with one seed as with --as-stage=false")
 	fs.IntVar(&f.hours, "hours", 6, "with --bills: number of hours of each trace, spread evenly over the trace")
-	fs.IntVar(&f.seeds, "seeds", 5, "with --bills: number of seeds, the first of which is --seed")
-	fs.StringVar(&f.keep, "keep", "", "folder that stores the results of each trace; stored results are not computed again")
+	fs.IntVar(&f.seeds, "seeds", 5, "with --bills: number of seeds; the first one is --seed")
+	fs.StringVar(&f.keep, "keep", "", "folder in which the command stores the results of each trace; it does not compute stored results again")
 	fs.StringVar(&f.report, "report", "", "folder for a report in HTML with figures 4, 5, 6 and 8 as SVG and PNG")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
