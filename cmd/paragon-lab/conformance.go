@@ -14,8 +14,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/conformance"
 )
 
-const conformanceLong = `Run the test cases of PyPI's package onnx as queries of tensor tasks, and compare with Python's
-ONNX Runtime. FILE is the output of shared/lab/conformance/cases.py. "make conformance"
+const conformanceLong = `Run the test cases of PyPI's package onnx as queries of tensor tasks, and compare the results with
+those of ONNX Runtime in Python. FILE is the output of shared/lab/conformance/cases.py. "make conformance"
 generates FILE and docs/lab/conformance.md.
 
 The command fails if fewer than 98 % of the cases that pass in Python pass in Paragon.`
