@@ -26,14 +26,15 @@ import (
 const demoLong = `Play an hour of load against a stage on this machine, in a fraction of the time. At the end,
 print the cost, the missed bounds, and what other schemes would have cost.
 
-Without --trace, the rate is ten times as high for 18 minutes of the hour.
-Time is compressed, but rates are not. One second stands for --time-scale seconds of
-the trace. The command therefore divides all durations in seconds (ticks, boots, windows) by
---time-scale. Service times and latency bounds are not changed. Because the shipped
-networks are small, each inference is padded to --service-ms.
+Without --trace, the load is a flash crowd: for 18 minutes of the hour, the rate is ten times as
+high as before and after. The command compresses time, but not rates. One second stands for
+--time-scale seconds of the trace. The command therefore divides all durations in seconds (ticks,
+boots, windows) by --time-scale. It does not change service times and latency bounds. The shipped
+networks are small. After an inference, a runner therefore waits until --service-ms have passed.
 
-With --functions=false the same load cannot overflow to inference functions.
-The costs of other schemes are simulated for the same load, not measured.`
+With --functions=false, no query can overflow, which means that no inference function runs it.
+A scheme is the rule that sets the number of workers. The costs of other schemes are simulated for
+the same load, not measured.`
 
 // demoFlags are what a demonstration is made from.
 type demoFlags struct {
@@ -59,7 +60,7 @@ func newDemoCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "scheme (the rule that sets the number of workers), one of those of paragon-lab compare")
-	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that are played in one second, 1 to 60")
+	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that the command plays in one second, 1 to 60")
 	fs.BoolVar(&f.cfg.Functions, "functions", true, "run the stage with inference functions")
 	fs.IntVar(&f.cfg.Workers, "workers", 1, "number of workers at the start")
 	fs.StringVar(&f.trace, "trace", "", "CSV file of a trace, with the number of arrivals in each step (default a flash crowd)")
@@ -67,12 +68,12 @@ func newDemoCommand(term *cli.Terminal) *cobra.Command {
 	fs.DurationVar(&f.from, "from", 0, "time in the trace at which to begin")
 	fs.DurationVar(&f.length, "for", time.Hour, "length of the part of the trace that is played")
 	fs.Float64Var(&f.rate, "rate", 5, "queries per second before and after the flash crowd")
-	fs.Float64Var(&f.cfg.StrictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
+	fs.Float64Var(&f.cfg.StrictShare, "strict-share", 0.5, "share of strict queries (those with the latency bound --latency-ms), 0 to 1")
 	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
-	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 250, "time in milliseconds to which each inference on a runner is padded")
+	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 250, "time in milliseconds that each inference on a runner takes: after a faster inference, the runner waits until this time has passed")
 	catalogueFlags(fs, &f.cfg)
-	fs.StringToStringVar(&f.cfg.Set, "set", nil, "settings as NAME=VALUE, which replace the values that result from --time-scale")
+	fs.StringToStringVar(&f.cfg.Set, "set", nil, "settings as NAME=VALUE; they replace the values that the command computes from --time-scale")
 	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and inputs")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log the events of the stage")
