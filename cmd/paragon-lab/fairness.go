@@ -24,11 +24,15 @@ import (
 )
 
 const fairnessLong = `Measure how much one caller's load slows down another caller on the same stage. In each
-round, the command measures the latencies of a quiet caller four times: alone; while another
-caller sends 60 pictures of 16 megapixels; while the other caller sends 20 times its share of
-small pictures; and while endless loops of idle priority run outside the stage. The command
-measures two stages on this machine, one after the other. The runners of the first stage answer
-in a millisecond, those of the second in 100 ms.
+round, the command measures the latencies of a quiet caller four times:
+  - while no other caller sends queries
+  - while another caller sends 60 pictures of 16 megapixels
+  - while the other caller sends small pictures at 20 times the rate that is its share
+  - while processes with endless loops run outside the stage, with idle priority
+
+The command measures two stages on this machine, one after the other. The runners (the parts of a
+worker that answer one query at a time) need a millisecond for a query in the first stage, and
+100 ms in the second stage.
 
 The command generates docs/lab/fairness.md.`
 
