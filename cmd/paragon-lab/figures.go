@@ -27,20 +27,21 @@ type figuresFlags struct {
 
 const figuresLong = `Generate the figures of the paper as data and as plots: figure-NAME.csv, .svg and .png.
 
-  1  latency and accuracy of the models, and which models keep 500 ms and 80 %
-  2  cost of a million queries with these models, by instance type and function
+  1  latency and accuracy of the models, and which models keep the bounds 500 ms and 80 %
+  2  cost of a million queries with these models, for each instance type and for functions
   3  cost of an hour at a constant rate, on VMs of every c5 and m5 size and on functions
   4  VM hours of util_aware and exascale compared with reactive
   5  cost and missed bounds of reactive, util_aware, exascale and mixed
-  6  arrivals, and their peak-to-median ratio by sampling window
-  7  compute time and cost of a function by its memory
+  6  arrivals, and their peak-to-median ratio for each sampling window
+  7  compute time and cost of a function for each memory size
   8  cost and missed bounds of paragon compared with mixed
-  workload2  Paragon's selection of models compared with naive choices, by the mix of bounds
+  workload2  Paragon's selection of models compared with naive choices, for each mix of bounds
 
-Figures 4, 5, 6 and 8 simulate traces: those of the folder --traces, or synthetic traces of
-similar shapes.
+In the figures 4, 5 and 8, reactive, util_aware, exascale, mixed and paragon are schemes: rules that
+set the number of workers. Figures 4, 5, 6 and 8 use traces of arrivals: those of the folder
+--traces, or synthetic traces of similar shapes.
 
-The command also prints each finding of the paper, and whether it holds.`
+The command also prints each finding of the paper, and whether the finding holds.`
 
 func newFiguresCommand(term *cli.Terminal) *cobra.Command {
 	f := &figuresFlags{}
