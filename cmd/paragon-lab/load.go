@@ -34,18 +34,18 @@ type loadFlags struct {
 }
 
 const loadLong = `Send queries at a rate or by a trace, without waiting for earlier answers (an open loop), and
-report what the callers observed. The latency of a query begins at the time at which the query
-was due. A stall therefore counts for every query that it delays. The command also prints the
-latency that the server measured, which begins when the server accepts the query.
+report what the callers observed. The command measures the latency of a query from the time at which
+it was to send the query. A delay therefore counts for every query that it affects. The command also
+prints the latency that the server measured, from the time at which the server accepted the query.
 
 A trace is a CSV file with the header second,count (or minute,count or hour,count), and one
 row per step, from step 0 on, without gaps. --out writes one row per query: intended_ms,
 sent_ms, latency_ms, class, served_by, met, state, id.
 
-With --async-share, some queries do not wait in their request; the command reads their results
-later. With --keyed-share, some queries have an idempotency key. With --repeat-share, some of
-the answered queries with a key are sent again, and should get the first answer. An accepted
-query that never ended counts as lost.
+With --async-share, some requests do not wait for their answers. The command reads these answers
+later. With --keyed-share, some queries have an idempotency key. With --repeat-share, the command
+sends some of the answered queries with a key again. They must then get the first answer. An
+accepted query that never ended counts as lost.
 
 If the command is interrupted, it stops sending and reports the results so far.`
 
@@ -71,15 +71,15 @@ func newLoadCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.scale, "scale", 1, "factor by which to multiply the counts of the trace")
 	fs.DurationVar(&f.from, "from", 0, "time in the trace at which to begin")
 	fs.DurationVar(&f.length, "for", 0, "time for which to send (default 30s, or the whole trace)")
-	fs.Float64Var(&f.strictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
+	fs.Float64Var(&f.strictShare, "strict-share", 0.5, "share of strict queries (those with the latency bound --latency-ms), 0 to 1")
 	fs.Float64Var(&f.latencyMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.relaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
 	fs.Float64Var(&f.asyncShare, "async-share", 0, "share of queries that do not wait for their answer in the request, 0 to 1")
 	fs.Float64Var(&f.keyedShare, "keyed-share", 0, "share of queries with an idempotency key, 0 to 1")
-	fs.Float64Var(&f.repeatShare, "repeat-share", 0, "share of the answered queries with a key that are sent again, 0 to 1")
-	fs.StringVar(&f.files, "files", "", "folder of inputs from which to choose at random: pictures, .txt files, or .json files with /v2 requests, as the task takes (default the shipped pictures, a made-up text, or zeros)")
+	fs.Float64Var(&f.repeatShare, "repeat-share", 0, "share of the answered queries with an idempotency key that are sent again, 0 to 1")
+	fs.StringVar(&f.files, "files", "", "folder of inputs from which to choose at random, of the kind that the task takes: pictures, .txt files, or .json files with /v2 requests (default the shipped pictures, a made-up text, or zeros)")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, classes and inputs")
-	fs.IntVar(&f.outstanding, "max-outstanding", 2000, "number of unanswered queries above which sending pauses")
+	fs.IntVar(&f.outstanding, "max-outstanding", 2000, "largest number of unanswered queries; at this number, the command waits for an answer before it sends the next query")
 	fs.StringVar(&f.out, "out", "", "CSV file for one row per query")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
