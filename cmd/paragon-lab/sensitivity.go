@@ -16,12 +16,12 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const sensitivityLong = `Simulate the paper's schemes under every combination of price ratio, metric delay, reactive
-rule and overflow rule, and print in which combinations the paper's findings hold.
+const sensitivityLong = `Simulate the paper's schemes (rules that set the number of workers) under every combination of
+price ratio, metric delay, reactive rule and overflow rule. Print in which combinations the paper's
+findings hold. docs/lab/sensitivity.md, which the command generates, explains these conditions.
 
-The simulation plays an hour of synthetic traces. With --traces it plays an hour of each of
-the evaluation's traces in that folder. The command generates docs/lab/sensitivity.md and
-docs/lab/sensitivity-recorded.md.`
+The simulation plays an hour of each synthetic trace. With --traces, it plays an hour of each trace
+of the evaluation in that folder. This run generates docs/lab/sensitivity-recorded.md.`
 
 // sensitivityFlags are the flags of `paragon-lab sensitivity`.
 type sensitivityFlags struct {
