@@ -18,9 +18,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const simulateLong = `Simulate procurement schemes on a trace of arrivals, query by query. For each scheme, print
-its cost and the share of queries that miss their bounds. Compare the cost with that of a
-schedule that knows all arrivals, and with a lower bound that no schedule can beat.
+const simulateLong = `Simulate procurement schemes (rules that set the number of workers) on a trace of arrivals,
+query by query. For each scheme, print its cost and the share of queries that miss their bounds.
+Compare the cost with the cost of a schedule that knows all arrivals, and with a lower bound: no
+schedule that answers all queries costs less than the lower bound.
 
 A trace is a CSV file with the header second,count (or minute,count or hour,count), and one
 row per step, from step 0 on, without gaps. --format reads other formats, and --generate
@@ -30,24 +31,28 @@ The catalogue paper2020 has the published latencies and prices of 2020. The cata
 cocktail2022 has latencies of one inference engine on VMs and functions, with today's prices.
 --preset spock simulates another system, Spock, with its own rules and numbers.
 
-In the output, bill_usd is the whole bill, the sum of cost_usd and machinery_usd. cost_usd is the
-cost of workers and functions. machinery_usd is the cost of gateway, queues and store. The field
-machinery lists this cost for each path of the queries. Three more fields contain only costs of
-workers and functions. clairvoyant_usd is the cost of the schedule that knows all arrivals.
-linear_usd is the cost by the linear program of this schedule: no schedule that keeps the bounds
-costs less. bound_usd is the lower bound.
+Fields of the output with costs:
+  bill_usd         the whole bill: cost_usd + machinery_usd
+  cost_usd         the cost of workers and functions
+  machinery_usd    the cost of gateway, queues and store; machinery lists it for each path of queries
 
-By default the schemes run as in a deployed stage, with its default settings. With
---as-stage=false they run by definition: each scheme gets the workers that it wants at once.
+The other costs are only those of workers and functions:
+  clairvoyant_usd  the cost of the schedule that knows all arrivals
+  linear_usd       the cost in the linear program from which this schedule is derived; no schedule
+                   that keeps the bounds costs less
+  bound_usd        the lower bound
 
-The simulation also has rivals, behind the same gateway: target_tracking (EC2 Auto Scaling),
-kpa (Knative), and all_functions and managed_instances (both on Lambda). The rival quantile runs
-on Paragon's own workers.
+By default, the schemes run as in a deployed stage, with its default settings. With
+--as-stage=false, they run by definition: each scheme immediately gets the workers that it wants.
 
---workload 2 plays queries with bounds on latency, accuracy or both. Either Paragon's selection
-chooses the model, or a naive choice: naive_any draws from all models, and naive_feasible from
-the models that keep the bounds. The command prints the cost of each choice under each scheme,
-and the bounds that it breaks.`
+The simulation also has rivals (rules of other systems), behind the same gateway: target_tracking
+(EC2 Auto Scaling), kpa (Knative), and all_functions and managed_instances (both on Lambda). The
+rival quantile runs on Paragon's own workers.
+
+--workload 2 plays queries with bounds on latency, accuracy or both, and compares ways to choose the
+model. One way is Paragon's selection. The others are naive choices: naive_any draws a random model
+from all models, and naive_feasible from the models that keep the bounds. For each way and each
+scheme, the command prints the cost and the broken bounds.`
 
 const simulateExample = `  paragon-lab simulate --trace wits.csv --scale 0.5 --from 3600 --for 3600
   paragon-lab simulate --trace berkeley.csv --scale 20 --scheme reactive,mixed,hedged --json
