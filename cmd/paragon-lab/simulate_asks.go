@@ -17,7 +17,7 @@ import (
 
 // addWorkload adds what queries ask for.
 func (f *caseFlags) addWorkload(fs *pflag.FlagSet) {
-	fs.IntVar(&f.workload, "workload", 1, "1: each query asks for a random model; 2: queries with different bounds, for which selection is compared with naive choices")
+	fs.IntVar(&f.workload, "workload", 1, "1: each query asks for a random model; 2: queries have different bounds, and the command compares Paragon's selection of models with naive choices")
 }
 
 // constrained reports whether workload 2 is asked for, and refuses what does not
