@@ -27,32 +27,32 @@ type caseFlags struct {
 // addWindow adds what of a trace is played.
 func (f *caseFlags) addWindow(fs *pflag.FlagSet) {
 	fs.Var(cli.DurationValue(&f.From), "from", "time in the trace at which to begin")
-	fs.Var(cli.DurationValue(&f.For), "for", "length of the part of the trace to simulate (default to the end of the trace)")
+	fs.Var(cli.DurationValue(&f.For), "for", "length of the part of the trace to simulate (default: until the end of the trace)")
 }
 
 // addTrace adds what says which arrivals one trace has.
 func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 	addSource(fs, &f.source)
-	fs.StringVar(&f.generate, "generate", "", "kind of a trace to generate, instead of a file: "+strings.Join(append(arrivals.Kinds(), evaluate.Lookalikes()...), ", "))
+	fs.StringVar(&f.generate, "generate", "", "generate a trace of this kind, instead of reading a file: "+strings.Join(append(arrivals.Kinds(), evaluate.Lookalikes()...), ", "))
 	fs.Float64Var(&f.shape.Rate, "rate", 50, "base rate of a generated trace in queries per second")
 	fs.Float64Var(&f.shape.Peak, "peak", 150, "peak rate of a generated trace in queries per second")
 	f.shape.Period, f.shape.At = 5*time.Minute, 30*time.Minute
-	fs.Var(cli.DurationValue(&f.shape.Period), "period", "duration in a generated trace: of a day (diurnal), of the stay in a state (mmpp), or of the decline of a flash crowd")
+	fs.Var(cli.DurationValue(&f.shape.Period), "period", "duration in a generated trace: length of a day (diurnal), mean time in a state (mmpp), or length of the decline after a flash crowd")
 	fs.Var(cli.DurationValue(&f.shape.At), "at", "time in a generated trace at which the step or the flash crowd begins")
 }
 
 // addStage adds how a stage, or instead the scheme by its definition, is played.
 func (f *caseFlags) addStage(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.AsDeployed, "as-stage", true, "simulate a deployed stage with the shipped settings, bounds, load balancers, run queues and limits; false gives each scheme the workers that it wants at once (by definition)")
-	fs.IntVar(&f.Warm, "warm", 0, "stopped instances of each pool (an EC2 warm pool), which serve warm_boot_seconds after they are requested; only with --as-stage")
+	fs.BoolVar(&f.AsDeployed, "as-stage", true, "simulate a deployed stage with its default settings, bounds, load balancers, run queues and limits; with --as-stage=false, the schemes run by definition: each scheme immediately gets the workers that it wants")
+	fs.IntVar(&f.Warm, "warm", 0, "number of stopped instances in each pool of workers (an EC2 warm pool); a stopped instance serves warm_boot_seconds after the controller requests it; only with --as-stage")
 	fs.IntVar(&f.ListItems, "list-items", 1, "number of queries in one request, 1 to 100; only with --as-stage")
 }
 
 // addSource adds how a file of arrivals is read.
 func addSource(fs *pflag.FlagSet, s *arrivals.Source) {
 	fs.StringVar(&s.Format, "format", "paragon", "format of the trace: "+strings.Join(arrivals.Formats(), ", "))
-	fs.StringVar(&s.Column, "column", "", "with --format timestamps: name or number (from 1) of the column with the times (default the column whose name is that of a time)")
-	fs.StringVar(&s.Unit, "unit", "", "with --format timestamps: unit of times that are numbers: "+strings.Join(arrivals.Units(), ", ")+" (default by the name of the column or the size of the numbers)")
+	fs.StringVar(&s.Column, "column", "", "with --format timestamps: name or number (from 1) of the column with the times (default the column whose name is a name for times, such as timestamp)")
+	fs.StringVar(&s.Unit, "unit", "", "with --format timestamps: unit of the times, if they are numbers: "+strings.Join(arrivals.Units(), ", ")+" (default inferred from the name of the column or the size of the numbers)")
 }
 
 // readTrace reads a trace file, and says what it was taken for; faults name the
