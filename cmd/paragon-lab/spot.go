@@ -15,11 +15,13 @@ import (
 )
 
 const spotLong = `Compare three ways to buy spot instances, on the same arrivals and the same recorded
-availability: hedged with on-demand workers only, the mix that hedged chooses, and the
-mix of SpotHedge.
+availability of spot instances:
+  - the scheme hedged with on-demand workers only
+  - the mix of on-demand and spot workers that hedged chooses
+  - the mix that SpotHedge chooses
 
-A trace is FILE or FILE=SCALE. --availability names CSV files with the number of available spot
-instances: the header second,ZONE,..., and one row per step.
+A trace of arrivals is given as FILE or FILE=SCALE. --availability names CSV files with the number
+of available spot instances. Such a file has the header second,ZONE,..., and one row per step.
 The command generates docs/lab/spot.md.`
 
 // spotFlags are the flags of `paragon-lab spot` besides those of the case.
@@ -45,7 +47,7 @@ func newSpotCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs.StringSliceVar(&f.catalogues, "catalogues", []string{simulate.Cocktail2022}, "catalogues of profiles and prices")
 	fs.StringSliceVar(&f.records, "availability", nil, "CSV files with the number of available spot instances in each zone")
-	fs.IntVar(&f.windows, "windows", 12, "number of windows for each pair of a trace and a file of --availability, 1 to 1000")
+	fs.IntVar(&f.windows, "windows", 12, "number of windows (parts of the trace) for each pair of a trace and a file of --availability, 1 to 1000")
 	f.length = 2 * time.Hour
 	fs.Var(cli.DurationValue(&f.length), "window", "length of each window of the trace")
 	fs.StringVar(&f.markdown, "markdown", "", "Markdown file for the tables (default stdout)")
