@@ -25,15 +25,16 @@ func newTraceCommand(term *cli.Terminal) *cobra.Command {
 	return c
 }
 
-const traceStatLong = `Print the mean, the median and the peak of a trace, and the peak-to-median ratio by sampling
-window. The ratio uses bins of at least 100 expected arrivals. The command divides it by the ratio
-that is expected of a Poisson process. Load with a resulting ratio above 1.5 is called dynamic.`
+const traceStatLong = `Print the mean, the median and the peak of a trace, and the peak-to-median ratio for each sampling
+window. For the ratio, the command counts the arrivals in bins of at least 100 expected arrivals. It
+divides the ratio by the ratio that a Poisson process would have. Load with a resulting ratio above
+1.5 is called dynamic.`
 
 func newTraceStatCommand(term *cli.Terminal) *cobra.Command {
 	f := &caseFlags{}
 	var report string
 	c := &cobra.Command{
-		Use: "stat FILE", Short: "Describe a trace: mean, median, peak, peak-to-median by window",
+		Use: "stat FILE", Short: "Describe a trace: mean, median, peak, and peak-to-median ratio by window",
 		Long: traceStatLong, Example: "  paragon-lab trace stat wits.csv --scale 0.5\n  paragon-lab trace stat berkeley.csv --scale 20 --json\n  paragon-lab trace stat --generate mmpp --report out",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runTraceStat(term, f, args, report) },
