@@ -16,11 +16,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/tutorial"
 )
 
-const tutorialLong = `Do what the tutorial, docs/models.md, says. For each of its examples, the command clones the
-current commit into a temporary folder, with empty caches of Go, npm and pip, and runs the
-commands of the page there. It measures the time until the first right answer. All five examples
-take about a quarter of an hour, and download what a new user downloads. Changes that are not
-committed are not in the clone.
+const tutorialLong = `Run the examples of the tutorial, docs/models.md. For each example, the command clones the
+current commit into a temporary folder, with empty caches of Go, npm and pip. It runs the commands
+of the page in this clone, and measures the time until the first right answer. All five examples
+take about a quarter of an hour, and download what a new user downloads. The clone does not contain
+uncommitted changes.
 
 The exit status is 1 if an answer differs from the answer on the page, if a command fails, or if
 an example takes longer than the limit.`
@@ -41,7 +41,7 @@ func newTutorialCommand(term *cli.Terminal) *cobra.Command {
 	c.Flags().StringVar(&f.repository, "repository", ".", "folder of the repository")
 	c.Flags().StringVar(&f.only, "only", "", "run only the examples whose title contains this text")
 	c.Flags().Float64Var(&f.limitSeconds, "limit-seconds", 300, "largest number of seconds that an example may take, 1 to 7200")
-	c.Flags().StringVar(&f.addr, "addr", tutorial.DefaultAddr, "loopback address of the API, in place of that on the page")
+	c.Flags().StringVar(&f.addr, "addr", tutorial.DefaultAddr, "loopback address of the API, which replaces the address on the page")
 	c.Flags().BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
