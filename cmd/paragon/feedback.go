@@ -29,7 +29,7 @@ votes count less. The setting feedback_owner_share limits the weight of one call
 
 Paragon does not store most of the queries that it answers in the response to the request. For
 such a query, pass the receipt with --receipt. The receipt is a signed text that comes with the
-answer and names the query and the model. paragon submit --json prints it.`,
+answer and names the query and the model. paragon submit --json prints the receipt.`,
 		Example: `  paragon feedback --right ID
   paragon feedback --label bag --receipt RECEIPT ID`,
 		Args: cobra.ExactArgs(1),

@@ -31,8 +31,8 @@ count these queries. paragon list prints them if they are stored.
 The first table has a row for each model and class. A query is strict if its latency bound is
 below 2 s (setting strict_below_ms), and relaxed otherwise; a query may also name its class.
 
-The second table has a row for each step of time and class, and at most 180 steps. The length of a
-step depends on --since:
+The second table divides the time into at most 180 steps. It has a row for each step and class. The
+length of a step depends on --since:
   --since  up to 3h  up to 6h  up to 30h  up to 60h  up to 180h  up to 336h
   step     1 min     2 min     10 min     20 min     1 h         2 h
 

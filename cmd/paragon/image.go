@@ -17,9 +17,9 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/images"
 )
 
-const imageLong = `Pin the machine image (AMI) of the workers in an account. The command writes the AMI ids
-of the region's newest Amazon Linux 2023, for both architectures, into the context key
-images of cdk.json. Deployments in that region then use these AMIs. If cdk.json already
+const imageLong = `Pin the machine image (AMI) of the workers in an account. The command writes the ids
+of the newest Amazon Linux 2023 AMIs of the region, for both architectures, into cdk.json, under
+the key images of the context. Deployments in that region then use these AMIs. If cdk.json already
 has AMI ids for the region, the command changes them only with --update.
 
 If the AMI ids have changed, the next deployment replaces the workers, as a new release does.`

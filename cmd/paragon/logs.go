@@ -20,8 +20,8 @@ import (
 
 const logsLong = `Print the log lines of the server, its workers and its functions, newest last.
 
-On one machine the command reads the logs from the data folder, so it also works after
-the server has ended. The data folder keeps the two newest log files, of 16 MB each. With
+On one machine, the command reads the logs from the data folder. It therefore also works
+after the server has ended. The data folder keeps the two newest log files, of 16 MB each. With
 --stage, the command reads CloudWatch Logs. A line appears there some seconds after the
 process wrote it.
 
