@@ -22,7 +22,7 @@ const benchPeersLong = `Compare Paragon with other model servers on this machine
 network, inputs, client and cores. The command measures one server at a time, and all servers in
 each round. It starts each server for each workload of each round, and stops it afterwards.
 
-First, the command compares the server's answers with those of the bare loop, one process that
+First, the command compares the answers of a server with those of the bare loop, a process that
 calls ONNX Runtime in a loop. Then it measures the server with callers that wait for their
 answers. Finally, it measures the server at a common rate, which is the same for all servers: half
 of the highest throughput that FastAPI reached at the start of the run.

@@ -18,9 +18,13 @@ import (
 )
 
 const chaosLong = `Start a stage on this machine, with a changing number of workers and with functions. Send load,
-and inject random faults, which a seed determines. Faults kill and freeze workers, functions and
-paragon up itself, fill the disk, kill all workers and prevent launches, and make the store slow or
-failing. A separate process counts lost queries, queries that ended twice, expired queries, late
+and inject random faults, which a seed determines:
+  - kill or freeze a worker, a function or paragon up itself
+  - fill the disk
+  - kill all workers, and prevent launches for some time
+  - make the store slow, or make it fail
+
+A separate process counts lost queries, queries that ended twice, expired queries, late
 strict queries, and requests that were answered with 5xx.
 
 To fill the disk, the command needs root. To kill and freeze processes, it needs Linux. The report

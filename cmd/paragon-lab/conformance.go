@@ -15,10 +15,11 @@ import (
 )
 
 const conformanceLong = `Run the test cases of PyPI's package onnx as queries of tensor tasks, and compare the results with
-those of ONNX Runtime in Python. FILE is the output of shared/lab/conformance/cases.py. "make conformance"
-generates FILE and docs/lab/conformance.md.
+those of ONNX Runtime in Python. FILE is the output of shared/lab/conformance/cases.py.
+"make conformance" generates FILE and docs/lab/conformance.md.
 
-The command fails if fewer than 98 % of the cases that pass in Python pass in Paragon.`
+Of the cases that pass in Python, at least 98 % must also pass in Paragon. Otherwise the command
+fails.`
 
 func newConformanceCommand(term *cli.Terminal) *cobra.Command {
 	var markdown, onnx string

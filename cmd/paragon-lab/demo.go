@@ -32,7 +32,7 @@ high as before and after. The command compresses time, but not rates. One second
 boots, windows) by --time-scale. It does not change service times and latency bounds. The shipped
 networks are small. After an inference, a runner therefore waits until --service-ms have passed.
 
-With --functions=false, no query can overflow, which means that no inference function runs it.
+With --functions=false, the stage has no inference functions. Queries then cannot overflow to them.
 A scheme is the rule that sets the number of workers. The costs of other schemes are simulated for
 the same load, not measured.`
 

@@ -26,8 +26,8 @@ import (
 const fairnessLong = `Measure how much one caller's load slows down another caller on the same stage. In each
 round, the command measures the latencies of a quiet caller four times:
   - while no other caller sends queries
-  - while another caller sends 60 pictures of 16 megapixels
-  - while the other caller sends small pictures at 20 times the rate that is its share
+  - while a second caller sends 60 pictures of 16 megapixels
+  - while the second caller sends small pictures at 20 times its fair share of the queries
   - while processes with endless loops run outside the stage, with idle priority
 
 The command measures two stages on this machine, one after the other. The runners (the parts of a

@@ -34,7 +34,8 @@ cocktail2022 has latencies of one inference engine on VMs and functions, with to
 Fields of the output with costs:
   bill_usd         the whole bill: cost_usd + machinery_usd
   cost_usd         the cost of workers and functions
-  machinery_usd    the cost of gateway, queues and store; machinery lists it for each path of queries
+  machinery_usd    the cost of gateway, queues and store; the field machinery lists this cost for
+                   each path of the queries
 
 The other costs are only those of workers and functions:
   clairvoyant_usd  the cost of the schedule that knows all arrivals

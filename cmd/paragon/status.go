@@ -29,8 +29,9 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 	watch := false
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Print the state of the fleet, the queues and the latency bounds",
-		Long: `Print the state of the fleet, the queues and the latency bounds.
+		Short: "Print the state of the workers and queues, and the share of kept latency bounds",
+		Long: `Print the state of the workers and queues, and the share of queries that kept their latency
+bounds.
 
 Table of pools (groups of workers): BUSY is the number of runners in use. A runner is the part of a
 worker that answers one query at a time. QUEUED is the number of queries that wait in the workers.

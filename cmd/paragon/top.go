@@ -24,7 +24,7 @@ const (
 // newTopCommand is `paragon top`.
 func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "top", Short: "Watch classes, models and workers, until interrupted",
+		Use: "top", Short: "Watch query classes, models and workers, until interrupted",
 		Long: `Print the share of queries that met their latency bounds, the models used in the last
 hour, and the workers. The command prints this again every second until interrupted. With --json,
 it prints one line each time.

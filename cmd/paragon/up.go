@@ -26,8 +26,11 @@ import (
 const upLong = `Start the whole of Paragon on this machine. The API and the controller run in this process, and
 the workers and inference functions run in child processes. All state is in the data folder, most
 of it in one SQLite file. With --grpc-addr, the server also offers the Open Inference Protocol over
-gRPC. Without --listen, the server listens on loopback addresses only. On the --listen address, requests
-need a token, and either the server or a proxy in front of it must use TLS.
+gRPC.
+
+By default, the server listens on loopback addresses only. --listen adds an address for other
+machines. On this address, requests need a token, and either the server or a proxy in front of it
+must use TLS.
 
 A runner is the part of a worker that answers one query at a time. It runs the real model, and
 then waits until the service time in the model's profile has passed. One small machine therefore
