@@ -84,7 +84,7 @@ func newDemoCommand(term *cli.Terminal) *cobra.Command {
 func catalogueFlags(fs *pflag.FlagSet, cfg *demo.Config) {
 	cli.ProfilesFlag(fs, &cfg.Profiles, cli.AndNetworks)
 	fs.StringVar(&cfg.Catalogue, "catalogue", machine.Defaults().Catalogue, "catalogue whose models answer the queries")
-	fs.StringVarP(&cfg.Model, "model", "m", "", "name of the model that answers the queries (default cnn of the shipped catalogue, the slowest of another)")
+	fs.StringVarP(&cfg.Model, "model", "m", "", "name of the model that answers the queries (default: cnn in the shipped catalogue; in another catalogue, the slowest model)")
 }
 
 // shippedModel answers the queries of a demonstration of the shipped catalogue.

@@ -53,7 +53,7 @@ func newFiguresCommand(term *cli.Terminal) *cobra.Command {
 	fs := c.Flags()
 	cli.ProfilesFlag(fs, &f.folder, cli.FiguresAlone)
 	fs.StringVar(&f.catalogue, "catalogue", "imagenet", "catalogue from which the figures are made")
-	fs.StringVar(&f.then, "then", "us-east-1-2020", "set of prices of the year of the paper")
+	fs.StringVar(&f.then, "then", "us-east-1-2020", "name of the set of prices from the year of the paper")
 	fs.StringVar(&f.out, "out", "figures", "folder for the figures")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of all random numbers")
 	f.played.add(fs)

@@ -65,7 +65,7 @@ func newLoadCommand(term *cli.Terminal) *cobra.Command {
 	fs := c.Flags()
 	fs.StringVarP(&f.task, "task", "t", "", "task of the queries; paragon models lists the tasks")
 	fs.StringVarP(&f.model, "model", "m", "", "name of the model that must answer (default any model of the task)")
-	fs.Float64Var(&f.rate, "rate", 0, "mean rate of queries per second, as a Poisson process")
+	fs.Float64Var(&f.rate, "rate", 0, "mean number of queries per second, which are sent as a Poisson process")
 	fs.BoolVar(&f.constant, "constant", false, "send the queries of --rate at equal intervals")
 	fs.StringVar(&f.trace, "trace", "", "CSV file of a trace, with the number of arrivals in each step, instead of --rate")
 	fs.Float64Var(&f.scale, "scale", 1, "factor by which to multiply the counts of the trace")

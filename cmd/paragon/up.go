@@ -103,7 +103,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "catalogue whose models are served")
 	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "largest number of concurrent environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
-	f.StringVar(&cfg.Traces, "traces", "", "file to append OpenTelemetry spans to, one JSON object per line (default: send them to OTEL_EXPORTER_OTLP_ENDPOINT, if it is set)")
+	f.StringVar(&cfg.Traces, "traces", "", "file to which the server appends OpenTelemetry spans, one JSON object per line (default: the server sends the spans to OTEL_EXPORTER_OTLP_ENDPOINT, if this variable is set)")
 	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "for tests: also send callbacks to receivers on this machine, and over plain HTTP; the setting callback_hosts must still name these receivers")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store at the start, as name=value")
 	f.BoolVar(&demo, "demo", false, "run a demonstration: the models are slowed down to imitate larger models, the number of workers changes with the load, and the command sends queries for 46 seconds")
