@@ -32,7 +32,7 @@ func costOf(t *testing.T, args ...string) bill {
 
 // A model that the catalogue does not have is answered with those that it has.
 func TestCostNamesTheModelsThatThereAre(t *testing.T) {
-	for name, want := range map[string]string{"ensemble-tree": `did you mean "ensemble-three"?; it has `, "forest": `no model "forest"; it has `} {
+	for name, want := range map[string]string{"ensemble-tree": `did you mean "ensemble-three"?; its models are `, "forest": `no model "forest"; its models are `} {
 		term := newTerminal(t, nil)
 		code := term.Run(t.Context(), []string{"cost", "--cdk-json", "../../cdk.json", "--model", name})
 		if text := term.Err.String(); code != cli.ExitUsage || !strings.Contains(text, want) || !strings.Contains(text, "ensemble-three") {

@@ -52,7 +52,7 @@ func TestWrongPreprocessFlag(t *testing.T) {
 		`{"crop":224}`:                `unknown field "crop"; the fields are preset,`,
 		`{"mean":"0.5"}`:              "mean cannot be a string",
 		`{"width":1.5}`:               "width cannot be a number 1.5",
-		`{"scale":1} {}`:              "more after",
+		`{"scale":1} {}`:              "text after",
 		`{"scale":`:                   "unexpected EOF",
 		"@" + broken:                  "array",
 		"@" + filepath.Join(dir, "-"): "no such file",

@@ -28,9 +28,10 @@ than a second, the simulation spreads its arrivals over that time as a Poisson p
 simulation begins earlier than --from or --since, by the duration --warmup. It does not count the
 arrivals of this earlier time.
 
-The output states the margin of error of the simulated costs. paragon-lab calibrate measures the
-margin, with recorded runs of a stage. The command uses the runs in the data folder (--data), or
-else the runs that ship with Paragon. If those runs had another catalogue, scheme or version of
+The output states the margin of error of the simulated costs. paragon-lab calibrate measures this
+margin: it plays recorded loads on a stage, simulates the same loads, and stores the errors in the
+data folder. The margin is the largest error in the data folder (--data), or else the largest of
+the errors that ship with Paragon. If those runs had another catalogue, scheme or version of
 Paragon than the simulation, the margin is doubled. For a stage in an account, the command measures
 a second error: it simulates the stage itself in the same time, as paragon savings does. The larger
 of the two errors is then the margin. If the margin is not known, the command fails. With

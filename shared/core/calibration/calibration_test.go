@@ -67,7 +67,7 @@ func TestTheIntervalHoldsTheRun(t *testing.T) {
 
 func TestAnotherVersionCountsForNothing(t *testing.T) {
 	v := calibration.Judge(calibration.Evidence{Stored: report([2]float64{1, 1}, [2]float64{1, 1}), Command: "c"}, as("2"))
-	if v.ErrorPercent != 2*5.4 || !strings.Contains(v.Why, "of version 1, and this is 2") {
+	if v.ErrorPercent != 2*5.4 || !strings.Contains(v.Why, "with version 1 of Paragon, and this is version 2") {
 		t.Errorf("%+v", v)
 	}
 }
@@ -128,8 +128,8 @@ func TestTheLargerErrorOfRunsAndOwnPast(t *testing.T) {
 		{"an account whose scheme changed", "", &calibration.Past{Cost: 2 * time.Hour, CostUSD: 10, SimulatedUSD: 10, Unknown: "the scheme changed"}, 0, "the scheme changed; compare another time"},
 		{"an account that is simulated well", "", past(1, 10.1), 2 * 5.4, "in the 15 runs that ship with Paragon"},
 		{"an account that is not", "", past(6, 11), 2 * 10, "the larger one, that of the stage's own past"},
-		{"an account that is far off", "", past(6, 13), 0, "from 50 % on"},
-		{"no number", "", past(6, math.NaN()), 0, "from 50 % on"},
+		{"an account that is far off", "", past(6, 13), 0, "no savings are shown if the margin is 50 % or more"},
+		{"no number", "", past(6, math.NaN()), 0, "no savings are shown if the margin is 50 % or more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := calibration.Judge(calibration.Evidence{Command: c.command, Past: c.past}, others)

@@ -73,7 +73,7 @@ type Settings struct {
 
 	// How ended queries are reported to their callers' servers: docs/api.md.
 	CallbackHosts string  `name:"callback_hosts" default:"none" form:"none, or hosts such as hooks.example.com, *.example.org:8443" doc:"The hosts to which callbacks may be sent. A host without a port means port 443. A query with a callback to another host is refused."`
-	CallbackHours float64 `name:"callback_hours" default:"24" min:"0.01" max:"168" unit:"h" doc:"How long after the end of a query Paragon retries a failing callback. Paragon stops earlier if it no longer keeps the query."`
+	CallbackHours float64 `name:"callback_hours" default:"24" min:"0.01" max:"168" unit:"h" doc:"If a callback fails, Paragon retries it until this time has passed since the end of the query. The retries end earlier if Paragon deletes the query."`
 
 	ProfileMaxAgeDays float64 `name:"profile_max_age_days" default:"90" min:"0" max:"3650" unit:"days" doc:"The status of the stage warns if a profile in use was measured more than this many days ago. 0 turns this warning off. The status always warns if live answers contradict a profile."`
 

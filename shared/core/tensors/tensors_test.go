@@ -118,7 +118,7 @@ func TestParsingRefusesWhatADatatypeCannotHold(t *testing.T) {
 		{`[0,-1]`, Uint16, []int64{2}, "element 1"},
 		{`[1.5]`, Int32, []int64{1}, "element 0"},
 		{`[2]`, Bool, []int64{1}, "neither"},
-		{`[1]`, Bytes, []int64{1}, "no string"},
+		{`[1]`, Bytes, []int64{1}, "not a string"},
 		{`["1"]`, FP32, []int64{1}, "element 0"},
 		{`[1e40]`, FP32, []int64{1}, "element 0"},
 		{`[1,2]`, FP32, []int64{3}, "has 2 elements"},

@@ -116,7 +116,7 @@ func TestModelsHaveOneVersion(t *testing.T) {
 			for _, got := range []reply{
 				s.do(t, "GET", at, nil), s.do(t, "GET", at+"/ready", nil), s.foreign(t, "POST", at+"/infer", []byte(plain())),
 			} {
-				if got.StatusCode != want || want == 404 && !strings.Contains(string(got.body), "there is 1") {
+				if got.StatusCode != want || want == 404 && !strings.Contains(string(got.body), "the version that answers is 1") {
 					t.Errorf("%s answered %d: %s", at, got.StatusCode, got.body)
 				}
 			}
