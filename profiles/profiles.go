@@ -209,14 +209,17 @@ func (s *Set) bytes(file string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("open profile: %w", err)
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	var raw bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() <= limit {
+		raw.Grow(int(info.Size()) + bytes.MinRead) // once, instead of by doubling
+	}
+	if _, err := raw.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
-	if int64(len(raw)) > limit {
+	if int64(raw.Len()) > limit {
 		return nil, fmt.Errorf("%s: larger than %d bytes", file, limit)
 	}
-	return raw, nil
+	return raw.Bytes(), nil
 }
 
 // ONNX returns a model's network, from the file next to its catalogue, checked

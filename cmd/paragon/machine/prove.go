@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -139,6 +140,9 @@ func (p *prover) run(ctx context.Context, all []profile.Model) {
 		})
 	}
 	_ = g.Wait() // no error comes from the above
+	if len(all) > 0 {
+		debug.FreeOSMemory() // the files were read whole, and this process needs no such memory again
+	}
 }
 
 // put notes how a run went; why is empty of one that passed.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -35,6 +36,10 @@ const (
 	// A model in memory takes its weights twice, as the library may keep them
 	// packed in addition to the file's form, and the buffers of its runs.
 	copies, bufferBytes = 2, 8 << 20
+	// largeBytes is from which size on the bytes of a network are collected as soon as the
+	// engine has its copy. The collector lets garbage grow to a multiple of what lived at its
+	// last run, and if that was during a load, the network would count.
+	largeBytes = 8 << 20
 )
 
 // build is one build of a model: another file under the same name is another.
@@ -203,6 +208,9 @@ func (a *Answerer) open(p *profile.Model, h *loadedModel) (*engine.Model, error)
 	}
 	if sum := sha256.Sum256(onnx); hex.EncodeToString(sum[:]) != p.SHA256 {
 		return nil, fmt.Errorf("model %s: the digest of its file is %x, but its profile was measured with the digest %s", p.Name, sum, p.SHA256)
+	}
+	if len(onnx) >= largeBytes {
+		defer debug.FreeOSMemory() // nothing below refers to the bytes once this returns
 	}
 	if err := a.makeRoom(p.Name, h, copies*int64(len(onnx))+bufferBytes); err != nil {
 		return nil, err

@@ -2,12 +2,19 @@ package answer_test
 
 import (
 	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // counted counts how often a model's file is asked for.
@@ -120,5 +127,30 @@ func TestPrepare(t *testing.T) {
 	}
 	if left := a.Prepare("unknown"); left != 0 {
 		t.Errorf("an unknown model is awaited for %v ms", left)
+	}
+}
+
+// A load leaves nothing of a large network's bytes to the collector, which would let garbage
+// grow to a multiple of them.
+func TestALoadedNetworkIsNotGarbage(t *testing.T) {
+	e, _, _ := open(t)
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	const side = 2048
+	onnx := enginetest.Dense(rand.New(rand.NewPCG(1, 2)), side, side)
+	c, _ := own(onnx, profile.Embed, nil, profile.Signature{
+		Inputs: []tensors.Spec{{Name: "x", Datatype: tensors.FP32, Shape: []int64{-1, side}}}, Answer: "y"})
+	if err := os.WriteFile(path, onnx, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	size := uint64(len(onnx))
+	onnx = nil
+	a := answer.New(e, c, models(func(string) ([]byte, error) { return os.ReadFile(path) }), answer.Memory{})
+	if err := a.Warm(t.Context(), "m"); err != nil {
+		t.Fatal(err)
+	}
+	var after runtime.MemStats
+	runtime.ReadMemStats(&after)
+	if after.HeapAlloc >= size {
+		t.Errorf("%d bytes live or are garbage after a network of %d was loaded", after.HeapAlloc, size)
 	}
 }
