@@ -87,7 +87,7 @@ var (
 	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "Sum of the costs that the arrived queries would have if inference functions answered all of them.").inLog()
 	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times that the arrived relaxed queries may wait for a worker. If a query waits longer, only a function can still meet its latency bound.").inLog()
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
-	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "Increases by 1 at each tick. Arrivals are complete up to the last increase, so an earlier second without a data point had no arrivals.")
+	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "Increases by 1 at each tick; in an idle stage, about once a minute. Arrivals are complete up to metric_settle_seconds before the last increase: a second before that time without a data point had no arrivals.")
 	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages on the overflow queue that were dropped because their query had expired before a function could run it.").noted()
 	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Results that were dropped because their query had already ended.").inLog()
 )
