@@ -30,8 +30,8 @@ func newExplainCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Explain how a query was answered, or why the number of workers changed",
 		Long: `Explain how a query was answered: what it requested, why its model and its resource
 (a worker or a function) were chosen, and each step of its path. A table compares the
-best candidates. Each candidate is a model on a resource. The table states why Paragon
-did not choose the other candidates. The command computes this table now. The table
+best candidates. Each candidate is a model on a resource. For each candidate that Paragon
+did not choose, the table states why. The command computes this table now. The table
 therefore reflects the present load, not the load at the time of the query.
 
 ID may also be the id of a decision of the controller, which paragon decisions lists.

@@ -27,9 +27,10 @@ func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 query counts as one vote. Paragon estimates the accuracy of its models from the votes. Old
 votes count less. The setting feedback_owner_share limits the weight of one caller's votes.
 
-Paragon does not store most of the queries that it answers in the response to the request. For
-such a query, pass the receipt with --receipt. The receipt is a signed text that comes with the
-answer and names the query and the model. paragon submit --json prints the receipt.`,
+If Paragon answers a query in the response to its request, it usually does not store the query. To
+report on a query that is not stored, pass its receipt with --receipt. The receipt is a signed text
+that comes with the answer and names the query and the model. paragon submit --json prints the
+receipt.`,
 		Example: `  paragon feedback --right ID
   paragon feedback --label bag --receipt RECEIPT ID`,
 		Args: cobra.ExactArgs(1),

@@ -26,7 +26,7 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 latency, and how many queries kept their latency bound, ran on functions, failed or expired.
 REFUSED counts queries that were refused for lack of capacity or budget. These queries have no
 model. BAD INPUT counts queries that failed because of their input. FAILED and IN BOUND do not
-count these queries. paragon list prints them if they are stored.
+count queries with bad input. paragon list prints queries with bad input if they are stored.
 
 The first table has a row for each model and class. A query is strict if its latency bound is
 below 2 s (setting strict_below_ms), and relaxed otherwise; a query may also name its class.

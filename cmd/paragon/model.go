@@ -15,7 +15,8 @@ import (
 const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in
 an account. A model is an ONNX file. paragon model add checks the file and measures the model
 on this machine. The server then serves the model without a restart, at the path
-/v2/models/TASK. The names of its inputs and outputs are those in the file.`
+/v2/models/TASK. TASK is the name of the model's task. The names of the model's inputs and outputs
+are those in the file.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {

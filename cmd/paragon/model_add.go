@@ -50,8 +50,8 @@ same folder, it sends these files too.
 
 --preprocess states how pictures become numbers. The preset imagenet does the same as torchvision:
 it scales the shorter side to 8/7 of the model's input size (to 256 pixels if the input has 224),
-crops the center, and normalizes the channels. Instead of a preset, you can pass a JSON object. Its
-fields are those of input in a catalogue (docs/profiles.md). The object may name a preset. The
+crops the center, and normalizes the channels. Instead of a preset, you can pass a JSON object. It
+has the fields of "input" in catalogue.json (docs/profiles.md). The object may name a preset. The
 preset then sets all fields that the object does not contain:
 '{"preset":"imagenet","channel_order":"bgr"}'. The command prints how pictures become numbers.
 
@@ -80,7 +80,7 @@ func (f *addFlags) define(term *cli.Terminal, c *cobra.Command) {
 	fs.StringVar(&f.kind, "kind", "", "kind of answer: classify, embed or tensor (default inferred)")
 	fs.StringVar(&f.input, "input", "", "kind of input: picture, text or tensor (default inferred)")
 	fs.StringVar(&f.labels, "labels", "", "file with the names of the model's classes, one per line")
-	fs.Var(&f.preprocess, "preprocess", `how pictures become numbers: the preset imagenet, a JSON object (the fields of input in a catalogue), or @FILE, a file with such an object (default: stretch the picture to the input size of the model, and scale pixel values to 0 to 1)`)
+	fs.Var(&f.preprocess, "preprocess", `how pictures become numbers: the preset imagenet, a JSON object (with the fields of "input" in catalogue.json), or @FILE, a file with such an object (default: stretch the picture to the input size of the model, and scale pixel values to 0 to 1)`)
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json file of a model that takes text")
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "largest number of tokens of a text (default: the limit in the tokenizer's file)")
 	fs.StringVar(&f.test, "test", "", "labeled items to measure the accuracy with: a folder with a subfolder for each label, or a CSV file of label,text")

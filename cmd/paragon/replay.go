@@ -31,10 +31,11 @@ arrivals of this earlier time.
 The output states the margin of error of the simulated costs. paragon-lab calibrate measures this
 margin: it plays recorded loads on a stage, simulates the same loads, and stores the errors in the
 data folder. The margin is the largest error in the data folder (--data), or else the largest of
-the errors that ship with Paragon. If those runs had another catalogue, scheme or version of
-Paragon than the simulation, the margin is doubled. For a stage in an account, the command measures
-a second error: it simulates the stage itself in the same time, as paragon savings does. The larger
-of the two errors is then the margin. If the margin is not known, the command fails. With
+the errors that ship with Paragon. If this error comes from another catalogue, scheme or version
+of Paragon than the simulation uses, the margin is doubled. For a stage in an account, the command
+measures a second error, as paragon savings does: it simulates the scheme that ran on the stage in
+the same time, and compares the result with the cost that the stage counted. The larger of the two
+errors is then the margin. If the margin is not known, the command fails. With
 --uncalibrated, it prints the costs without a margin instead.
 
 The simulated controller applies the settings given by --set. If --set does not give max_workers,

@@ -29,11 +29,11 @@ is the rule that sets the number of workers. A plain function is a single Lambda
 the same gateway, without Paragon. The costs of schemes and rivals are simulated, and printed as
 intervals.
 
-On one machine, the server simulates the time since it started. paragon status prints the cheapest
-of the same lines. For a stage in an account, this command reads the arrivals, prices
-and cost of the time given by --since, and simulates on this machine. This time ends five
-minutes ago, because the stage's counts come late. The stage must have exactly one pool (group of
-workers).
+On one machine, the server simulates the time since it started. paragon status prints only
+the costs of the five cheapest schemes and rivals, and of the plain function. For a stage in an
+account, this command reads the arrivals, prices and cost of the time given by --since, and
+simulates on this machine. This time ends five minutes ago, because the stage's counts come late.
+The stage must have exactly one pool (group of workers).
 
 The costs are those of workers and functions. A stage in an account also has machinery (alarms,
 metrics, controller). The output states the least that this machinery costs in this time, even

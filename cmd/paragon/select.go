@@ -30,13 +30,13 @@ type selectFlags struct {
 
 const selectLong = `Choose a model and an instance type or function size for a kind of query, from measured
 profiles. A profile states the accuracy and the service times of a model on each instance type and
-function size. The command needs no server and no account. The price of a query assumes a new
-instance that is fully busy. You may bound the latency, the accuracy and the cost. If you
-bound two of them, the command optimizes the third. Otherwise it optimizes the cost. --optimize
-names another quantity to optimize. With weights, the command optimizes a linear combination of the
-latency, the accuracy and the cost.
+function size. The command needs no server and no account. The price of a query assumes that you
+start a new instance for such queries, and that it is always busy. You may bound the latency,
+the accuracy and the cost. If you bound two of them, the command optimizes the third. Otherwise it
+optimizes the cost. --optimize names another quantity to optimize. With weights, the command
+optimizes a linear combination of the latency, the accuracy and the cost.
 
-The output lists the candidates, best first. It states why each of the other candidates lost. It
+The output lists the candidates, best first. It states why each candidate after the first lost. It
 also states how many queries the chosen instance type runs at once, and which function is the
 cheapest. With --rate, it states the cheapest fleets for that rate. A fleet is a number of instances
 of one type. If no candidate meets the bounds, the command prints the candidate that is nearest to

@@ -34,8 +34,9 @@ tensors by name get them from a JSON file, which is a /v2 request: {"inputs": [{
 (NAME.f32: little-endian float32). You may bound the latency, the accuracy and the cost of each
 query. Within the bounds, Paragon optimizes the quantity that --optimize names.
 
-With --json, the command prints one line for each query: the query as the server returns it, and
-the name of its "file". If the server refused the query, the line is {"file", "problem"}.`,
+With --json, the command prints one line for each query: the query as the server returns it, with
+the additional field "file" (the name of the file). If the server refused the query, the line has
+only the fields "file" and "problem".`,
 		Example: `  paragon submit --task fashion shirt.png
   paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png
   paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg

@@ -94,7 +94,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; with this flag, other addresses cannot connect")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
 	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; if a scheme changes the number, this is the number at the start")
-	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays as in --workers; but if the setting fleet in the data folder is moving, the scheme of the setting scheme changes the number)")
+	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays as in --workers; but if the data folder has the value moving for the setting fleet, the scheme in the setting scheme changes the number)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU of the type")
 	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120); if a scheme changes the number of workers, the server also stores this value in the setting vm_boot_seconds")

@@ -23,10 +23,10 @@ requests from other machines (paragon up --listen), the token file names the own
 that of the queries' compute time on workers and functions. It is the sum of the costs that the
 answers state.
 
-Paragon keeps counts per clock hour, for 14 days. The first hour is therefore counted from its
-beginning. --mine prints only your own usage. On one machine, this is the usage of your token, or
-of requests without a token. In an account, it is the usage of your credentials or key. With
---stage, operators read the usage of all owners.
+Paragon keeps counts per clock hour, for 14 days. --since 2h therefore prints two clock
+hours: the present hour so far, and the whole hour before it. --mine prints only your own usage. On
+one machine, this is the usage of your token, or of requests without a token. In an account, it is
+the usage of your credentials or key. With --stage, operators read the usage of all owners.
 
 Paragon counts a query after it ends. On one machine, it does so at most heartbeat_seconds + 5 s
 later (15 s by default), and in an account at most 15 minutes later.`

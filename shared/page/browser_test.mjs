@@ -504,7 +504,7 @@ test("the colors may change while lines of the cost are added", async () => {
 
 test("versions of models are listed with what was done to them last", async () => {
   await page.locator("#rollouts-of li:nth-child(2)").waitFor();
-  assert.match(await text("#rollouts-of li:nth-child(1)"), /cnn is served by version cnn\s+rolled back cnn@2 at .+: errors: 9 of 9 runs failed/);
+  assert.match(await text("#rollouts-of li:nth-child(1)"), /cnn is served by version cnn\s+Last change: rolled back cnn@2 at .+: errors: 9 of 9 runs failed/);
   assert.match(await text("#rollouts-of li:nth-child(2)"), /mlp is served by version mlp; version mlp@2 runs in shadow on 10\S* % of the queries \(200 runs in the last hour, 3 failed, 95\S* % of the results equal those of the served version, median latency 3\S* ms, and 4\S* ms for the served version\)/);
 });
 

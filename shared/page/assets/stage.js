@@ -44,7 +44,7 @@ function showRollouts(all, shadows) {
   put(byId("rollouts-of"), all.map((r) => {
     const trial = !r.canary ? "" : r.shadow ? `; version ${r.canary} runs in shadow on ${percent(100 * r.share)} of the queries${ranInShadow(shadows.find((v) => v.version === r.canary))}` : r.share > 0 ? `; version ${r.canary} is on trial with ${percent(100 * r.share)} of the queries` : `; version ${r.canary} answers only queries that name it`;
     const last = r.history?.at(-1);
-    const note = last ? ` ${done[last.action] ?? last.action} ${last.version} at ${clock(last.at)}, by ${last.by}${last.why ? `: ${last.why}` : ""}` : "";
+    const note = last ? ` Last change: ${done[last.action] ?? last.action} ${last.version} at ${clock(last.at)}, by ${last.by}${last.why ? `: ${last.why}` : ""}` : "";
     return element("li", "", element("b", "", r.model), ` is served by version ${r.served}${trial}`, element("span", "note", note));
   }));
 }
@@ -65,7 +65,7 @@ function other(o, cost) {
   return element("li", "", element("b", "", o.scheme), ` ${costs} `, element("span", "note", o.low_usd > 0 ? compared(o, cost) : ""));
 }
 
-// compared says how much less or more the stage cost, if the interval leaves no doubt.
+// compared says how much less or more the stage cost, if the interval is clear.
 function compared(o, cost) {
   const [low, high] = [o.low_usd, o.high_usd].map((usd) => 100 * (1 - cost / usd));
   const span = (a, b) => (a.toFixed(0) === b.toFixed(0) ? `${a.toFixed(0)} %` : `${a.toFixed(0)} to ${b.toFixed(0)} %`);
@@ -82,7 +82,7 @@ function faults(s) {
   return out;
 }
 
-// notices are what must be looked after, as sentences.
+// notices are what needs care, as sentences.
 function notices(faults, warnings) {
   const out = faults.length ? [`A stored setting is invalid: ${faults.join("; ")}.`] : [];
   const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : "";
