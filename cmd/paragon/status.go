@@ -40,10 +40,10 @@ OVERFLOWED counts strict queries that went to functions because no worker could 
 Table of classes: a query is strict if its latency bound is below 2 s (setting strict_below_ms), and
 relaxed otherwise. ARRIVALS is the mean number of queries per second in the last minute. P50, P95
 and P99 are latencies of the last hour. IN BOUND is the share of the last hour's queries that kept
-their latency bound. QUERIES 1H is the number of all queries of the last hour. BURN 5M and BURN
-1H are the burn rates of the last 5 minutes and of the last hour. The objective is that 99 % of the
-queries of a class keep their latency bounds. A burn rate is the share of missed bounds, divided by the 1 %
-that the objective allows. At a burn rate of 1, the stage just meets the objective.`,
+their latency bound. QUERIES 1H is the number of all queries of the last hour. BURN 5M
+and BURN 1H are the burn rates of the last 5 minutes and of the last hour. The objective is that
+99 % of the queries of a class keep their latency bounds. A burn rate is the share of missed
+bounds, divided by the 1 % that the objective allows. At a burn rate of 1, the stage just meets the objective.`,
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,
