@@ -68,6 +68,11 @@ type Options struct {
 	// overwrites nothing.
 	Header      string
 	HeaderValue func(*http.Request) string
+	// ByOwner spreads the requests of each owner, which HeaderValue returns, by that owner's
+	// outstanding requests, and by those of all owners only among targets with equally many.
+	// A target that serves owners in turn is then free for an owner whose few requests it does
+	// not have, however many it has of others. An Application Load Balancer knows no owners.
+	ByOwner bool
 
 	// Refuse answers a request that is not forwarded: 400 (the body broke off),
 	// 413, 502, 503 or 504. The request's body can be read from its beginning, as
@@ -191,10 +196,10 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.Request, body *body) {
 	var room [4]*target
 	tried := room[:0]
-	began := time.Now()
+	began, owner := time.Now(), b.ownerOf(r)
 	status, deaths := http.StatusServiceUnavailable, 0
 	for len(tried) <= b.opts.Repeats && (b.opts.MostDeaths == 0 || deaths < b.opts.MostDeaths) {
-		a := b.acquire(run, tried)
+		a := b.acquire(run, owner, tried)
 		if a == nil {
 			break
 		}
@@ -233,6 +238,14 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 		return
 	}
 	b.without(w, body.replay(r), status)
+}
+
+// ownerOf is by whose outstanding requests a request is spread; empty for all alike.
+func (b *Balancer) ownerOf(r *http.Request) string {
+	if !b.opts.ByOwner {
+		return ""
+	}
+	return b.opts.HeaderValue(r)
 }
 
 // statusOf is the refusal after an attempt that failed.

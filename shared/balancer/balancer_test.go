@@ -20,7 +20,7 @@ func TestLeastOutstandingThenInTurn(t *testing.T) {
 	var got []string
 	var held []*attempt
 	for range 6 {
-		a := b.acquire(t.Context(), nil)
+		a := b.acquire(t.Context(), "", nil)
 		held, got = append(held, a), append(got, a.to.ID)
 	}
 	if !slices.Equal(got, []string{"a", "b", "c", "a", "b", "c"}) {
@@ -29,9 +29,46 @@ func TestLeastOutstandingThenInTurn(t *testing.T) {
 	b.release(held[1], false)
 	b.release(held[4], false)
 	for range 2 {
-		if a := b.acquire(t.Context(), nil); a.to.ID != "b" {
+		if a := b.acquire(t.Context(), "", nil); a.to.ID != "b" {
 			t.Errorf("%s was taken with b idle", a.to.ID)
 		}
+	}
+}
+
+func TestAnOwnersRequestsAreSpreadByItsOwn(t *testing.T) {
+	owned := func(owner string) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Owner", owner)
+		return r
+	}
+	for byOwner, want := range map[bool][]string{
+		false: {"b", "b"}, // b has fewer requests
+		true:  {"a", "b"}, // a has none of the quiet owner, then both have one
+	} {
+		b := New(Options{ByOwner: byOwner, HeaderValue: func(r *http.Request) string { return r.Header.Get("Owner") }})
+		b.SetTargets([]Target{{ID: "a", Addr: "unix:a"}, {ID: "b", Addr: "unix:b"}})
+		for range 5 {
+			b.acquire(t.Context(), b.ownerOf(owned("noisy")), b.targets[1:])
+		}
+		b.acquire(t.Context(), b.ownerOf(owned("quiet")), b.targets[:1])
+		var got []string
+		for range want {
+			got = append(got, b.acquire(t.Context(), b.ownerOf(owned("quiet")), nil).to.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("by owner %t: the quiet owner's requests went to %v instead of %v", byOwner, got, want)
+		}
+	}
+}
+
+func TestOwnersThatHaveNothingUnderWayAreForgotten(t *testing.T) {
+	b := New(Options{ByOwner: true})
+	b.SetTargets([]Target{{ID: "a", Addr: "unix:a"}})
+	one, two := b.acquire(t.Context(), "one", nil), b.acquire(t.Context(), "two", nil)
+	b.release(one, false)
+	b.release(two, true)
+	if n := len(b.targets[0].ofOwner); n != 0 {
+		t.Errorf("%d owners are kept", n)
 	}
 }
 
@@ -360,7 +397,7 @@ func TestBalancersCountForThemselves(t *testing.T) {
 	for _, b := range []*Balancer{one, two} {
 		b.SetTargets([]Target{{ID: "a", Addr: "unix:a"}})
 	}
-	defer one.release(one.acquire(t.Context(), nil), false)
+	defer one.release(one.acquire(t.Context(), "", nil), false)
 	if one.Status()[0].Outstanding != 1 || two.Status()[0].Outstanding != 0 {
 		t.Errorf("%+v and %+v", one.Status(), two.Status())
 	}

@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -40,6 +41,7 @@ type target struct {
 	Target
 	removed     bool
 	outstanding map[*attempt]struct{}
+	ofOwner     map[string]int // how many of outstanding are an owner's, with Options.ByOwner
 	sent        int64
 	failed      int64
 	ejected     time.Time // passed over until then
@@ -59,7 +61,7 @@ func (b *Balancer) SetTargets(ts []Target) {
 	for _, given := range ts {
 		i := slices.IndexFunc(b.targets, func(t *target) bool { return t.ID == given.ID && t.Addr == given.Addr })
 		if i < 0 {
-			next = append(next, &target{addr: given.Addr, Target: given, outstanding: map[*attempt]struct{}{}})
+			next = append(next, &target{addr: given.Addr, Target: given, outstanding: map[*attempt]struct{}{}, ofOwner: map[string]int{}})
 			continue
 		}
 		b.targets[i].Target = given
@@ -137,22 +139,23 @@ func (b *Balancer) anyReady() bool {
 type attempt struct {
 	target *target
 	to     Target // as it was then
+	owner  string // whose request it is, with Options.ByOwner
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	// overdue says that it goes elsewhere once its target leaves a check without an answer.
 	overdue atomic.Bool
 }
 
-// acquire counts a request at the target with the fewest outstanding ones that
-// was not tried; nil when there is none. release gives it back.
-func (b *Balancer) acquire(ctx context.Context, tried []*target) *attempt {
-	a := &attempt{}
+// acquire counts an owner's request at the target that least finds, of those that were not
+// tried; nil when there is none. release gives it back.
+func (b *Balancer) acquire(ctx context.Context, owner string, tried []*target) *attempt {
+	a := &attempt{owner: owner}
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	a.target = b.least(tried, false)
+	a.target = b.least(owner, tried, false)
 	if a.target == nil && b.opts.FailOpen {
-		a.target = b.least(tried, true)
+		a.target = b.least(owner, tried, true)
 	}
 	if a.target == nil {
 		a.cancel(nil)
@@ -160,13 +163,14 @@ func (b *Balancer) acquire(ctx context.Context, tried []*target) *attempt {
 	}
 	a.to = a.target.Target
 	a.target.outstanding[a] = struct{}{}
+	a.target.ofOwner[owner]++
 	a.target.sent++
 	return a
 }
 
-// least finds the target with the fewest outstanding requests, among equals the
-// next in turn. The caller holds the lock.
-func (b *Balancer) least(tried []*target, unready bool) *target {
+// least finds the target with the fewest outstanding requests of the owner, among equals
+// the one with the fewest in all, and among those the next in turn. The caller holds the lock.
+func (b *Balancer) least(owner string, tried []*target, unready bool) *target {
 	var best *target
 	at, now := 0, time.Now()
 	for i := range b.targets {
@@ -175,7 +179,7 @@ func (b *Balancer) least(tried []*target, unready bool) *target {
 		if !unready && !t.ready(now) || slices.Contains(tried, t) {
 			continue
 		}
-		if best == nil || len(t.outstanding) < len(best.outstanding) {
+		if best == nil || cmp.Or(cmp.Compare(t.ofOwner[owner], best.ofOwner[owner]), cmp.Compare(len(t.outstanding), len(best.outstanding))) < 0 {
 			best, at = t, j
 		}
 	}
@@ -192,6 +196,9 @@ func (b *Balancer) release(a *attempt, failed bool) {
 	defer b.mu.Unlock()
 	t := a.target
 	delete(t.outstanding, a)
+	if t.ofOwner[a.owner]--; t.ofOwner[a.owner] == 0 {
+		delete(t.ofOwner, a.owner)
+	}
 	if failed {
 		t.failed++
 		if b.opts.Eject > 0 {

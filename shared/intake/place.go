@@ -145,12 +145,17 @@ func (s *Service) mayWait(ctx context.Context, q *submission, to placement.Route
 	return beyondCapacity(q, fmt.Sprintf("the queries ahead of this query take the workers %.0f s, and no function is free", waits/1000), query.Duration(waits)-q.answeredBy().Sub(now))
 }
 
-// answeredBy is until when a query can be answered at all to be taken in. It expires
-// then; the owner who sends more than its share has half of that time, so that the
-// others find room in the rest.
+// answeredBy is until when a query can be answered at all to be taken in: until it expires.
+// The owner who sends more than its share has half of that time, so that the others find
+// room in the rest. While others use the stage, such an owner's strict query whose caller
+// waits has its latency bound alone: it would be late, and holding and queueing it takes CPU
+// time from the others' queries.
 func (q *submission) answeredBy() time.Time {
 	keeps := q.m.ExpiresAt.Sub(q.m.AcceptedAt)
-	if q.share.over {
+	switch {
+	case q.share.over && q.share.others && q.class == query.Strict && q.terms.Wait > 0:
+		return q.m.DeadlineAt
+	case q.share.over:
 		keeps /= 2
 	}
 	return q.m.AcceptedAt.Add(keeps)

@@ -26,7 +26,7 @@ type ownerShares struct {
 // ownerShare is what an owner has of those queries.
 type ownerShare struct {
 	over   bool // more than its fair share, were there one more owner
-	others bool // another owner has some
+	others bool // another owner has some, or had a query of any kind here lately
 	shared bool // the workers keep a runner for another owner
 }
 
@@ -52,7 +52,8 @@ func (s *ownerShares) add(now time.Time, owner string) ownerShare {
 	s.of[0][owner]++
 	s.all[0]++
 	own, all := s.of[0][owner]+s.of[1][owner], s.all[0]+s.all[1]
-	return ownerShare{over: own*(s.different+1) > all, others: s.different > 1, shared: s.company.Several(now)}
+	shared := s.company.Several(now)
+	return ownerShare{over: own*(s.different+1) > all, others: s.different > 1 || shared, shared: shared}
 }
 
 // turn begins a new shareTime when one is over.

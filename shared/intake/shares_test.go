@@ -182,3 +182,56 @@ func TestOwnerShares(t *testing.T) {
 		}
 	})
 }
+
+// An owner above its share waits, late as it is, only where it disturbs nobody: alone, with a
+// relaxed query, or without anybody who waits for the answer.
+func TestLateQueriesOfALoudCaller(t *testing.T) {
+	d, _ := newCrowd(t, 1, nil)
+	alone, among := ownerShare{over: true}, ownerShare{over: true, others: true}
+	for name, tc := range map[string]struct {
+		class query.Class
+		wait  time.Duration
+		share ownerShare
+		until func(q *submission) time.Time
+	}{
+		"within its share":            {query.Strict, time.Second, ownerShare{others: true}, expires},
+		"above it, alone":             {query.Strict, time.Second, alone, halfway},
+		"above it, with others":       {query.Strict, time.Second, among, func(q *submission) time.Time { return q.m.DeadlineAt }},
+		"above it, relaxed":           {query.Relaxed, time.Second, among, halfway},
+		"above it, and nobody waits":  {query.Strict, 0, among, halfway},
+		"within it, and nobody waits": {query.Strict, 0, ownerShare{others: true}, expires},
+	} {
+		r := request(10_000)
+		r.Class = tc.class
+		q, err := d.prepare(t.Context(), "loud", r, Terms{Wait: tc.wait}, settings.Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.share = tc.share
+		if got, want := q.answeredBy(), tc.until(q); !got.Equal(want) {
+			t.Errorf("%s: until %v after it came, want %v", name, got.Sub(q.m.AcceptedAt), want.Sub(q.m.AcceptedAt))
+		}
+	}
+}
+
+func expires(q *submission) time.Time { return q.m.ExpiresAt }
+
+func halfway(q *submission) time.Time {
+	return q.m.AcceptedAt.Add(q.m.ExpiresAt.Sub(q.m.AcceptedAt) / 2)
+}
+
+// An owner whose queries find a slot at once has none of those that count for shares, and is
+// there all the same.
+func TestAnOwnerWithSlotsIsAnother(t *testing.T) {
+	var s ownerShares
+	for i := range 3 {
+		s.came(start, "quiet")
+		s.came(start, "loud")
+		if got := s.add(start, "loud"); got != (ownerShare{over: true, others: true, shared: true}) {
+			t.Errorf("query %d: %+v", i, got)
+		}
+	}
+	if got := s.add(start.Add(time.Hour), "loud"); got.others {
+		t.Errorf("an hour later: %+v", got)
+	}
+}

@@ -73,7 +73,7 @@ func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter fun
 	f := &front{api: api, admits: func(*http.Request) error { return nil }, shares: shared != nil, roster: workers, log: log, suspended: map[string]bool{}}
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
-		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
+		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner, ByOwner: true,
 		Bodies: shared, Lead: httpapi.NumbersAt,
 		MostDeaths: query.MostDeaths, Died: func(w http.ResponseWriter, r *http.Request, deaths int) {
 			api.ServeHTTP(w, httpapi.AfterDeaths(r, deaths))
