@@ -86,7 +86,7 @@ async function change(name, value, input, message, past) {
     if (wrong) throw new Error(wrong);
     const now = await send("PUT", `/v1/settings/${encodeURIComponent(name)}`, { value, if_version: version });
     input.value = now.value;
-    said = `Changed from ${now.before} to ${now.value}, in use within one tick (tick_seconds).`;
+    said = `Changed from ${now.before} to ${now.value}, used from the controller's next decision on.`;
   } catch (fault) {
     input.ariaInvalid = "true";
     said = fault.status === 409 ? `${fault.message}: check the present value and try again.` : fault.message;

@@ -34,7 +34,7 @@ function showSavings(savings) {
   const at = savings.to ? ` The simulation covers the time until ${clock(savings.to)}, in which this stage cost ${dollars(savings.cost_usd)}.` : "";
   const next = savings.next ? ` ${capital(savings.next)}.` : "";
   byId("savings-why").textContent = savings.quoted
-    ? `The costs are simulated, within ±${savings.error_percent.toFixed(1)} %: ${savings.why}.${at}${next}` : `Unknown: ${savings.why}.${next}`;
+    ? `The costs are simulated, within ±${savings.error_percent.toFixed(1)} %: ${savings.why}.${at}${next}` : `These costs are unknown: ${savings.why}.${next}`;
 }
 
 // showRollouts lists the models that have several versions: which one is served, which is
