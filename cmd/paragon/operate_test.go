@@ -89,7 +89,7 @@ func TestTune(t *testing.T) {
 	}
 	term.JSON = false
 	term.says(t, cli.ExitUsage, "there is no setting", "tune", "set", "colour", "green")
-	term.says(t, cli.ExitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")
+	term.says(t, cli.ExitOK, "7\n  The most workers of a pool (a group of workers).", "tune", "get", "max_workers")
 	term.says(t, cli.ExitOK, "max_workers: 7 -> 9", "tune", "set", "max_workers", "9")
 	term.says(t, cli.ExitOK, "max_workers: 9 -> 7", "tune", "rollback", "max_workers")
 	term.says(t, cli.ExitOK, "max_workers: 7 -> 9", "tune", "rollback", "max_workers", "--to", "2")
