@@ -178,7 +178,7 @@ func (f *costFlags) findTimes() error {
 		f.function = sizes[0]
 	}
 	if len(f.pools) == 0 {
-		return cli.Usagef("%s: the context has no pool: define one in \"pools\"", f.file)
+		return cli.Usagef("%s: the context has no pool of workers: define one in \"pools\"", f.file)
 	}
 	for _, name := range f.pools {
 		types := f.stage.Pools[name].Types

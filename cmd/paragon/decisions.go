@@ -97,7 +97,7 @@ func setBefore(q *api.DecisionQuery, before string, now time.Time) error {
 func noDecision(q api.DecisionQuery) string {
 	what := "No decision"
 	if q.Moves {
-		what = "No decision that changed the fleet"
+		what = "No decision that changed the number of workers"
 	}
 	if q.Before != "" {
 		what += " before " + cli.OneLine(q.Before)
@@ -241,7 +241,7 @@ func runReplayDecision(term *cli.Terminal, raw []byte) error {
 		printReplayed(term, raw, again, same)
 	}
 	if !same {
-		return errors.New("the two results differ: another version of Paragon made the stored decision, or its record was changed")
+		return errors.New("the new result differs from the stored result: another version of Paragon made the stored decision, or its record was changed")
 	}
 	return nil
 }
@@ -251,5 +251,5 @@ func printReplayed(term *cli.Terminal, stored, again []byte, same bool) {
 		term.Printf("stored: %s\nagain:  %s\n", stored, again)
 		return
 	}
-	term.Printf("Both results are equal, byte by byte (%d bytes).\n", len(again))
+	term.Printf("The new result and the stored result are equal, byte by byte (%d bytes).\n", len(again))
 }

@@ -371,7 +371,7 @@ func (d *demonstration) defaultScheme(s *api.Savings) string {
 	if i < 0 {
 		return "" // it is the one that ran
 	}
-	return fmt.Sprintf("This demonstration ran scheme %s, that of the paper. A stage in an account has scheme %s unless you set another. %s.\n"+
+	return fmt.Sprintf("This demonstration ran scheme %s, which a research paper describes. A stage in an account has scheme %s unless you set another. %s.\n"+
 		"To change to it: bin/paragon tune set%s scheme %s. A minute is too short to judge schemes by: docs/schemes.md compares them over hours.\n",
 		demoScheme, usual, capital(comparedWith(s.Others[i], s.CostUSD)), d.at(), usual)
 }

@@ -41,7 +41,7 @@ const (
 // each other task it sends one.
 func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, error) {
 	if !a.ask {
-		return []finding{warning("", "run doctor without --queries=false", "no query was sent, so the times of the paths are unknown")}, nil
+		return []finding{warning("", "run doctor without --queries=false", "no query was sent, so doctor does not know how long workers and functions take to answer")}, nil
 	}
 	firsts, err := a.firsts(ctx)
 	if err != nil {
@@ -147,13 +147,13 @@ func pathFinding(ctx context.Context, ops settingsReader, path, setting string, 
 	slices.Sort(ms)
 	median, most := ms[len(ms)/2], ms[len(ms)-1]
 	if median > assumed {
-		return warning("", "measure the p95 from within the region with `paragon-lab load`, and set "+setting+" to it",
+		return warning("", "measure this time at p95 from within the stage's region with `paragon-lab load`, and set "+setting+" to it",
 			timesText, path, median, most, len(ms), setting, assumed)
 	}
 	return ok("", timesText, path, median, most, len(ms), setting, assumed)
 }
 
-const timesText = "answered by %s: median %.0f ms and at most %.0f ms from this machine (%d queries); the setting %s assumes %.0f ms"
+const timesText = "answered by %s: without the inference, median %.0f ms and at most %.0f ms from this machine (%d queries); the setting %s assumes %.0f ms"
 
 // firsts are a query for each task of the stage: of its first model, with the sample input
 // that other commands make up, too. A picture or a text comes first, which any model can

@@ -144,7 +144,7 @@ func printFaults(term *cli.Terminal, now api.Faults) error {
 		term.Printf("Active for %s: %s%s\n", launches(f.Launches), cli.OneLine(f.Kind), unless(f.Seconds == 0, ", %g s", f.Seconds))
 	}
 	g := now.Group
-	term.Printf("The group allows %d to %d workers; its desired capacity is %d.\n", g.Min, g.Max, g.Desired)
+	term.Printf("The Auto Scaling group allows %d to %d workers; its desired capacity is %d.\n", g.Min, g.Max, g.Desired)
 	w := term.Table()
 	w.Header("WORKER\tSTATE")
 	for _, one := range now.Workers {

@@ -42,7 +42,7 @@ func TestFaultCommands(t *testing.T) {
 		if call != tc.call || sent != tc.sent {
 			t.Errorf("fault %s did %s with %+v, want %s with %+v", tc.typed, call, sent, tc.call, tc.sent)
 		}
-		const printed = "Active for the next 2 launches: slow-boot, 60 s\nThe group allows 0 to 64 workers; its desired capacity is 2.\nWORKER  STATE\nw-1     ready\n"
+		const printed = "Active for the next 2 launches: slow-boot, 60 s\nThe Auto Scaling group allows 0 to 64 workers; its desired capacity is 2.\nWORKER  STATE\nw-1     ready\n"
 		if term.Out.String() != printed {
 			t.Errorf("fault %s printed\n%s", tc.typed, &term.Out)
 		}

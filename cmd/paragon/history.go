@@ -103,7 +103,7 @@ func keepModel(h *api.History, model string) error {
 		return m.Model != model
 	})
 	if len(h.Models) == 0 {
-		return cli.Usagef("model %q had no query in this time%s", model, cli.Meant(model, others))
+		return cli.Usagef("model %q had no query in the time that --since covers%s", model, cli.Meant(model, others))
 	}
 	return nil
 }

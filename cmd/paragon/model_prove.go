@@ -58,7 +58,7 @@ runs the model. ` + "`paragon model add --stage`" + ` does the same for a new mo
 		RunE: func(c *cobra.Command, args []string) error {
 			stage, _ := term.Place()
 			if stage == "" {
-				return cli.Usagef("name the stage with --stage; on one machine `paragon model add` has already run the model")
+				return cli.Usagef("name the stage with --stage; on one machine, this command is not needed, because `paragon model add` has already run the model")
 			}
 			s, err := openModels(c.Context(), stage)
 			if err != nil {
@@ -126,7 +126,7 @@ func (s stageModels) agree(term *cli.Terminal, m *profile.Model, yes bool) error
 func (s stageModels) prove(ctx context.Context, term *cli.Terminal, name string) error {
 	m, ok := s.Current().Model(name)
 	if !ok {
-		return fmt.Errorf("model %s was removed meanwhile", name)
+		return fmt.Errorf("model %s was removed before the stage ran it", name)
 	}
 	b, err := s.stage.Backend(ctx, term.Now)
 	if err != nil {
@@ -231,7 +231,7 @@ func (s stageModels) byWorkers(ctx context.Context, term *cli.Terminal, b platfo
 			return r, nil
 		}
 		if late {
-			return r, fmt.Errorf("no worker has run the model within %v, and the stage has no generic function with enough memory for it", workerPatience)
+			return r, fmt.Errorf("no worker has run the model within %v, and the stage has no generic function (a function that runs any model) with enough memory for the model", workerPatience)
 		}
 		if err := term.Sleep(ctx, workerEvery); err != nil {
 			return r, err

@@ -66,7 +66,7 @@ func withShare(c *cobra.Command, o *api.RolloutOrder) *cobra.Command {
 	c.Flags().Float64Var(&o.Share, "share", 0, "share of the model's queries that the version gets, 0 to below 1")
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
 		if !c.Flags().Changed("share") {
-			return cli.Usagef("give the share of the model's queries that the version gets, for example --share 0.05")
+			return cli.Usagef("give the share of the model's queries that the new version gets, for example --share 0.05")
 		}
 		return nil
 	}

@@ -25,7 +25,7 @@ func compareForPage(ctx context.Context, term *cli.Terminal, length time.Duratio
 		return nil
 	}
 	var latest savings.Latest
-	latest.Set(api.Savings{Verdict: calibration.Verdict{Why: "the first comparison is not finished yet"}})
+	latest.Set(api.Savings{Verdict: calibration.Verdict{Why: "the first comparison of costs is not finished yet"}})
 	compare := func(run context.Context, _ time.Time) api.Savings { return compareNow(run, term, stage, length) }
 	go latest.Keep(ctx, compare, func(time.Duration) time.Duration { return comparedEvery })
 	return latest.Now
@@ -44,7 +44,7 @@ func compareNow(ctx context.Context, term *cli.Terminal, stage string, length ti
 		}
 	}
 	return api.Savings{Verdict: calibration.Verdict{
-		Why:  "the comparison failed: " + term.Sentence(err),
+		Why:  "the comparison of costs failed: " + term.Sentence(err),
 		Next: fmt.Sprintf("`paragon page` tries again in %.0f h; `paragon savings --stage %s` tries at once", comparedEvery.Hours(), stage),
 	}}
 }

@@ -114,7 +114,7 @@ func (f *profileFlags) functionJob(stage *discovery.Stage, now time.Time) (measu
 		j.MemoryMB = sizes.MemoryMB
 	}
 	if !ok || len(j.MemoryMB) == 0 {
-		return j, cli.Usagef("catalogue %s has no functions of %s", f.catalogue, j.Arch)
+		return j, cli.Usagef("catalogue %s has no functions of architecture %s", f.catalogue, j.Arch)
 	}
 	return j, nil
 }

@@ -47,7 +47,7 @@ func at(l profile.Latency) string {
 }
 
 // errDrift is the end of a comparison that found some.
-var errDrift = errors.New("the measurements differ from the earlier file: measure again with --out, or find out why")
+var errDrift = errors.New("the measurements differ from those in the file of --compare: measure again and write a new file with --out, or find out why")
 
 func compareProfiles(term *cli.Terminal, file string, report measure.Report) error {
 	old, err := measure.ReadReport(file)

@@ -102,7 +102,7 @@ func judgeArrivals(ctx context.Context, term *cli.Terminal, f *replayFlags, from
 		return machine.JudgeCalibration(f.arrivals.data, nil, of), nil
 	}
 	if f.uncalibrated {
-		return calibration.Verdict{Why: "with --uncalibrated the error is not measured"}, nil
+		return calibration.Verdict{Why: "with --uncalibrated, the error of the simulated costs is not measured"}, nil
 	}
 	stage, _ := term.Place()
 	s, err := openCompared(ctx, term, stage)

@@ -122,7 +122,7 @@ func openCompared(ctx context.Context, term *cli.Terminal, name string) (*compar
 		return nil, err
 	}
 	if len(found.Pools) != 1 {
-		return nil, fmt.Errorf("stage %s has %d pools, and only a stage with one pool can be simulated", name, len(found.Pools))
+		return nil, fmt.Errorf("stage %s has %d pools of workers, and only a stage with one pool can be simulated", name, len(found.Pools))
 	}
 	if len(found.Groups) != 1 {
 		return nil, fmt.Errorf("the SSM parameter of stage %s lacks the instance type of its pool: deploy the stage again", name)

@@ -101,7 +101,7 @@ func TestSavingsOfAStage(t *testing.T) {
 func TestThePageOfAStageThatCannotBeCompared(t *testing.T) {
 	a := newAccount(t) // whose stage has no instance type
 	s := compareNow(t.Context(), a.Terminal.Terminal, "dev", time.Hour)
-	if s.Quoted || !strings.Contains(s.Why, "the comparison failed: the SSM parameter of stage dev lacks the instance type") || !strings.Contains(s.Next, "tries again in 1 h") {
+	if s.Quoted || !strings.Contains(s.Why, "the comparison of costs failed: the SSM parameter of stage dev lacks the instance type") || !strings.Contains(s.Next, "tries again in 1 h") {
 		t.Errorf("%+v", s.Verdict)
 	}
 	a.says(t, cli.ExitUsage, "--since is 1m0s, not within 1h to 336h", "page", "--stage", "dev", "--since", "1m")

@@ -116,7 +116,7 @@ func runSelect(term *cli.Terminal, f *selectFlags) error {
 	case errors.Is(err, selection.ErrUnknownTask):
 		return cli.Usagef("%v; catalogue %s has %s", err, c.Name, strings.Join(taskNames(c), ", "))
 	case errors.Is(err, selection.ErrUnknownModel):
-		return cli.Usagef("%v; it has %s", err, strings.Join(modelNames(c, f.need.Task), ", "))
+		return cli.Usagef("%v; this task has %s", err, strings.Join(modelNames(c, f.need.Task), ", "))
 	case err != nil:
 		return err
 	}

@@ -75,7 +75,7 @@ func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, min
 		}
 		u, err := cl.Usage(ctx, since, mine)
 		if p := (*client.Problem)(nil); !mine && errors.As(err, &p) && p.Kind() == api.NotOperator {
-			err = fmt.Errorf("%w; `paragon usage --mine` needs no operator", err)
+			err = fmt.Errorf("%w; `paragon usage --mine` prints your own usage without an operator's token", err)
 		}
 		return u, err
 	}

@@ -26,7 +26,7 @@ import (
 var (
 	ErrUnknown    = errors.New("there is none")
 	ErrBadSetting = errors.New("a setting cannot have this value")
-	ErrChanged    = errors.New("the settings have changed in the meantime")
+	ErrChanged    = errors.New("the settings have changed since they were read")
 	ErrBadQueue   = errors.New("queries cannot be sent to this queue")
 )
 

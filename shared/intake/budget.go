@@ -140,7 +140,7 @@ func (s *Service) overflowLimits(set settings.Settings) limits.Limits {
 // overBudget is the refusal of a query that only a function could answer in
 // time and that the rest of the hour's budget does not cover.
 func overBudget(q *submission, now time.Time) *Refusal {
-	r := refuse(OverBudget, "", "no worker has a free slot in time, and a function would cost $%.8f, which is more than the rest of this hour's budget of $%g",
+	r := refuse(OverBudget, "", "no worker has a free slot in time, and a function would cost $%.8f, which is more than the rest of the stage's budget of $%g for this hour",
 		q.asks.FunctionUSD, q.set.HourlyBudgetUSD)
 	r.RetryAfter = untilNextHour(now)
 	return r

@@ -60,7 +60,7 @@ func (s *Service) readView(ctx context.Context) (platform.FleetView, error) {
 	case errors.Is(err, platform.ErrNotFound): // none was published yet
 		return v, nil
 	case err != nil:
-		s.Log.Warn("could not read the fleet view; the last one stays in use", "error", err)
+		s.Log.Warn("could not read the fleet view, the controller's summary of workers and queues; the last one stays in use", "error", err)
 		return v, err
 	}
 	s.fleet.update(v)

@@ -65,7 +65,7 @@ func (s *Service) reserve(ctx context.Context, q *submission, runners int, ahead
 	case errors.Is(err, platform.ErrThrottled):
 		return max(full, aheadMS)
 	case err != nil && ctx.Err() == nil:
-		s.Log.Warn("could not reserve a slot; using this process's own estimate", "pool", q.pool.Name, "error", err)
+		s.Log.Warn("could not reserve a slot; using this process's own estimate of the waiting work", "pool", q.pool.Name, "error", err)
 		return aheadMS
 	case err != nil:
 		return aheadMS

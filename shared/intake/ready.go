@@ -25,7 +25,7 @@ func (s *Service) notReady(ctx context.Context, task, model string) error {
 	s.refreshView(ctx)
 	pool, ok := s.poolFor(task)
 	if !ok {
-		return fmt.Errorf("no pool serves task %s", task)
+		return fmt.Errorf("no pool of workers serves task %s", task)
 	}
 	broken, _ := s.broken(pool.Name, s.Now())
 	absent := placement.Choice{Reason: s.fleet.absence(pool.Name, s.Now(), set)}

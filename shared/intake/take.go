@@ -395,7 +395,7 @@ func (s *Service) keep(ctx context.Context, r query.Record) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime)
 		defer cancel()
 		if _, _, err := s.Records.PutRecord(ctx, r); err != nil {
-			s.Log.Warn("a sample of the answers could not be kept", "query", r.ID, "error", err)
+			s.Log.Warn("a sampled answer could not be stored", "query", r.ID, "error", err)
 		}
 	})
 }

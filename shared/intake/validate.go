@@ -129,7 +129,7 @@ func checkObjective(r Request, n *query.Need) error {
 		return nil
 	}
 	if r.Bounds.LatencyMS != nil && r.Bounds.Accuracy != nil && r.Bounds.CostUSDPerMillion != nil {
-		return refuse(BadObjective, "optimize", "latency, accuracy and cost are all bounded: leave out one of these bounds, or optimize")
+		return refuse(BadObjective, "optimize", "latency, accuracy and cost are all bounded: leave out one of these bounds, or the field optimize")
 	}
 	if r.Weights != nil {
 		w, err := shares(*r.Weights)

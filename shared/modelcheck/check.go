@@ -262,7 +262,7 @@ func notLoaded(why string) *Problem {
 		return badf("file", `needs the locale %q, which this machine lacks: export the model with the locale "C" (skl2onnx: options={TfidfVectorizer: {"locale": "C"}}, or of CountVectorizer), or install the locale on every machine that serves it`, found[1])
 	}
 	if found := newOpset.FindStringSubmatch(why); found != nil {
-		return badf("file", "needs opset %s, and the library runs at most opset %s: export the model again with opset_version=%[2]s", found[1], found[2])
+		return badf("file", "needs opset %s, and ONNX Runtime runs at most opset %s: export the model again with opset_version=%[2]s", found[1], found[2])
 	}
 	return badf("file", "cannot be loaded: %s", why)
 }

@@ -152,7 +152,7 @@ func (c *contents) node(message []byte, depth int) error {
 		name = strings.Join(outputs, ", ")
 	}
 	if !slices.Contains(libraryDomains, domain) && !slices.Contains(c.functions, domain) {
-		return badf("node "+quote(name), "is a custom operator, %s of %s: the library has only the operators of ONNX and of com.microsoft", quote(op), quote(domain))
+		return badf("node "+quote(name), "is a custom operator, %s of %s: ONNX Runtime has only the operators of ONNX and of com.microsoft", quote(op), quote(domain))
 	}
 	for _, f := range inner {
 		if op == "Constant" && holdsNaN(f.Bytes) {

@@ -218,7 +218,7 @@ func (s *Store) Prove(model, sha256 string, p Proof) error {
 		next := s.copied()
 		i := slices.IndexFunc(next.Models, func(m profile.Model) bool { return m.Name == model && m.SHA256 == sha256 && m.RetiredAt == "" })
 		if i < 0 {
-			return fmt.Errorf("model %.64q with the file that was run: %w", model, ErrNotAdded)
+			return fmt.Errorf("model %.64q no longer has the file that was run: %w", model, ErrNotAdded)
 		}
 		m := &next.Models[i]
 		m.Latency = slices.DeleteFunc(slices.Clone(m.Latency), func(l profile.Latency) bool {

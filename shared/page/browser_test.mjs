@@ -579,7 +579,7 @@ test("a setting is changed within its bounds, and restored", async () => {
   await fetch(`${PAGE_URL}/v1/settings/max_step`, { method: "PUT", body: JSON.stringify({ value: "9" }) }); // another's change
   const restore = setting.getByRole("button", { name: "Restore 12" }).first(); // the newest of its versions of 12
   await restore.click();
-  await said.filter({ hasText: /changed in the meantime/ }).waitFor();
+  await said.filter({ hasText: /changed since they were read/ }).waitFor();
   await restore.click();
   await said.filter({ hasText: "from 30 to 12" }).waitFor();
 });

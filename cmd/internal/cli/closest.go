@@ -94,7 +94,7 @@ func KnownCommand(c *cobra.Command, args []string) error {
 func numberOf(f *pflag.Flag, err *strconv.NumError) string {
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return "a smaller number"
+		return "a number nearer to 0: this one is out of range"
 	case strings.HasPrefix(f.Value.Type(), "float"):
 		return "a number"
 	case f.Value.Type() == "bool":

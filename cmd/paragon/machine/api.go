@@ -254,7 +254,7 @@ func (m *Machine) meterFleet(run context.Context, owner *sqlite.Backend) {
 		case <-changed:
 		case <-again.C:
 			if err := m.meter.publish(run, m.backend.Metrics); err != nil && run.Err() == nil {
-				m.log.Warn("the cost of functions could not be stored; the next interval tries again", "error", err)
+				m.log.Warn("the cost of functions could not be stored; the server tries again in a second", "error", err)
 			}
 		}
 	}

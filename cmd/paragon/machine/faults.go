@@ -74,7 +74,7 @@ func (d *faultHandler) set(w http.ResponseWriter, r *http.Request) error {
 		return d.backend.SetGroup(r.Context(), Pool, f.Min, f.Max)
 	case api.SpotNotice:
 		if err := d.fleet.Notice(f.Worker); err != nil {
-			return mistaken(http.StatusUnprocessableEntity, "worker", "%v; `paragon fault list` lists the injected faults", err)
+			return mistaken(http.StatusUnprocessableEntity, "worker", "%v; `paragon fault list` lists the workers", err)
 		}
 		return nil
 	case api.LaunchFails:
@@ -124,13 +124,13 @@ func checkFault(f api.Fault, most int) error {
 	case !timed && f.Seconds != 0:
 		return wrong("seconds", "fault %s takes no seconds", f.Kind)
 	case f.Launches < 0 || f.Launches > mostLaunches || f.Launches > 0 && !lasting:
-		return wrong("launches", "%d is not within 0 (until it is cleared) to %d, or fault %s takes no number of launches", f.Launches, mostLaunches, f.Kind)
+		return wrong("launches", "%d is not within 0 to %d (0: until the fault is cleared), or fault %s takes no number of launches", f.Launches, mostLaunches, f.Kind)
 	case f.Kind == api.SpotNotice && f.Worker == "" || f.Kind != api.SpotNotice && f.Worker != "":
 		return wrong("worker", "fault %s needs a worker, and no other fault takes one", api.SpotNotice)
 	case f.Kind == api.Group && (f.Min < 0 || f.Max < f.Min || f.Max > most):
-		return wrong("max", "a group's limits must be 0 <= min <= max <= %d; min is %d and max is %d", most, f.Min, f.Max)
+		return wrong("max", "the limits of the Auto Scaling group must be 0 <= min <= max <= %d; min is %d and max is %d", most, f.Min, f.Max)
 	case f.Kind != api.Group && (f.Min != 0 || f.Max != 0):
-		return wrong("max", "fault %s takes no limits", f.Kind)
+		return wrong("max", "fault %s takes no min and no max", f.Kind)
 	}
 	return nil
 }

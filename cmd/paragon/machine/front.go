@@ -161,7 +161,7 @@ func (f *front) checked(ctx context.Context, id string, failures int) {
 	}
 	if err != nil && ctx.Err() == nil { // the next check tries again
 		f.suspend(id, failures == 0)
-		f.log.Error("the state of a worker could not be stored; the next check tries again", "worker", id, "error", err)
+		f.log.Error("the state of a worker could not be stored; the next health check tries again", "worker", id, "error", err)
 	}
 }
 

@@ -162,7 +162,7 @@ func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 	}
 	defer func() { _ = draft.Discard() }() // of what was added nothing is left to remove
 	if order.SHA256 == "" {
-		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "the line before %s does not name the file's SHA-256", order.File)
+		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "the first line of the body does not name the SHA-256 of %s", order.File)
 	}
 	if draft.SHA256 != order.SHA256 {
 		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "%s was damaged on the way: it arrived with SHA-256 %s, and was sent with %.64s; send it again", order.File, draft.SHA256, order.SHA256)
@@ -189,12 +189,12 @@ func readOrder(body *bufio.Reader) (o api.ModelOrder, err error) {
 		}
 	}
 	if len(line) > maxOrderBytes {
-		return o, unusable(http.StatusRequestEntityTooLarge, "labels", "the line before the file is longer than %d bytes", maxOrderBytes)
+		return o, unusable(http.StatusRequestEntityTooLarge, "labels", "the first line of the body is longer than %d bytes", maxOrderBytes)
 	}
 	in := json.NewDecoder(strings.NewReader(string(line)))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&o); err != nil {
-		return o, unusable(http.StatusBadRequest, "", "the first line does not describe a model: %v", err)
+		return o, unusable(http.StatusBadRequest, "", "the first line of the body does not describe a model: %v", err)
 	}
 	if o.File == "" {
 		o.File = o.Name

@@ -73,7 +73,7 @@ func (a *API) setSetting(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if in.IfVersion != nil && *in.IfVersion != a.version() {
-		refuse(w, http.StatusConflict, "settings-changed", "if_version", "the settings have changed in the meantime")
+		refuse(w, http.StatusConflict, "settings-changed", "if_version", "the settings have changed since they were read")
 		return
 	}
 	if err := settings.Check(f.Name, in.Value); err != nil {

@@ -141,13 +141,13 @@ func Judge(e Evidence, of Subject) Verdict {
 	}
 	own := Verdict{Quoted: true, ErrorPercent: max(size(percent), leastError), Why: fmt.Sprintf("for %.1f h of this stage's own past under scheme %s, the simulation was off by %+.1f %% in cost", e.Past.Cost.Hours(), e.Past.Scheme, percent)}
 	own = own.widenedFor("that time", Report{Version: of.Version, Scheme: e.Past.Scheme, Catalogue: e.Past.Catalogue}, of)
-	larger := "that of the recorded runs"
+	larger := "the first"
 	if own.ErrorPercent > v.ErrorPercent {
 		v.ErrorPercent, larger = own.ErrorPercent, "that of the stage's own past"
 	}
-	v.Why += fmt.Sprintf("; %s; the margin is the larger one, %s", own.Why, larger)
+	v.Why += fmt.Sprintf("; %s; the margin of error is the larger of these two errors, %s", own.Why, larger)
 	if !(v.ErrorPercent < mostError) {
-		return Verdict{Why: v.Why, Next: fmt.Sprintf("no savings are shown if the margin is %.0f %% or more; compare a time without interruptions", float64(mostError))}
+		return Verdict{Why: v.Why, Next: fmt.Sprintf("no savings are shown if the margin of error is %.0f %% or more; compare a time without interruptions", float64(mostError))}
 	}
 	return v
 }
@@ -163,7 +163,7 @@ func judgeRuns(stored *Report, of Subject, command string) Verdict {
 	case command == "":
 		return Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped}.widenedFor(runs, Shipped, of)
 	case stored == nil:
-		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine; `make build` builds paragon-lab"}
+		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure the error on this machine; `make build` builds paragon-lab"}
 		return v.widenedFor(runs, Shipped, of)
 	case stored.Version != of.Version:
 		v := Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine was calibrated with version %s of Paragon, and this is version %s", shipped, stored.Version, of.Version), Next: run + " again"}
@@ -177,7 +177,7 @@ func judgeRuns(stored *Report, of Subject, command string) Verdict {
 	v := Verdict{Quoted: true, ErrorPercent: max(cost, leastError), Why: fmt.Sprintf("on %d traces, calibrated on %s under %s, the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers",
 		len(traces), day(stored.At), stored.Scheme, cost, workers)}
 	if len(traces) < FewestTraces {
-		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on at least %d traces: until then, the margin is at least the error of the shipped runs", run, FewestTraces)
+		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on at least %d traces: until then, the margin is at least the error of the runs that ship with Paragon", run, FewestTraces)
 	}
 	v = v.widenedFor(runs, *stored, of)
 	if !(v.ErrorPercent < mostError) {
@@ -222,8 +222,8 @@ const (
 // simulation.
 func InAccount() Verdict {
 	return Verdict{
-		Why:  "the api function of a stage in an account does not simulate",
-		Next: "`paragon savings --stage NAME` simulates the recent arrivals of the stage, and prints what they would have cost with a margin",
+		Why:  "the api function of a stage in an account does not simulate other schemes",
+		Next: "`paragon savings --stage NAME` simulates the recent arrivals of the stage, and prints what they would have cost, with a margin of error",
 	}
 }
 

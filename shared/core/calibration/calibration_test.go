@@ -118,18 +118,18 @@ func TestTheLargerErrorOfRunsAndOwnPast(t *testing.T) {
 		percent float64 // 0 where nothing is quoted
 		says    string
 	}{
-		{"a machine without a past", "c", nil, 2 * 5.4, "to measure it on this machine"},
-		{"a machine with a short past", "c", past(0.9, 11), 2 * 5.4, "to measure it on this machine"},
-		{"a machine that is simulated well", "c", past(1, 10.1), 2 * 5.4, "off by +1.0 % in cost; that time had scheme hedged, which differs from this simulation, so the margin is doubled; the margin is the larger one, that of the recorded runs"},
+		{"a machine without a past", "c", nil, 2 * 5.4, "to measure the error on this machine"},
+		{"a machine with a short past", "c", past(0.9, 11), 2 * 5.4, "to measure the error on this machine"},
+		{"a machine that is simulated well", "c", past(1, 10.1), 2 * 5.4, "off by +1.0 % in cost; that time had scheme hedged, which differs from this simulation, so the margin is doubled; the margin of error is the larger of these two errors, the first"},
 		{"a machine that is not", "c", past(2, 9), 2 * 10, "for 2.0 h of this stage's own past under scheme hedged, the simulation was off by -10.0 %"},
 		{"an account without a past", "", nil, 0, "too short"},
 		{"an account with a short past", "", past(0.9, 11), 0, "less than 1 h"},
 		{"an account that cost nothing", "", &calibration.Past{Cost: 2 * time.Hour, Scheme: "hedged"}, 0, "too short"},
 		{"an account whose scheme changed", "", &calibration.Past{Cost: 2 * time.Hour, CostUSD: 10, SimulatedUSD: 10, Unknown: "the scheme changed"}, 0, "the scheme changed; compare another time"},
 		{"an account that is simulated well", "", past(1, 10.1), 2 * 5.4, "in the 15 runs that ship with Paragon"},
-		{"an account that is not", "", past(6, 11), 2 * 10, "the larger one, that of the stage's own past"},
-		{"an account that is far off", "", past(6, 13), 0, "no savings are shown if the margin is 50 % or more"},
-		{"no number", "", past(6, math.NaN()), 0, "no savings are shown if the margin is 50 % or more"},
+		{"an account that is not", "", past(6, 11), 2 * 10, "the larger of these two errors, that of the stage's own past"},
+		{"an account that is far off", "", past(6, 13), 0, "no savings are shown if the margin of error is 50 % or more"},
+		{"no number", "", past(6, math.NaN()), 0, "no savings are shown if the margin of error is 50 % or more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := calibration.Judge(calibration.Evidence{Command: c.command, Past: c.past}, others)

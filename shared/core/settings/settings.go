@@ -186,7 +186,7 @@ func Update(last Settings, raw map[string]string) (Settings, error) {
 	}
 	for name := range raw {
 		if _, known := Lookup(name); !known {
-			errs = append(errs, fmt.Errorf("setting %q does not exist: paragon tune list prints all settings", name))
+			errs = append(errs, fmt.Errorf("setting %q does not exist: paragon tune list --all prints all settings", name))
 		}
 	}
 	return next, errors.Join(errs...)

@@ -30,7 +30,7 @@ func (s Settings) Values() map[string]string {
 func Check(name, value string) error {
 	f, ok := Lookup(name)
 	if !ok {
-		return fmt.Errorf("setting %q does not exist: paragon tune list prints all settings", name)
+		return fmt.Errorf("setting %q does not exist: paragon tune list --all prints all settings", name)
 	}
 	var s Settings
 	return f.set(reflect.ValueOf(&s).Elem().Field(f.index), value)

@@ -78,7 +78,7 @@ var kinds = map[intake.Kind]struct {
 	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
 	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},
 	intake.KeyReused:        {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
-	changed:                 {http.StatusConflict, "The settings have changed in the meantime"},
+	changed:                 {http.StatusConflict, "The settings have changed since you read them"},
 	badSetting:              {http.StatusUnprocessableEntity, "The setting cannot have this value"},
 	badQueue:                {http.StatusUnprocessableEntity, "Queries cannot be sent to this queue"},
 	internal:                {http.StatusInternalServerError, "Internal server error"},

@@ -27,11 +27,11 @@ export function takeOperator() {
   history.replaceState(null, "", location.pathname);
 }
 
-// refuseToken deletes a token that the server does not accept, so that it is not sent again.
+// refuseToken deletes a token that the server does not accept, and says so.
 export function refuseToken() {
   if (!sessionStorage.getItem("operator")) return;
   sessionStorage.removeItem("operator");
-  document.getElementById("operator-message").textContent = "The server refuses this token. The server makes a new token at each start.";
+  document.getElementById("operator-message").textContent = "The server refuses this token. It makes a new token at each start: read the file again.";
 }
 
 // askForOperator stores the operator's token from its form and loads the page again.

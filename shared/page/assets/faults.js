@@ -46,7 +46,7 @@ function show({ faults, group, workers }) {
   byId("faults").hidden = false;
   byId("faults-none").hidden = faults.length > 0;
   byId("fault-clear").hidden = !faults.length;
-  byId("fault-group").textContent = `The group allows ${group.min} to ${group.max} workers; its desired capacity is ${group.desired}.`;
+  byId("fault-group").textContent = `The Auto Scaling group allows ${group.min} to ${group.max} workers; its desired capacity is ${group.desired}.`;
   put(byId("faults-list"), faults.map(item));
   const at = byId("fault-worker");
   const names = (workers ?? []).map((w) => w.id);
@@ -75,7 +75,7 @@ function inject() {
   return act(() => send("POST", path, fault));
 }
 
-// act does something to the faults, shows them as they are then, and says what was wrong.
+// act does something to the faults, shows them, and says what was wrong.
 async function act(change) {
   for (const f of fields) byId(`fault-${f}`).removeAttribute("aria-invalid");
   try {

@@ -36,7 +36,7 @@ func NewHandler(c Config, tokens *Tokens) (*Handler, error) {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.connects(r.RemoteAddr) {
-		h.Refuse(w, r, http.StatusForbidden, "", "only the proxies of --proxies may connect")
+		h.Refuse(w, r, http.StatusForbidden, "", "only the proxies that the server's flag --proxies names may connect")
 		return
 	}
 	if httpapi.CheckOrigin(r) != nil {
