@@ -19,7 +19,7 @@ With HOST, the command prints only the secret of this host. If the setting has a
 *.example.org, HOST can be any host that matches the pattern.
 
 For a stage in an account, the command does not list the callbacks. It prints how many messages
-with callbacks wait in the queue.`
+with callbacks wait in the stage's queue of callbacks.`
 
 func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{

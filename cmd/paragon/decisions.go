@@ -27,10 +27,10 @@ func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decisions",
 		Short: "List the controller's decisions, newest last",
-		Long: `List the controller's latest decisions and the reason for each, newest last. At each
-tick (10 s by default; setting tick_seconds), the controller decides how many workers a pool has.
+		Long: `List the controller's latest decisions and the reason for each, newest last. Every 10 s
+by default (setting tick_seconds), the controller decides how many workers a pool has.
 A pool is a group of workers; in an account, it is the workers of one Auto Scaling group.
-paragon explain ID prints the whole decision with this id. --before lists the decisions before
+paragon explain prints the whole decision with a given id. --before lists the decisions before
 the decision with the given id, or before the given time.
 
 Successive decisions that keep the number of workers, or that give the same reason, share one
@@ -67,7 +67,7 @@ decision. --all prints one line per decision.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first pool)")
+	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first pool in alphabetical order)")
 	f.BoolVar(&q.Moves, "moves", false, "list only the decisions that change the number of workers")
 	f.BoolVar(&all, "all", false, "print each decision on its own line, as --json always does")
 	f.IntVar(&q.Limit, "limit", q.Limit, "list at most this many decisions, 1 to 1000")

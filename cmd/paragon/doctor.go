@@ -35,9 +35,10 @@ server needs.
 
 With --stage the command checks a stage in an account, including its quotas, zones, instances,
 alarms and permissions. To measure the latency of a worker and of a function, the command sends
-13 queries of one task. It also sends one query of each other task. The queries cost less than a
-cent for each task. Their inputs are blank pictures, a short text and tensors of zeros. Some checks
-would change the stage. The command does not run these checks, and lists them at the end.
+13 queries of one task (with pictures or texts, if the stage has such a task). It also sends one
+query of each other task. The queries cost less than a cent for each task. Their inputs are blank
+pictures, a short text and tensors of zeros. Some checks would change the stage. The command does
+not run these checks, and lists them at the end.
 
 The exit status is 1 if a check failed, and 0 if there are only warnings.`,
 		Example: "  paragon doctor\n  paragon doctor --stage prod",

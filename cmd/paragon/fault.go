@@ -34,8 +34,8 @@ func newFaultCommand(term *cli.Terminal) *cobra.Command {
 		RunE: cli.Help,
 	}
 	c.AddCommand(newFaultListCommand(term), newFaultClearCommand(term),
-		newLaunchFaultCommand(term, api.NoCapacity, "", "Refuse every launch, as EC2 does when it has no capacity"),
-		newLaunchFaultCommand(term, api.LaunchFails, "", "Refuse the next launch"),
+		newLaunchFaultCommand(term, api.NoCapacity, "", "Refuse every launch of a worker, as EC2 does when it has no capacity"),
+		newLaunchFaultCommand(term, api.LaunchFails, "", "Refuse the next launch of a worker"),
 		newLaunchFaultCommand(term, api.NeverReady, "", "Launch workers that never become ready"),
 		newLaunchFaultCommand(term, api.SlowBoot, "SECONDS", "Lengthen the boot of each worker by SECONDS"),
 		newLaunchFaultCommand(term, api.DieAfter, "SECONDS", "Kill each worker SECONDS after its process started"),
@@ -64,9 +64,9 @@ func newLaunchFaultCommand(term *cli.Terminal, kind, takes, short string) *cobra
 		}
 		return f, nil
 	})
-	scope := "affect only the next n launches (default: until the fault is cleared)"
+	scope := "affect only the next n launches of workers (default: all launches until the fault is cleared)"
 	if kind == api.LaunchFails {
-		scope = "affect the next n launches (default: 1)"
+		scope = "affect the next n launches of workers (default: 1)"
 	}
 	c.Flags().IntVar(&launches, "launches", 0, scope)
 	return c
@@ -105,7 +105,7 @@ func newFaultListCommand(term *cli.Terminal) *cobra.Command {
 }
 
 func newFaultClearCommand(term *cli.Terminal) *cobra.Command {
-	return term.ServerCommand(&cobra.Command{Use: "clear [KIND]", Short: "Clear the faults of one kind, or all faults", Example: "  paragon fault clear slow-boot", Args: cobra.MaximumNArgs(1),
+	return term.ServerCommand(&cobra.Command{Use: "clear [KIND]", Short: "Clear the faults of one kind (such as slow-boot), or all faults", Example: "  paragon fault clear slow-boot", Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.FixedCompletions([]string{api.NoCapacity, api.LaunchFails, api.NeverReady, api.SlowBoot, api.DieAfter, api.SpotAfter}, noFiles),
 		RunE: func(c *cobra.Command, given []string) error {
 			kind := ""

@@ -25,7 +25,8 @@ func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Report whether an answer was right",
 		Long: `Report whether the answer to a query was right, or report the correct label of its input. Each
 query counts as one vote. Paragon estimates the accuracy of its models from the votes. Old
-votes count less. The setting feedback_owner_share limits the weight of one caller's votes.
+votes count less than new votes. The setting feedback_owner_share limits the weight of one caller's
+votes.
 
 If Paragon answers a query in the response to its request, it usually does not store the query. To
 report on a query that is not stored, pass its receipt with --receipt. The receipt is a signed text

@@ -18,8 +18,8 @@ import (
 )
 
 const imageLong = `Pin the machine image (AMI) of the workers in an account. The command writes the ids
-of the newest Amazon Linux 2023 AMIs of the region, for both architectures, into cdk.json, under
-the key images of the context. Deployments in that region then use these AMIs. If cdk.json already
+of the newest Amazon Linux 2023 AMIs of your AWS region, for both architectures, into cdk.json,
+under the key images of the context. Deployments in that region then use these AMIs. If cdk.json already
 has AMI ids for the region, the command changes them only with --update.
 
 If the AMI ids have changed, the next deployment replaces the workers, as a new release does.`

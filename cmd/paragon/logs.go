@@ -25,7 +25,7 @@ after the server has ended. The data folder keeps the two newest log files, of 1
 --stage, the command reads CloudWatch Logs. A line appears there some seconds after the
 process wrote it.
 
---process takes the name of a worker or of a function. paragon top and the page show the names
+--process takes the name of a worker or of a function. paragon top and the web page show the names
 of workers, and paragon get shows the names of functions. "worker", "function" and "server"
 select all processes of one kind. In an account, --process also takes "api", "callbacks",
 "controller" and "dispatcher".`

@@ -16,7 +16,8 @@ const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, o
 an account. A model is an ONNX file. paragon model add checks the file and measures the model
 on this machine. The server then serves the model without a restart, at the path
 /v2/models/TASK. TASK is the name of the model's task. The names of the model's inputs and outputs
-are those in the file.`
+are those in the file. If the server already serves a model of the same name, the file becomes a new
+version of this model, which is first on trial: it answers only a share of the model's queries.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {

@@ -45,8 +45,9 @@ Kinds of input (--input):
   text      needs --tokenizer, unless the model takes strings
   tensor    the inputs by name
 
-The command also sends the tokenizer. If the weights of the model are in separate files in the
-same folder, it sends these files too.
+The command sends the ONNX file and the file of --tokenizer to the server, or with --stage to the
+stage. If the weights of the model are in separate files in the folder of the ONNX file, the command
+sends these files too.
 
 --preprocess states how pictures become numbers. The preset imagenet does the same as torchvision:
 it scales the shorter side to 8/7 of the model's input size (to 256 pixels if the input has 224),
@@ -59,10 +60,10 @@ preset then sets all fields that the object does not contain:
 every labeled item. A folder for --test has a subfolder for each label, with pictures or
 text files. A CSV file for --test has a label and a text on each line, and no header.
 
-If the server already serves a model of that name, the file becomes a new version of that model.
-The new version is on trial: it answers a share of the model's queries. ` + "`paragon model canary`" + `
-changes this share, ` + "`paragon model promote`" + ` gives the version all queries of the model, and
-` + "`paragon model rollback`" + ` withdraws the version.`
+If the server already serves a model with the name of the new model (--name), the file becomes a
+new version of the served model. The new version is on trial: it answers a share of the model's
+queries. ` + "`paragon model canary`" + ` changes this share, ` + "`paragon model promote`" + ` gives the version
+all queries of the model, and ` + "`paragon model rollback`" + ` withdraws the version.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
@@ -84,7 +85,7 @@ func (f *addFlags) define(term *cli.Terminal, c *cobra.Command) {
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json file of a model that takes text")
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "largest number of tokens of a text (default: the limit in the tokenizer's file)")
 	fs.StringVar(&f.test, "test", "", "labeled items to measure the accuracy with: a folder with a subfolder for each label, or a CSV file of label,text")
-	fs.StringVar(&f.sample, "sample", "", "JSON file with a /v2 request, to check and measure a model that takes tensors (default: inputs of zeros)")
+	fs.StringVar(&f.sample, "sample", "", "JSON file with a /v2 request (Open Inference Protocol), to check and measure a model that takes tensors (default: inputs of zeros)")
 	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets, 0 to 1; below 0: the share in the setting canary_share")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "accuracy of the model, if known: its share of correct answers, in percent")
 	term.CompleteValues(c, "kind", "classify", "embed", "tensor")

@@ -53,7 +53,8 @@ func newModelProveCommand(term *cli.Terminal) *cobra.Command {
 answers. Generic functions are inference functions that run any model. The stage's generic
 functions run the model, at each memory size that is large enough. If a worker is ready, it also
 runs and measures the model, at no extra cost. If the stage has no generic functions, only a worker
-runs the model. ` + "`paragon model add --stage`" + ` does the same for a new model.`,
+runs the model. ` + "`paragon model add --stage`" + ` does the same for a new model. Use this command if
+that run failed, or if no worker was ready then.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			stage, _ := term.Place()

@@ -30,12 +30,13 @@ func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {
 }
 
 const shadowLong = `Run the version on trial on a share of the model's queries, without returning its answers.
-After a worker has answered a query directly, in the response to its request, the worker runs
-the query again on the version on trial. The worker runs it only if a runner is free and no query
-waits. A runner is the part of a worker that answers one query at a time. Functions never run a
-query twice. ` + "`paragon status`" + ` prints the number of runs, the failures, the latency and the share of
-equal results. Inputs are not stored. If the version is worse, Paragon rolls it back (settings
-canary_*).`
+To add such a version, run ` + "`paragon model add`" + ` with the name of a served model. After a worker
+has answered a query directly, in the response to its request, the worker runs the query again on
+the version on trial. The worker runs it only if a runner is free and no query waits. A runner is
+the part of a worker that answers one query at a time. Functions never run a query twice.
+` + "`paragon status`" + ` prints the number of runs, the failures, the latency and the share of results that
+equal those of the served version. Inputs are not stored. If the version is worse than the served
+version, Paragon rolls it back (settings canary_*).`
 
 // newModelShadowCommand is `paragon model shadow`.
 func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
@@ -48,7 +49,7 @@ func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
 // newModelPromoteCommand is `paragon model promote`.
 func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionPromoted}
-	c := rolloutCommand(term, &o, "promote NAME", "Serve the version on trial", "Let the version on trial answer all queries of its model. Paragon keeps the earlier\nversion. paragon model rollback serves the earlier version again.")
+	c := rolloutCommand(term, &o, "promote NAME", "Give the version on trial all queries of its model", "Let the version on trial answer all queries of its model. A version on trial is a new version\nthat so far answers only a share of the queries, or runs in shadow. Paragon keeps the earlier\nversion. paragon model rollback serves the earlier version again.")
 	c.Example = "  paragon model promote iris"
 	return c
 }
@@ -56,7 +57,7 @@ func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 // newModelRollbackCommand is `paragon model rollback`.
 func newModelRollbackCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionRolledBack}
-	c := rolloutCommand(term, &o, "rollback NAME", "Withdraw the version on trial, or serve the earlier version again", "Withdraw the version on trial. If no version is on trial, serve the version that was\nserved before. Queries that have started on the withdrawn version are still answered.")
+	c := rolloutCommand(term, &o, "rollback NAME", "Withdraw the version on trial, or serve the earlier version again", "Withdraw the version on trial. A version on trial is a new version that so far answers only a share\nof the queries, or runs in shadow. If no version is on trial, serve the version that was\nserved before. Queries that have started on the withdrawn version are still answered.")
 	c.Example = "  paragon model rollback iris"
 	return c
 }

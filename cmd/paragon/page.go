@@ -31,11 +31,12 @@ func newPageCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "page", Short: "Serve the web page of a stage in an account, on this machine", Args: cobra.NoArgs,
 		Long: `Serve the web page of a stage in an account, on a loopback address of this machine, until
-interrupted. The page calls the stage's API with your AWS credentials or your key. The
+interrupted. The page calls the stage's API with your AWS credentials or your API key. The
 parts of the page for workers, decisions, settings and dead letters need the IAM policy of the
 stage's operators, like the commands decisions, tune and redrive. Without this policy, these parts
 show an error. The command prints the address of the page. The address contains a token, and every
-request needs this token. On one machine, paragon up serves the page itself.
+request needs this token. On one machine, you do not need this command: paragon up serves
+the page.
 
 A scheme is the rule that sets the number of workers. Once an hour, the command compares the cost
 of the stage with the cost under other schemes, as paragon savings does. The page shows the result.`,

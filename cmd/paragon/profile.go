@@ -38,9 +38,9 @@ answer, minus the time of a warm run.
 --clock thread measures the CPU time of the inference thread. On a shared machine, this clock
 excludes the time that other processes take. It works with one thread and one caller only.
 
-On an EC2 instance, --resource auto reads the instance type from the instance metadata. The
-measurements are then stored for this instance type. Without --resource, they are stored for the
-reference machine of the catalogue.
+On an EC2 instance, --resource auto reads the instance type from the instance metadata. --out
+then stores the measurements for this instance type. Without --resource, it stores them for the
+reference machine of the catalogue (the machine of its measured or published service times).
 
 --lambda STAGE measures the inference functions of a stage in an account, with the default
 credentials of the AWS SDK. It measures the memory sizes of --memory (default: all sizes of the

@@ -20,13 +20,13 @@ after the same time as the first query. It costs as much as any other query, and
 query in its field retry_of. If you repeat the command, it submits the input once more only if the
 new query has expired.
 
-If a query never ended, Paragon first records the query as failed. If a query was answered or
-cancelled in the meantime, Paragon drops the dead letter. Paragon keeps uploads for a day. If the
-query of a dead letter is older, its uploaded input is gone, and Paragon cannot submit it again.
+If a query never ended, Paragon first records the query as failed. If a query has already been
+answered or cancelled, Paragon drops the dead letter. Paragon keeps uploads for a day. If the query
+of a dead letter is older, its uploaded input is gone, and Paragon cannot submit it again.
 
 Strict queries (with a latency bound below 2 s) go to the overflow queue, for inference functions.
-Relaxed queries (all others) go to the work queue of their pool, for workers. With --queue, all
-queries go to the given queue.`
+Relaxed queries (all others) go to the work queue of their pool (group of workers). With --queue,
+all queries go to the given queue.`
 
 // redriveFlags are the flags of `paragon redrive`.
 type redriveFlags struct {

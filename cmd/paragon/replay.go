@@ -35,8 +35,9 @@ the errors that ship with Paragon. If this error comes from another catalogue, s
 of Paragon than the simulation uses, the margin is doubled. For a stage in an account, the command
 measures a second error, as paragon savings does: it simulates the scheme that ran on the stage in
 the same time, and compares the result with the cost that the stage counted. The larger of the two
-errors is then the margin. If the margin is not known, the command fails. With
---uncalibrated, it prints the costs without a margin instead.
+errors is then the margin. If the margin is 50 % or more, or if the second error is not known for a
+stage in an account, the command fails. With --uncalibrated, it prints the costs without a margin
+instead.
 
 The simulated controller applies the settings given by --set. If --set does not give max_workers,
 the number of workers has no upper limit.

@@ -36,7 +36,8 @@ On a terminal, colors mark states, faults and headings. NO_COLOR=1 or TERM=dumb 
 colors off. CLICOLOR_FORCE=1 also colors the output to pipes and files. JSON has no colors.
 
 If a command with --json fails before it has printed a result, the command prints
-{"problem": ...}, in the form of the API's errors. It also prints the error on standard error.`
+{"problem": ...}, in the form of the API's errors (docs/api.md). It also prints the error on
+standard error.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {

@@ -41,13 +41,13 @@ without queries. The output also says whether a plain function would cost less t
 the functions and this machinery together. For the rest of the machinery
 (gateway, store, queues, logs), run paragon cost.
 
-The width of the intervals depends on the margin. The margin is the larger one of two errors. The
-first is the error in recorded runs of a stage, which paragon-lab calibrate measures. The second is
-the error for the stage's own past: the command simulates the scheme that ran, and compares the
-result with the cost that the stage counted. An error may come from another scheme, catalogue
-(set of models and prices) or version of Paragon than the simulation uses. Paragon then doubles
-this error. The second error is known if the stage cost something for at least one
-hour. For a stage in an account, the command prints costs only if the second error is known.`
+The width of the intervals depends on the margin of error of the simulation. The margin is the
+larger one of two errors. The first is the error in recorded runs of a stage, which paragon-lab
+calibrate measures. The second is the error for the stage's own past: the command simulates the
+scheme that ran, and compares the result with the cost that the stage counted. An error may come
+from another scheme, catalogue (set of models and prices) or version of Paragon than the simulation
+uses. Paragon then doubles this error. The second error is known if the stage cost something for at
+least one hour. For a stage in an account, the command prints costs only if the second error is known.`
 
 // defaultCompared is the length of the time that is compared of a stage in an account.
 const defaultCompared = 6 * time.Hour

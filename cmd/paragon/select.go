@@ -33,8 +33,9 @@ profiles. A profile states the accuracy and the service times of a model on each
 function size. The command needs no server and no account. The price of a query assumes that you
 start a new instance for such queries, and that it is always busy. You may bound the latency,
 the accuracy and the cost. If you bound two of them, the command optimizes the third. Otherwise it
-optimizes the cost. --optimize names another quantity to optimize. With weights, the command
-optimizes a linear combination of the latency, the accuracy and the cost.
+optimizes the cost. --optimize names another quantity to optimize. With weights (--weight-latency,
+--weight-accuracy, --weight-cost), the command optimizes a linear combination of the latency, the
+accuracy and the cost.
 
 The output lists the candidates, best first. It states why each candidate after the first lost. It
 also states how many queries the chosen instance type runs at once, and which function is the

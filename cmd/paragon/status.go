@@ -35,7 +35,8 @@ bounds.
 
 Table of pools (groups of workers): BUSY is the number of runners in use. A runner is the part of a
 worker that answers one query at a time. QUEUED is the number of queries that wait in the workers.
-OVERFLOWED counts strict queries that went to functions because no worker could run them in time.
+OVERFLOWED counts the queries that the pool's present workers queued and then passed on, usually to
+functions, because they could not run the queries in time. It counts from the start of each worker.
 
 Table of classes: a query is strict if its latency bound is below 2 s (setting strict_below_ms), and
 relaxed otherwise. ARRIVALS is the mean number of queries per second in the last minute. P50, P95

@@ -29,10 +29,10 @@ func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Submit pictures, texts or tensors and print their answers",
 		Long: `Submit pictures (PNG, JPEG), texts (UTF-8) or tensors, each file as one query, and print
 the answers in the order of the files. "-" reads one input from standard input. Models that take
-tensors by name get them from a JSON file, which is a /v2 request: {"inputs": [{"name": "X",
-"datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}. Models of pictures also take a raw tensor
-(NAME.f32: little-endian float32). You may bound the latency, the accuracy and the cost of each
-query. Within the bounds, Paragon optimizes the quantity that --optimize names.
+tensors by name get them from a JSON file, which is a /v2 request of the Open Inference Protocol:
+{"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}. Models of pictures
+also take a raw tensor (NAME.f32: little-endian float32). You may bound the latency, the accuracy
+and the cost of each query. Within the bounds, Paragon optimizes the quantity that --optimize names.
 
 With --json, the command prints one line for each query: the query as the server returns it, with
 the additional field "file" (the name of the file). If the server refused the query, the line has

@@ -25,9 +25,9 @@ const (
 func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "top", Short: "Watch query classes, models and workers, until interrupted",
-		Long: `Print the share of queries that met their latency bounds, the models used in the last
-hour, and the workers. The command prints this again every second until interrupted. With --json,
-it prints one line each time.
+		Long: `Print the share of the last hour's queries that met their latency bounds, the models used in the
+last hour, and the workers. The command prints this again every second until interrupted. With
+--json, it prints one line each time.
 
 For a stage in an account, the command does not list the workers. paragon status prints the number
 of workers in each pool, and paragon page lists the workers.`,

@@ -91,7 +91,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file with the callers on other machines; each line has an owner, a role (caller or operator) and a token; only your user may have access to the file (chmod 600)")
 	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "PEM file with the TLS certificate of --listen and its chain; the server reads the file again when the file changes")
 	f.StringVar(&cfg.Remote.KeyFile, "tls-key", "", "PEM file with the private key of --tls-cert")
-	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; with this flag, other addresses cannot connect")
+	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; with this flag, other addresses cannot connect to --listen")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
 	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; if a scheme changes the number, this is the number at the start")
 	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays as in --workers; but if the data folder has the value moving for the setting fleet, the scheme in the setting scheme changes the number)")

@@ -56,11 +56,11 @@ type CaseFlags struct {
 func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	ProfilesFlag(fs, &f.Folder, FiguresAlone)
 	fs.StringVar(&f.Catalogue, "catalogue", simulate.Cocktail2022, "catalogue of profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
-	fs.Float64Var(&f.Scale, "scale", 1, "factor by which to multiply the counts of the trace")
-	fs.IntVar(&f.superpose, "superpose", 1, "number of time-shifted copies of the trace to add up, instead of --scale")
+	fs.Float64Var(&f.Scale, "scale", 1, "factor by which to multiply the number of arrivals")
+	fs.IntVar(&f.superpose, "superpose", 1, "number of time-shifted copies of the arrivals to add up, instead of --scale")
 	f.ListItems = 1 // where no flag says otherwise
 	f.Warmup = 20 * time.Minute
-	fs.Var(DurationValue(&f.Warmup), "warmup", "length of the trace before --from that is also simulated; its queries and costs do not count")
+	fs.Var(DurationValue(&f.Warmup), "warmup", "length of the time before --from that is also simulated; its queries and costs do not count")
 	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "schemes (rules that set the number of workers) and rivals (rules of other systems), or all: "+strings.Join(rivals.Names(), ", "))
 	fs.Uint64Var(&f.Seed, "seed", 1, "seed of all random numbers")
 	fs.Float64Var(&f.StrictShare, "strict-share", 0.5, "share of strict queries (those with the latency bound --strict-ms), 0 to 1")
@@ -79,7 +79,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.spot.Share, "spot-share", 0, "share of the workers that are spot instances, 0 to 1")
 	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance as a share of the on-demand price")
 	fs.Float64Var(&f.spot.InterruptionsPerHour, "spot-interruptions", 0.02, "interruptions per hour of each spot instance")
-	fs.StringVar(&f.spotTrace, "spot-trace", "", "CSV file with the number of available spot instances in each zone (header second,ZONE,...), instead of --spot-share; only for hedged and spothedge, which choose how many spot instances to buy; '--scheme all' does not include spothedge")
+	fs.StringVar(&f.spotTrace, "spot-trace", "", "CSV file with the number of available spot instances in each zone (header second,ZONE,...), instead of --spot-share; only for hedged and spothedge (the policy SpotHedge of SkyServe), which choose how many spot instances to buy; '--scheme all' does not include spothedge")
 	fs.Var(DurationValue(&f.spot.Offset), "spot-offset", "time in --spot-trace at which to begin; after the end of the file, the simulation continues at its beginning")
 	fs.StringArrayVar(&f.set, "set", nil, "setting of the simulated controller, as NAME=VALUE; may be given more than once")
 }
