@@ -93,7 +93,7 @@ func TestHowPicturesAreUsedIsNoted(t *testing.T) {
 	}{
 		{nil, []string{"stretched to 8 x 8 pixels", "p / 255; red, green, blue", "--preprocess imagenet"}},
 		{&profile.Preprocess{Preset: profile.Imagenet}, []string{"scaled to 9 pixels", "center of 8 x 8 pixels", "(p / 255 - mean) / std, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"}},
-		{&profile.Preprocess{Input: profile.Input{Scale: 1, ChannelOrder: "bgr", Resize: "cover"}}, []string{"largest part", "p * 1; blue, green, red"}},
+		{&profile.Preprocess{Input: profile.Input{Scale: 1, ChannelOrder: "bgr", Resize: "cover"}}, []string{"cropped in the middle", "p * 1; blue, green, red"}},
 	} {
 		got, err := Run(t.Context(), onnx, Request{Preprocess: tc.asked, Once: true})
 		if err != nil || got.Problem != nil {
