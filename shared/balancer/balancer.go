@@ -196,7 +196,7 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.Request, body *body) {
 	var room [4]*target
 	tried := room[:0]
-	began, owner := time.Now(), b.ownerOf(r)
+	began, owner := time.Now(), b.ownerOf(body)
 	status, deaths := http.StatusServiceUnavailable, 0
 	for len(tried) <= b.opts.Repeats && (b.opts.MostDeaths == 0 || deaths < b.opts.MostDeaths) {
 		a := b.acquire(run, owner, tried)
@@ -241,11 +241,11 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 }
 
 // ownerOf is by whose outstanding requests a request is spread; empty for all alike.
-func (b *Balancer) ownerOf(r *http.Request) string {
+func (b *Balancer) ownerOf(d *body) string {
 	if !b.opts.ByOwner {
 		return ""
 	}
-	return b.opts.HeaderValue(r)
+	return d.owner
 }
 
 // statusOf is the refusal after an attempt that failed.

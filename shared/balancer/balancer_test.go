@@ -36,16 +36,12 @@ func TestLeastOutstandingThenInTurn(t *testing.T) {
 }
 
 func TestAnOwnersRequestsAreSpreadByItsOwn(t *testing.T) {
-	owned := func(owner string) *http.Request {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Header.Set("Owner", owner)
-		return r
-	}
+	owned := func(owner string) *body { return &body{owner: owner} }
 	for byOwner, want := range map[bool][]string{
 		false: {"b", "b"}, // b has fewer requests
 		true:  {"a", "b"}, // a has none of the quiet owner, then both have one
 	} {
-		b := New(Options{ByOwner: byOwner, HeaderValue: func(r *http.Request) string { return r.Header.Get("Owner") }})
+		b := New(Options{ByOwner: byOwner})
 		b.SetTargets([]Target{{ID: "a", Addr: "unix:a"}, {ID: "b", Addr: "unix:b"}})
 		for range 5 {
 			b.acquire(t.Context(), b.ownerOf(owned("noisy")), b.targets[1:])
@@ -58,6 +54,19 @@ func TestAnOwnersRequestsAreSpreadByItsOwn(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("by owner %t: the quiet owner's requests went to %v instead of %v", byOwner, got, want)
 		}
+	}
+}
+
+func TestTheOwnerIsKnownWithAndWithoutABody(t *testing.T) {
+	b := New(Options{ByOwner: true, HeaderValue: func(r *http.Request) string { return r.Header.Get("Owner") }})
+	for _, content := range []string{"", "a body"} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(content))
+		r.Header.Set("Owner", "quiet")
+		d, status := b.readBody(httptest.NewRecorder(), r)
+		if status != 0 || b.ownerOf(d) != "quiet" {
+			t.Errorf("body %q: status %d, owner %q", content, status, b.ownerOf(d))
+		}
+		d.release()
 	}
 }
 

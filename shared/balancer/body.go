@@ -18,9 +18,9 @@ import (
 type body struct {
 	b     *Balancer
 	bytes []byte
-	room  room // what bytes lies in
-	lead  int  // bytes of it before the numbers that are to be aligned
-	owner string
+	room  room         // what bytes lies in
+	lead  int          // bytes of it before the numbers that are to be aligned
+	owner string       // who sent it, as HeaderValue says
 	held  int64        // counted in Options.Room for owner
 	users atomic.Int32 // the request, and targets that may still read it
 }
@@ -69,7 +69,7 @@ func (d *body) copied(r *http.Request) *http.Request {
 // readBody reads the whole body, or returns the status of the refusal. A body
 // that says that it is too long is not read.
 func (b *Balancer) readBody(w http.ResponseWriter, r *http.Request) (*body, int) {
-	d := &body{b: b, lead: b.opts.Lead(r)}
+	d := &body{b: b, lead: b.opts.Lead(r), owner: b.opts.HeaderValue(r)}
 	d.users.Store(1)
 	limit := b.opts.MaxBody(r)
 	switch n := r.ContentLength; {
@@ -78,7 +78,6 @@ func (b *Balancer) readBody(w http.ResponseWriter, r *http.Request) (*body, int)
 	case n > limit:
 		return nil, http.StatusRequestEntityTooLarge
 	}
-	d.owner = b.opts.HeaderValue(r)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(b.opts.BodyTime)) // where there is a connection
 	status := d.fill(r, limit)

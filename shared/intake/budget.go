@@ -54,7 +54,7 @@ var errLine = errors.New("the queries that already wait for functions occupy the
 // nobody holds its place until it ends.
 func (s *Service) take(ctx context.Context, q *submission) (l onFunctions, err error) {
 	of, wants := s.overflowLimits(q.set), limits.Query{CostUSD: q.asks.FunctionUSD, Hold: q.hold()}
-	if n := of.Concurrency; q.share.over && q.share.others && n > 1 {
+	if n := of.Concurrency; q.share.crowds() && n > 1 {
 		l.crowds = s.taker(ctx, crowdName)
 		if l.crowd, err = l.crowds.Take(ctx, limits.Limits{BudgetUSD: math.Inf(1), Concurrency: n - max(1, n/4)}, limits.Query{Hold: wants.Hold}); err != nil {
 			return onFunctions{}, err

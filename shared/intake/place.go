@@ -153,7 +153,7 @@ func (s *Service) mayWait(ctx context.Context, q *submission, to placement.Route
 func (q *submission) answeredBy() time.Time {
 	keeps := q.m.ExpiresAt.Sub(q.m.AcceptedAt)
 	switch {
-	case q.share.over && q.share.others && q.class == query.Strict && q.terms.Wait > 0:
+	case q.share.crowds() && q.class == query.Strict && q.terms.Wait > 0:
 		return q.m.DeadlineAt
 	case q.share.over:
 		keeps /= 2
@@ -165,7 +165,7 @@ func (q *submission) answeredBy() time.Time {
 // time: for its owner's share of them, where others use the stage too.
 func beyondCapacity(q *submission, why string, wait time.Duration) *Refusal {
 	kind := NoCapacity
-	if q.share.over && q.share.others {
+	if q.share.crowds() {
 		kind, why = OverOwnerLimit, "the caller sends more queries than its share of the stage's capacity: "+why
 	}
 	no := refuse(kind, "", "%s", why)

@@ -30,6 +30,9 @@ type ownerShare struct {
 	shared bool // the workers keep a runner for another owner
 }
 
+// crowds reports whether the owner sends more than its share while others use the stage.
+func (s ownerShare) crowds() bool { return s.over && s.others }
+
 // came notes a query, whatever becomes of it.
 func (s *ownerShares) came(now time.Time, owner string) {
 	s.mu.Lock()
