@@ -48,15 +48,15 @@ type idleLoops struct {
 	end   context.CancelFunc
 }
 
-func (l *idleLoops) start(ctx context.Context) (err error) {
+func (l *idleLoops) start(ctx context.Context) error {
 	ctx, l.end = context.WithTimeout(ctx, l.lasts)
 	for range runtime.NumCPU() {
 		cmd := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
-		priority.Idle(func() { err = cmd.Start() })
-		if err != nil {
+		if err := cmd.Start(); err != nil {
 			_, _ = l.wait()
 			return fmt.Errorf("start a loop: %w", err)
 		}
+		priority.IdleProcess(cmd.Process.Pid)
 		l.cmds = append(l.cmds, cmd)
 	}
 	return nil

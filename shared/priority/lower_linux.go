@@ -1,6 +1,9 @@
 package priority
 
 import (
+	"fmt"
+	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,9 +19,19 @@ const Nice = 10
 // where a sandbox forbids it, the work runs as other work does.
 func LowerThread() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, Nice) }
 
-// idleThread has the calling thread, and what it forks, run by SCHED_IDLE: sched(7).
-// The kernel interrupts it for any thread of another policy that wakes, where one of a
-// low niceness goes on until its time slice ends.
-func idleThread() {
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+// IdleProcess has every thread of a process that was just started, and what they start, run by
+// SCHED_IDLE (sched(7)): of a core that another thread wants it has a three-hundredth, and the
+// kernel interrupts it as soon as that one wakes, where one of a low niceness goes on until its
+// time slice ends. Where a sandbox forbids it, the process runs as others do.
+//
+// Only a process of its own belongs there. A thread of this one would hold what the others wait
+// for: a lock, or the end of what it does before garbage is collected. So does a thread that
+// starts a process: it gives its core back only once the new one has replaced its program.
+func IdleProcess(pid int) {
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range threads {
+		if id, err := strconv.Atoi(thread.Name()); err == nil {
+			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+		}
+	}
 }

@@ -5,4 +5,5 @@ package priority
 // LowerThread does nothing where a priority is a whole process's.
 func LowerThread() {}
 
-func idleThread() {}
+// IdleProcess does nothing where no such priority is known.
+func IdleProcess(int) {}

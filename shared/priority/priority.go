@@ -9,24 +9,14 @@ import "runtime"
 // priority cannot raise it again without privilege: it ends with f, which costs some
 // tens of microseconds. What f starts in other goroutines has the caller's priority,
 // and a process that it starts has the lower one.
-func Background(f func()) { onThread(LowerThread, f) }
-
-// Idle is Background at the priority that gives way at once to everything else: of a
-// core that another thread wants it has a three-hundredth, and is interrupted as soon
-// as that one wakes.
-//
-// Only a process of its own belongs there. A thread of this process would hold what
-// the others wait for: a lock, or the end of what it does before garbage is collected.
-func Idle(f func()) { onThread(idleThread, f) }
-
-func onThread(lower, f func()) {
+func Background(f func()) {
 	var panicked any
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer func() { panicked = recover() }()
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		lower()
+		LowerThread()
 		f()
 	}()
 	if <-done; panicked != nil {

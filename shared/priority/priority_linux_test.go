@@ -1,9 +1,13 @@
 package priority
 
 import (
+	"errors"
+	"os/exec"
 	"runtime"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // niceness returns the calling thread's. The system call returns 20 less it.
@@ -37,4 +41,19 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 		}
 	}()
 	Background(func() { panic("broken") })
+}
+
+// All threads of the process have the idle priority, and those of this one keep theirs.
+func TestIdleProcessLowersAnotherProcess(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(cmd.Process.Kill(), cmd.Wait()) })
+	IdleProcess(cmd.Process.Pid)
+	for pid, want := range map[int]uint32{cmd.Process.Pid: unix.SCHED_IDLE, 0: unix.SCHED_NORMAL} {
+		if got, err := unix.SchedGetAttr(pid, 0); err != nil || got.Policy != want {
+			t.Errorf("process %d has policy %d (%v), want %d", pid, got.Policy, err, want)
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -51,18 +52,29 @@ func (r reply) tensor() engine.Tensor {
 	return engine.Tensor{Shape: r.Shape, Data: tensor.Numbers(r.numbers), Finite: r.Finite}
 }
 
+// holdsFor is how long a process without work holds the memory of the decoded picture, for the
+// next one.
+const holdsFor = time.Second
+
 // Serve decodes what it reads and writes the tensors, until there is no more.
-func Serve(in io.Reader, out io.Writer) error {
+func Serve(in io.Reader, out io.Writer) error { return serve(in, out, debug.FreeOSMemory) }
+
+func serve(in io.Reader, out io.Writer, free func()) error {
 	requests, replies := gob.NewDecoder(bufio.NewReader(in)), gob.NewEncoder(out)
+	release := time.AfterFunc(holdsFor, free)
+	defer release.Stop()
 	for {
+		release.Reset(holdsFor)
 		var q request
-		if err := requests.Decode(&q); errors.Is(err, io.EOF) {
+		err := requests.Decode(&q)
+		release.Stop()
+		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("read a picture: %w", err)
 		}
 		r := answer(q)
-		err := replies.Encode(r)
+		err = replies.Encode(r)
 		if err == nil {
 			_, err = out.Write(r.numbers)
 		}
@@ -85,9 +97,8 @@ func answer(q request) (r reply) {
 	return r
 }
 
-// idleFor is how long a process without work is kept: starting one takes some
-// milliseconds, and one that has worked holds the memory of a decoded picture.
-const idleFor = 5 * time.Second
+// idleFor is how long a process without work is kept. Starting one takes 16 ms of a core.
+const idleFor = 5 * time.Minute
 
 // Pool has the processes, as many as pictures are decoded at once.
 type Pool struct {
@@ -111,14 +122,16 @@ const tries = 2
 // process can be started, it is decoded in this one.
 func (p *Pool) Decode(contentType string, data []byte, s preprocess.Spec, lim preprocess.Limits) (engine.Tensor, error) {
 	var ended error
+	take := p.take
 	for range tries {
-		c, err := p.take()
+		c, err := take()
 		if err != nil {
 			return preprocess.Decode(contentType, data, s, lim)
 		}
 		r, err := c.exchange(request{contentType, data, s, lim})
 		if err != nil {
 			ended = errors.Join(err, c.end())
+			take = p.start // one that is kept may have been ended while it had no work
 			continue
 		}
 		p.give(c)
@@ -138,7 +151,7 @@ func (p *Pool) take() (*process, error) {
 	if c := p.pop(); c != nil {
 		return c, nil
 	}
-	return start(p.path, p.args)
+	return p.start()
 }
 
 func (p *Pool) pop() *process {
@@ -181,8 +194,8 @@ type process struct {
 	unused  *time.Timer
 }
 
-func start(path string, args []string) (*process, error) {
-	c := &process{cmd: exec.Command(path, args...)}
+func (p *Pool) start() (*process, error) {
+	c := &process{cmd: exec.Command(p.path, p.args...)}
 	c.cmd.Env = []string{"GOMAXPROCS=1"} // a run has one core
 	c.cmd.Stderr = os.Stderr
 	in, err := c.cmd.StdinPipe()
@@ -191,11 +204,12 @@ func start(path string, args []string) (*process, error) {
 	}
 	out, err := c.cmd.StdoutPipe()
 	if err == nil {
-		priority.Idle(func() { err = c.cmd.Start() })
+		err = c.cmd.Start()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start a decoder: %w", err), in.Close())
 	}
+	priority.IdleProcess(c.cmd.Process.Pid)
 	c.in, c.out, c.asks = in, bufio.NewReader(out), gob.NewEncoder(in)
 	c.replies = gob.NewDecoder(c.out) // which reads no further than to the end of a reply
 	return c, nil

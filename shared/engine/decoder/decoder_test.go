@@ -1,16 +1,21 @@
 package decoder
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/gob"
 	"errors"
 	"image"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
@@ -132,6 +137,67 @@ func TestAPictureThatEndsTheProcessIsTheInputsFault(t *testing.T) {
 	if len(p.free) != 0 {
 		t.Errorf("%d ended processes are kept", len(p.free))
 	}
+}
+
+// Processes that are kept may have been ended by another's hand: that is no fault of the picture.
+func TestProcessesThatEndedWithoutWorkCostNoPicture(t *testing.T) {
+	p := pool(t, decodes)
+	for range tries {
+		c, err := p.start()
+		if err == nil {
+			err = c.cmd.Process.Kill()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.give(c)
+	}
+	if _, err := p.Decode(preprocess.PNG, encoded(t, 64), spec, limits); err != nil {
+		t.Error(err)
+	}
+	working := p.pop()
+	for c := p.pop(); c != nil; c = p.pop() {
+		_ = c.end() // killed
+	}
+	p.give(working)
+}
+
+// The memory of a picture is given back once no other one has come for a second.
+func TestMemoryIsGivenBackWithoutWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, requests := io.Pipe()
+		replies, out := io.Pipe()
+		freed, ended := 0, make(chan error)
+		go func() { ended <- serve(in, out, func() { freed++ }) }()
+		asks, answers := gob.NewEncoder(requests), bufio.NewReader(replies)
+		heads := gob.NewDecoder(answers)
+		ask := func() {
+			if err := asks.Encode(request{preprocess.PNG, encoded(t, 16), spec, limits}); err != nil {
+				t.Fatal(err)
+			}
+			var r reply
+			if err := heads.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := answers.Discard(r.Bytes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, step := range []struct {
+			wait time.Duration
+			want int
+		}{{holdsFor / 2, 0}, {holdsFor / 2, 0}, {holdsFor, 1}, {time.Hour, 2}} {
+			ask()
+			time.Sleep(step.wait)
+			synctest.Wait()
+			if freed != step.want {
+				t.Errorf("after %s without work memory was given back %d times, want %d", step.wait, freed, step.want)
+			}
+		}
+		if err := errors.Join(requests.Close(), <-ended); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestWithoutAProcessItIsDecodedHere(t *testing.T) {
