@@ -19,19 +19,21 @@ import (
 )
 
 const benchPeersLong = `Compare Paragon with other model servers on this machine. Every server gets the same
-network, inputs, client and cores. The command measures one server at a time, and all servers in
-each round. It starts each server for each workload of each round, and stops it afterwards.
+network, inputs, client and cores. In each round, the command measures all servers, one at a time.
+docs/lab/peers.md describes the method.
 
 First, the command compares the answers of a server with those of the bare loop, a process that
 calls ONNX Runtime in a loop. Then it measures the server with callers that wait for their
-answers. Finally, it measures the server at a common rate, which is the same for all servers: half
-of the highest throughput that FastAPI reached at the start of the run.
+answers. Finally, it sends queries at the common rate: half of the highest throughput that FastAPI
+reached at the start of the run.
 
-A workload is MODEL:INPUT. The model is a shipped model, a model of the folder --pool,
-or "largest" or "smallest" for the largest or smallest shipped model. The input is
-tensor, jpeg or png. The servers in Python need virtual environments, which
-"make peers-venvs" creates. If a server is not installed, does not start or answers
-wrongly, the report has its error.
+A workload is MODEL:INPUT. The input is tensor, jpeg or png. The model is one of these:
+  - the name of a shipped model, or of a model of the folder --pool
+  - "largest": the shipped model with the longest service time
+  - "smallest": the shipped model with the shortest service time
+
+The servers in Python need virtual environments, which "make peers-venvs" creates. If a server is
+not installed, does not start or answers wrongly, the report has its error.
 
 The full run takes one to two hours. With --rounds 3 --seconds 1 it takes a quarter of an
 hour. To continue an interrupted run, give --keep from the start, and repeat the command.
