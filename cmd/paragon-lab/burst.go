@@ -24,10 +24,9 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
-const burstLong = `Measure the effect of the setting downgrade in a burst. A query overflows when an inference
-function runs it because no worker can run its model in time. With downgrade on, the worker then
-answers the query with a cheaper model that keeps the query's accuracy bound, and the query does
-not overflow. The queries of the bursts ask for the most accurate model that keeps their bounds.
+const burstLong = `Measure the effect of the setting downgrade in a burst, if no worker can run the chosen model of a
+query in time. With downgrade off, the query overflows: an inference function runs it. With
+downgrade on, a worker answers the query with a cheaper model that keeps the query's accuracy bound.
 The command simulates the bursts with downgrade off and on. With --rounds N, a stage on this
 machine also answers N bursts with each of the two values.
 

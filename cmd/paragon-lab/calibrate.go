@@ -22,12 +22,12 @@ import (
 const calibrateLong = `Record runs of a stage on this machine under load, simulate the same load under the same
 scheme, and print the error of the simulation: in cost, in the number of workers over time
 and in missed bounds. By default, the command makes three runs, each with a generated trace of one
-hour: the flash crowd of paragon-lab demo, one slow rise and fall (as in a day), and rush hours.
---trace replaces these traces.
+hour: a flash crowd, one slow rise and fall (as in a day), and rush hours. --trace replaces these
+traces.
 
-The command stores the result in the data folder. paragon replay, paragon status and the
-page then print intervals for the costs under other schemes. The width of the intervals depends on
-the largest error of these runs. The result is valid for stages on this machine only.
+The command stores the result in the data folder. For stages on this machine, paragon replay,
+paragon status and the page then print intervals for the costs under other schemes. The width of
+the intervals depends on the largest error of these runs.
 
 The exit status is 1 if the error is too large for a useful interval.`
 

@@ -20,19 +20,14 @@ import (
 const chaosLong = `Start a stage on this machine, with a changing number of workers and with functions. Send load,
 and inject random faults, which a seed determines:
   - kill or freeze a worker, a function or paragon up itself
-  - fill the disk
+  - fill the disk (needs root)
   - kill all workers, and prevent launches for some time
   - make the store slow, or make it fail
 
 A separate process counts lost queries, queries that ended twice, expired queries, late
-strict queries, and requests that were answered with 5xx.
-
-To fill the disk, the command needs root. To kill and freeze processes, it needs Linux. The report
-lists faults that could not be injected.
-
-docs/lab/chaos.md lists the promises of Paragon, such as no lost queries. The exit status is 1 if
-a promise is broken, or if a kind of fault was never injected. The command prints the counts in any
-case.`
+strict queries, and requests that were answered with 5xx. docs/lab/chaos.md lists what Paragon
+promises. The exit status is 1 if a promise is broken, or if a kind of fault was never injected. The
+command runs on Linux only.`
 
 // chaosFlags are what `paragon-lab chaos` was given.
 type chaosFlags struct {

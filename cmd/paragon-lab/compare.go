@@ -26,19 +26,19 @@ the costs and the missed bounds. Also divide each cost by the cost of a schedule
 arrivals.
 
 A trace is given as FILE or FILE=SCALE. Instead, --traces can name a folder with the traces of the
-evaluation (docs/lab/traces.md). The command scales these traces as their authors or later papers
-did: berkeley x20, wits /2, twitter x1 and x3, and 48 hours of wikipedia. Without files and
---traces, the command uses synthetic traces of similar shapes.
+evaluation: berkeley x20, wits /2, twitter x1 and x3, and 48 hours of wikipedia, scaled as their
+authors or later papers did. Without files and --traces, the command uses synthetic traces of
+similar shapes.
 
 --window 1h plays one hour of each trace, beginning at --from. Without --window, the command plays
 whole traces. --markdown writes the tables, the hours in which hedged is not the cheapest scheme,
-and which of the paper's findings hold. It generates docs/lab/evaluation.md.
+and which of the paper's findings hold (docs/lab/evaluation.md).
 
 --bills FILE compares the whole bills of the schemes and of their rivals (rules of other systems),
-in deployed stages, for hours of each trace and with several seeds. It generates docs/lab/bills.md.
+in deployed stages, for hours of each trace and with several seeds (docs/lab/bills.md).
 
 --workload 2 compares Paragon's selection of models with naive choices, on queries with
-different bounds. It generates docs/lab/workload-2.md.`
+different bounds (docs/lab/workload-2.md).`
 
 const compareExample = `  paragon-lab compare --window 1h
   paragon-lab compare --traces ~/traces --catalogues cocktail2022 --window 1h --from 1h

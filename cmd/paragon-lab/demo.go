@@ -24,17 +24,16 @@ import (
 )
 
 const demoLong = `Play an hour of load against a stage on this machine, in a fraction of the time. At the end,
-print the cost, the missed bounds, and what other schemes would have cost.
+print the cost, the missed bounds, and what other schemes would have cost. A scheme is the rule that
+sets the number of workers. The costs of other schemes are simulated for the same load.
 
 Without --trace, the load is a flash crowd: for 18 minutes of the hour, the rate is ten times as
-high as before and after. The command compresses time, but not rates. One second stands for
---time-scale seconds of the trace. The command therefore divides all durations in seconds (ticks,
-boots, windows) by --time-scale. It does not change service times and latency bounds. The shipped
-networks are small. After an inference, a runner therefore waits until --service-ms have passed.
+high as before and after. One second stands for --time-scale seconds of the trace. The command
+divides all durations in seconds (ticks, boots, windows) by --time-scale, but changes no rates,
+service times and latency bounds. After each inference, a runner waits until --service-ms have
+passed, because the shipped networks are small.
 
-With --functions=false, the stage has no inference functions. Queries then cannot overflow to them.
-A scheme is the rule that sets the number of workers. The costs of other schemes are simulated for
-the same load, not measured.`
+With --functions=false, queries cannot overflow to inference functions.`
 
 // demoFlags are what a demonstration is made from.
 type demoFlags struct {

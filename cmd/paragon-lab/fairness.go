@@ -32,9 +32,7 @@ round, the command measures the latencies of a quiet caller four times:
 
 The command measures two stages on this machine, one after the other. The runners (the parts of a
 worker that answer one query at a time) need a millisecond for a query in the first stage, and
-100 ms in the second stage.
-
-The command generates docs/lab/fairness.md.`
+100 ms in the second stage. The command generates docs/lab/fairness.md.`
 
 // fairnessStage is a stage that is measured, with the loads of its two callers.
 type fairnessStage struct {

@@ -34,18 +34,18 @@ type loadFlags struct {
 }
 
 const loadLong = `Send queries at a rate or by a trace, without waiting for earlier answers (an open loop), and
-report what the callers observed. The command measures the latency of a query from the time at which
-it was to send the query. A delay therefore counts for every query that it affects. The command also
-prints the latency that the server measured, from the time at which the server accepted the query.
+report what the callers observed. The latency of a query counts from the time at which the query
+was due, so a delay counts for every query that it affects. The report also has the latency that
+the server measured, from the time at which it accepted the query.
 
 A trace is a CSV file with the header second,count (or minute,count or hour,count), and one
 row per step, from step 0 on, without gaps. --out writes one row per query: intended_ms,
 sent_ms, latency_ms, class, served_by, met, state, id.
 
 With --async-share, some requests do not wait for their answers. The command reads these answers
-later. With --keyed-share, some queries have an idempotency key. With --repeat-share, the command
-sends some of the answered queries with a key again. They must then get the first answer. An
-accepted query that never ended counts as lost.
+later. With --repeat-share, the command sends some of the answered queries with an idempotency key
+again, and counts repeats that get another answer. An accepted query that never ended counts as
+lost.
 
 If the command is interrupted, it stops sending and reports the results so far.`
 

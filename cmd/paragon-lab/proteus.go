@@ -11,12 +11,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/proteus"
 )
 
-const proteusLong = `Simulate accuracy scaling on the Twitter trace and the profiles of Proteus (ASPLOS 2024).
-With accuracy scaling, a cluster answers with less accurate models when the load is high. The
-cluster has a fixed size, a deadline of 300 ms, and several variants of each model. The command
-generates docs/lab/proteus.md, which states the assumptions. In Proteus's simulator, the system
-INFaaS misses 7.9 % of the deadlines at an accuracy of 96.1 %. The exit status is 1 if a result is
-not better than the result of INFaaS.
+const proteusLong = `Simulate accuracy scaling on the Twitter trace and the profiles of Proteus (ASPLOS 2024): a
+cluster of fixed size answers with less accurate models when the load is high. The command
+generates docs/lab/proteus.md, which states the assumptions. The exit status is 1 if a result is
+not better than that of the system INFaaS in Proteus's simulator: 7.9 % of the deadlines missed at
+an accuracy of 96.1 %.
 
 The data comes from the repository UMass-LIDS/Proteus. --from is a local folder with its files, or
 a URL from which the command downloads the files. The command checks the SHA-256 of each file.`

@@ -20,8 +20,8 @@ const sensitivityLong = `Simulate the paper's schemes (rules that set the number
 price ratio, metric delay, reactive rule and overflow rule. Print in which combinations the paper's
 findings hold. docs/lab/sensitivity.md, which the command generates, explains these conditions.
 
-The simulation plays an hour of each synthetic trace. With --traces, it plays an hour of each trace
-of the evaluation in that folder. This run generates docs/lab/sensitivity-recorded.md.`
+Without --traces, the simulation plays an hour of each synthetic trace. With --traces, it plays an
+hour of each trace of the evaluation, and generates docs/lab/sensitivity-recorded.md.`
 
 // sensitivityFlags are the flags of `paragon-lab sensitivity`.
 type sensitivityFlags struct {

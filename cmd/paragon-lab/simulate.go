@@ -20,8 +20,7 @@ import (
 
 const simulateLong = `Simulate procurement schemes (rules that set the number of workers) on a trace of arrivals,
 query by query. For each scheme, print its cost and the share of queries that miss their bounds.
-Compare the cost with the cost of a schedule that knows all arrivals, and with a lower bound: no
-schedule that answers all queries costs less than the lower bound.
+docs/lab/simulator.md describes the simulation.
 
 A trace is a CSV file with the header second,count (or minute,count or hour,count), and one
 row per step, from step 0 on, without gaps. --format reads other formats, and --generate
@@ -38,22 +37,18 @@ Fields of the output with costs:
                    each path of the queries
 
 The other costs are only those of workers and functions:
-  clairvoyant_usd  the cost of the schedule that knows all arrivals
+  clairvoyant_usd  the cost of a schedule that knows all arrivals
   linear_usd       the cost in the linear program from which this schedule is derived; no schedule
                    that keeps the bounds costs less
-  bound_usd        the lower bound
-
-By default, the schemes run as in a deployed stage, with its default settings. With
---as-stage=false, they run by definition: each scheme immediately gets the workers that it wants.
+  bound_usd        the lower bound; no schedule that answers all queries costs less
 
 The simulation also has rivals (rules of other systems), behind the same gateway: target_tracking
 (EC2 Auto Scaling), kpa (Knative), and all_functions and managed_instances (both on Lambda). The
 rival quantile runs on Paragon's own workers.
 
 --workload 2 plays queries with bounds on latency, accuracy or both, and compares ways to choose the
-model. One way is Paragon's selection. The others are naive choices: naive_any draws a random model
-from all models, and naive_feasible from the models that keep the bounds. For each way and each
-scheme, the command prints the cost and the broken bounds.`
+model: Paragon's selection, naive_any (a random model) and naive_feasible (a random model that keeps
+the bounds). For each way and each scheme, the command prints the cost and the broken bounds.`
 
 const simulateExample = `  paragon-lab simulate --trace wits.csv --scale 0.5 --from 3600 --for 3600
   paragon-lab simulate --trace berkeley.csv --scale 20 --scheme reactive,mixed,hedged --json

@@ -27,7 +27,7 @@ type caseFlags struct {
 // addWindow adds what of a trace is played.
 func (f *caseFlags) addWindow(fs *pflag.FlagSet) {
 	fs.Var(cli.DurationValue(&f.From), "from", "time in the trace at which to begin")
-	fs.Var(cli.DurationValue(&f.For), "for", "length of the part of the trace to simulate (default: until the end of the trace)")
+	fs.Var(cli.DurationValue(&f.For), "for", "length of the part of the trace to use (default: until the end of the trace)")
 }
 
 // addTrace adds what says which arrivals one trace has.
@@ -43,16 +43,16 @@ func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 
 // addStage adds how a stage, or instead the scheme by its definition, is played.
 func (f *caseFlags) addStage(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.AsDeployed, "as-stage", true, "simulate a deployed stage with its default settings, bounds, load balancers, run queues and limits; with --as-stage=false, the schemes run by definition: each scheme immediately gets the workers that it wants")
-	fs.IntVar(&f.Warm, "warm", 0, "number of stopped instances in each pool of workers (an EC2 warm pool); a stopped instance serves warm_boot_seconds after the controller requests it; only with --as-stage")
+	fs.BoolVar(&f.AsDeployed, "as-stage", true, "simulate a deployed stage with its default settings; with --as-stage=false, each scheme immediately gets the workers that it wants (by definition)")
+	fs.IntVar(&f.Warm, "warm", 0, "number of stopped instances in each pool of workers (an EC2 warm pool); only with --as-stage")
 	fs.IntVar(&f.ListItems, "list-items", 1, "number of queries in one request, 1 to 100; only with --as-stage")
 }
 
 // addSource adds how a file of arrivals is read.
 func addSource(fs *pflag.FlagSet, s *arrivals.Source) {
 	fs.StringVar(&s.Format, "format", "paragon", "format of the trace: "+strings.Join(arrivals.Formats(), ", "))
-	fs.StringVar(&s.Column, "column", "", "with --format timestamps: name or number (from 1) of the column with the times (default the column whose name is a name for times, such as timestamp)")
-	fs.StringVar(&s.Unit, "unit", "", "with --format timestamps: unit of the times, if they are numbers: "+strings.Join(arrivals.Units(), ", ")+" (default inferred from the name of the column or the size of the numbers)")
+	fs.StringVar(&s.Column, "column", "", "with --format timestamps: name or number (from 1) of the column with the times (default the column with a name such as timestamp)")
+	fs.StringVar(&s.Unit, "unit", "", "with --format timestamps: unit of the times, if they are numbers: "+strings.Join(arrivals.Units(), ", ")+" (default from the name of the column or the size of the numbers)")
 }
 
 // readTrace reads a trace file, and says what it was taken for; faults name the

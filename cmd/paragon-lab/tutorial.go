@@ -19,8 +19,7 @@ import (
 const tutorialLong = `Run the examples of the tutorial, docs/models.md. For each example, the command clones the
 current commit into a temporary folder, with empty caches of Go, npm and pip. It runs the commands
 of the page in this clone, and measures the time until the first right answer. All five examples
-take about a quarter of an hour, and download what a new user downloads. The clone does not contain
-uncommitted changes.
+take about a quarter of an hour, and download what a new user downloads.
 
 The exit status is 1 if an answer differs from the answer on the page, if a command fails, or if
 an example takes longer than the limit.`

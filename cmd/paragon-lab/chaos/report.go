@@ -166,20 +166,19 @@ injected at random (seed %d). The load had strict and relaxed queries, with and 
 Half of the answered queries with a key were sent again. A separate process sent the queries and counted:
 
 - **lost**: queries that were accepted with 200 or 202 and never ended.
-- **ended twice**: queries whose record changed after their end. After the run, the record was read again, and differed from the result that the caller got.
-- **expired**: queries that expired before anything answered them. An expired query breaks a promise if functions could run. By the kernel's count, functions could run in two cases:
-  they got at least a tenth of the processor time that they wanted, or they waited for processor time for less than half of the query's time.
+- **ended twice**: queries whose record, read again after the run, differed from the result that the caller got.
+- **expired**: queries that expired before anything answered them. An expired query breaks a promise if functions could run: if, by the kernel's count, they got at least a tenth of the processor time that they
+  wanted, or waited for it for less than half of the query's time.
 - **late**: strict queries that were not answered within their bound. If the caller waited in the request, the caller's clock decides.
 - **in progress at the faulty process**: late queries that a fault delayed. The process was killed while it worked on the query, or it was frozen and Paragon had not detected this yet.
   For a fault of the store, these are the queries that were queued while the store was full, locked or away.
-- **errors**: answers with a status 5xx and requests without an answer. Repeated queries and reads of results count too.
+- **errors**: answers with a status 5xx and requests without an answer, also for repeated queries and reads of results.
 
 Notes on the faults:
 
 - *full disk* needs root, because the fault uses a file system of its own.
 - *lost capacity* kills every worker, and no launch succeeds for some time.
-- *slow store*: another program locks the data file for less than the five seconds that Paragon waits for the lock.
-- *failing store*: another program locks the data file for more than these five seconds.
+- *slow store* and *failing store*: another program locks the data file, for less or for more than the five seconds that Paragon waits for the lock.
 
 Paragon promises the following:
 

@@ -81,7 +81,7 @@ func measureLatency(t *testing.T, page *strings.Builder, c *profile.Catalogue) {
 	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
 	s.workersReady(1)
 	pics := pictures(t)
-	fmt.Fprintf(page, "\n## Added latency\n\n*Pipeline* is the time that a caller measures for one strict query: a PNG picture, with `Prefer: wait`. The caller sends one query after another to a warm stage that runs at full speed. *Bare* is the time of preprocessing and inference alone, in one process. *Added* is the difference: pipeline minus bare. Pipeline and bare were measured in turns, in %d rounds. All times are in milliseconds.\n\n| model | bare p50 | bare p99 | pipeline p50 | pipeline p99 | added p50 | added p99 |\n|---|---|---|---|---|---|---|\n", rounds)
+	fmt.Fprintf(page, "\n## Added latency\n\n*Pipeline* is the time that a caller measures for one strict query: a PNG picture, with `Prefer: wait`. The caller sends one query after another to a warm stage that runs at full speed. *Bare* is the time of preprocessing and inference alone, in one process. *Added* is pipeline minus bare. Pipeline and bare were measured in turns, in %d rounds. All times are in milliseconds.\n\n| model | bare p50 | bare p99 | pipeline p50 | pipeline p99 | added p50 | added p99 |\n|---|---|---|---|---|---|---|\n", rounds)
 	for i := range c.Models {
 		m := &c.Models[i]
 		session := bare(t, m)
@@ -230,7 +230,7 @@ func measureStart(t *testing.T, page *strings.Builder) {
 		}
 		s.stop()
 	}
-	fmt.Fprintf(page, "\n## Start and memory\n\n`paragon up` was started %d times on an empty data folder, without a boot delay. The row \"ready\" has the median time from the start of `paragon up` until it prints its ready line. The row \"serving\" has the median time from the start until a worker has loaded every model and is ready. The memory was measured after queries had been answered.\n\n| measurement | value |\n|---|---|\n| ready | %s ms |\n| serving | %s ms |\n", rounds, ms(median(ready)), ms(median(serving)))
+	fmt.Fprintf(page, "\n## Start and memory\n\n`paragon up` was started %d times on an empty data folder, without a boot delay. *Ready* is the median time until it prints its ready line. *Serving* is the median time until a worker has loaded every model and is ready. The memory was measured after queries had been answered.\n\n| measurement | value |\n|---|---|\n| ready | %s ms |\n| serving | %s ms |\n", rounds, ms(median(ready)), ms(median(serving)))
 	for _, name := range []string{"paragon", "worker", "inference"} {
 		fmt.Fprintf(page, "| resident memory of %s | %d MB |\n", name, memory[name]/1024)
 	}

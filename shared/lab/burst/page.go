@@ -16,20 +16,18 @@ type Page struct {
 
 const intro = `# Another model before overflow
 
-` + "`make burst`" + ` generates this page. It shows the effect of the setting ` + "`downgrade`" + ` ([the rule](../selection.md#another-model-before-overflow)). All queries are strict. Each query
-asks for the most accurate answer and has an accuracy bound.
-
-The setting matters if no worker has a slot in time for the chosen model. With ` + "`downgrade`" + ` on, Paragon looks for other models that keep the bounds and have a slot. The cheapest of
-these models answers the query. If there is no such model, or if ` + "`downgrade`" + ` is off, the query overflows to a function.
+` + "`make burst`" + ` generates this page. It shows the effect of the setting ` + "`downgrade`" + ` ([the rule](../selection.md#another-model-before-overflow)), if no worker has a slot in time for the model that was chosen for a
+query. With ` + "`downgrade`" + ` on, the cheapest other model that keeps the query's bounds and has a slot answers the query. If there is no such model, or if ` + "`downgrade`" + ` is off, the query overflows to a function. All
+queries are strict, ask for the most accurate answer, and have an accuracy bound.
 
 - **Late**: queries answered after their latency bound or not at all.
 - **Overflow**: queries answered by functions.
 - **Another model**: queries answered by a model other than the chosen one.
-- **Mean accuracy**: each answer has the accuracy that the profile of its model states. The column has the mean over the answers.
+- **Mean accuracy**: the mean over the answers of the accuracy that the profile of the answering model states.
 
 ## Simulated
 
-The simulator played one hour of each load [as a stage](simulator.md#running-as-a-stage). The loads are generated [traces](traces.md). Each row is the mean over %d seeds. The workers
+The simulator played one hour of each load, a generated [trace](traces.md), [as a stage](simulator.md#running-as-a-stage). Each row is the mean over %d seeds. The workers
 were c5.large and had the twelve models of ` + "`cocktail2022`" + `. Queries had a latency bound of %d ms and an accuracy bound of %g %%. The cost is that of workers and functions for the hour.
 
 `

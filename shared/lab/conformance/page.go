@@ -50,8 +50,8 @@ var page = template.Must(template.New("").Funcs(template.FuncMap{"cell": cell}).
 ` + "`make conformance`" + ` generated this page on {{.Date}}. The package onnx ({{.ONNX}}) of PyPI contains test cases. Both Python's onnxruntime and Paragon ran these cases.
 
 - **Python**: onnxruntime {{.Library}}, the version that Paragon loads, ran the cases as the package's own test runner does.
-- **Paragon**: ` + "`make conformance`" + ` checked the model of each case as ` + "`paragon model add --kind tensor --input tensor --sample`" + ` does, in one process for all cases. Then it encoded the inputs of the case as
-  a query, and answered the query with the code with which a worker answers the queries of a tensor task.
+- **Paragon**: ` + "`make conformance`" + ` checked the model of each case as ` + "`paragon model add --kind tensor --input tensor --sample`" + ` does. Then it answered the inputs of the case as
+  a worker answers the queries of a tensor task.
 
 A case passes by the package's own rule: each output has the expected data type and shape, and its numbers are within the tolerances of the case.
 
@@ -62,7 +62,7 @@ Of {{.All.Reference}} cases that pass in Python, {{.All.Passed}} pass in Paragon
 {{range .Kinds}}| {{.Kind}} | {{.Cases}} | {{.Reference}} | {{.Passed}} | {{.More}} |
 {{end}}| all | {{.All.Cases}} | {{.All.Reference}} | {{.All.Passed}} | {{.All.More}} |
 
-Some cases pass in Paragon but not in Python. They use data types that Python's interface does not support, such as BF16. NumPy does not have this type.
+The cases that pass in Paragon only use data types that Python's interface does not support, such as BF16.
 
 ## Cases that pass in Python but not in Paragon
 {{if .All.Failed}}

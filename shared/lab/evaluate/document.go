@@ -38,8 +38,8 @@ func Document(w io.Writer, rows []comparison.Ran) error {
 
 const documentIntro = `# Evaluation
 
-` + "`make evaluation`" + ` generates this page. The [simulator](simulator.md) plays recorded traces with each of the [schemes](../schemes.md), and the page compares their costs. Each scheme gets
-at once the workers that it wants ([by definition](simulator.md#running-as-a-stage)). All costs are in US dollars.
+` + "`make evaluation`" + ` generates this page. The [simulator](simulator.md) plays recorded traces with each of the [schemes](../schemes.md), and the page compares their costs in US dollars. Each scheme gets
+at once the workers that it wants ([by definition](simulator.md#running-as-a-stage)).
 
 - **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the trace.
 - **Load**: half of the queries are strict with a latency bound of 1 s, and half are relaxed with a bound of 10 s.
@@ -47,10 +47,10 @@ at once the workers that it wants ([by definition](simulator.md#running-as-a-sta
 - **Functions** have cold starts, and keep an idle environment for 600 s.
 - **Controller**: it decides every 10 s, on metrics that are 60 s old.
 - **Missed** queries were answered after their bound or not at all.
-- **Costs** are those of workers and functions. They do not include the *machinery*: the gateway, the queues and the store. The machinery costs the same under every scheme, except for
-  overflowed queries. The line above each table states the cost of the machinery for comparison.
-- The **clairvoyant** is the cheapest schedule that the simulator found with knowledge of all arrivals. Its boots are billed. Its relaxed queries may wait within their bounds.
-  The clairvoyant **without deferral** runs every query at once.
+- **Costs** are those of workers and functions, without the *machinery*: the gateway, the queues and the store. Except for overflowed queries, the machinery costs the same under every scheme. The line
+  above each table states its cost.
+- The **clairvoyant** is the cheapest schedule that the simulator found with knowledge of all arrivals. Its relaxed queries may wait within their bounds. The clairvoyant **without deferral** runs every
+  query at once.
 - The **lower bound** assumes machines that start at once and for free, and a price for each runner instead of each machine. No scheme that answers all queries can cost less.
 `
 
@@ -140,7 +140,7 @@ func worst(b *strings.Builder, rows []comparison.Ran, catalogue string, kept []s
 			over++
 		}
 	}
-	fmt.Fprintf(b, "In %[2]d of %[1]d hours, hedged costs more than the cheapest other scheme of the table. In %[3]d of these hours, it costs more than 1.10 times as much as that scheme.\n\n", hours, len(all), over)
+	fmt.Fprintf(b, "In %[2]d of %[1]d hours, hedged costs more than the cheapest other scheme of the table, and in %[3]d of them more than 1.10 times as much.\n\n", hours, len(all), over)
 	if len(all) == 0 {
 		return
 	}

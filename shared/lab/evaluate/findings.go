@@ -15,14 +15,14 @@ func writeFindings(w io.Writer, rows []comparison.Ran) error {
 	b.WriteString(`
 ## The paper's findings on these traces
 
-The table compares four statements of the Paragon paper with the simulations. For each trace, it says whether each statement holds:
+For each trace, the table says whether four statements of the Paragon paper hold:
 
 - util_aware has 20 to 30 % more VMs than reactive, and does not miss more queries than reactive.
 - exascale has 20 to 30 % more VMs than reactive, and does not miss more queries than reactive.
 - mixed misses at least 60 % fewer queries than reactive, at about the same cost. The column *cost of mixed ÷ reactive* compares the two costs.
 - paragon is at least 10 % cheaper than mixed, with about as many missed strict queries.
 
-[Sensitivity](sensitivity.md) shows on which conditions the statements depend. [Sensitivity on recorded hours](sensitivity-recorded.md) shows the same with the recorded traces.
+[Sensitivity](sensitivity.md) shows on which conditions the statements depend, with synthetic traces. [Sensitivity on recorded hours](sensitivity-recorded.md) shows this with the recorded traces.
 
 `)
 	var table strings.Builder

@@ -43,16 +43,15 @@ func writeGrid(w io.Writer, intro, peaks string, grids []Grid) error {
 
 const gridIntro = `# What the paper's findings depend on
 
-` + "`make sensitivity`" + ` generates this page, and a test compares the page with a new run. The Paragon paper states *findings* about its schemes. The
-page shows under which conditions these findings hold. It covers one hour of synthetic traces that resemble the recorded traces. [Sensitivity on recorded traces](sensitivity-recorded.md) covers one hour
-of each recorded trace, and the [evaluation](evaluation.md) covers whole traces.
+` + "`make sensitivity`" + ` generates this page. The page shows under which conditions the *findings* of the Paragon paper about its schemes hold. It covers one hour of synthetic traces that resemble the recorded
+traces. [Sensitivity on recorded traces](sensitivity-recorded.md) covers one hour of each recorded trace, and the [evaluation](evaluation.md) covers whole traces.
 `
 
 const recordedIntro = `# What the paper's findings depend on: recorded traces
 
-` + "`make evaluation`" + ` generates this page. The Paragon paper states *findings* about its schemes. The page shows under which conditions these findings hold. It covers the
-second hour of each recorded trace. The page about [sensitivity](sensitivity.md) covers synthetic traces. The trace of Wikipedia has only one count per hour. Therefore the simulator plays forty minutes
-within one hour of this trace, with Poisson arrivals at the mean rate of that hour.
+` + "`make evaluation`" + ` generates this page. The page shows under which conditions the *findings* of the Paragon paper about its schemes hold. It covers the
+second hour of each recorded trace. For Wikipedia, which has only one count per hour, the simulator plays forty minutes with Poisson arrivals at the mean rate of the hour.
+[Sensitivity](sensitivity.md) covers synthetic traces.
 `
 
 const gridRules = `
@@ -63,11 +62,9 @@ The simulator plays every combination of four conditions:
 - **Metric delay**: the time from an arrival until the controller's metrics contain it. The delays are 0, 60 and 120 s.
 - **Reactive rule**: the rule by which reactive, exascale, mixed and paragon decide the number of workers. *Backlog / 10 s, idle 180 s*
   means that a scheme starts enough workers to clear the backlog in 10 s, and closes a worker that was idle for
-  180 s. The [evaluation](evaluation.md) uses this rule. With *backlog / 600 s, idle 0 s*, the number of workers depends almost
-  only on the arrival rate.
+  180 s. The [evaluation](evaluation.md) uses this rule.
 - **Overflow rule**: *at the bound* means that a query overflows only when no worker can start it within its latency bound.
-  *When no runner is free* means that a query overflows at once when all runners are busy. The text of the paper
-  describes this second rule.
+  *When no runner is free* means that a query overflows at once when all runners are busy, as in the text of the paper.
 
 All other conditions are those of the evaluation, with the catalogue ` + "`paper2020`" + ` and seed 1.
 
@@ -81,6 +78,5 @@ A cell in the tables of [every combination](#every-combination) has the measured
 - *saves nothing*: the peak to median is above 1.5, but mixed saves less than 1 %.
 - *saves*: the peak to median is not above 1.5, but mixed saves at least 1 %.
 
-Near a limit, a single cell proves little. In a fleet of ten workers, one worker more or less changes the result by 10 %. Some schemes rarely close workers. At the end of the
-hour, such a scheme still has the workers of its first minutes. If all cells of a row or of a column agree, they prove more.
+Near a limit, a single cell proves little: in a fleet of ten workers, one worker more or less changes the result by 10 %. If all cells of a row or of a column agree, they prove more.
 `

@@ -11,9 +11,9 @@ func table(b *strings.Builder, text int, columns ...string) {
 }
 
 func writeLoads(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## The loads\n\n*Peak to median* is a ratio: the highest number of arrivals in a bin, divided by the median number. This ratio is divided by the ratio that is expected\n" +
+	b.WriteString("\n## The loads\n\n*Peak to median* is the highest number of arrivals in a bin, divided by the median number, and by the ratio that is expected\n" +
 		"of a Poisson process. A bin is long enough for at least 100 expected arrivals. *Spread* is the standard deviation of the arrivals per\n" +
-		"bin, divided by their mean. The bins for the spread are 1 to 300 s long. A dash means that the trace has no counts for bins this short.\n\n")
+		"bin, divided by their mean. A dash means that the trace has no counts for bins this short.\n\n")
 	columns := []string{"trace", "queries/s", "peak to median"}
 	for _, s := range spreadSeconds {
 		columns = append(columns, fmt.Sprintf("spread in bins of %d s", s))
@@ -115,7 +115,7 @@ func slotRule(eager bool) string {
 }
 
 func writeWhere(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## Where the findings hold\n\nEach table is about one finding. The column *all* covers all combinations. Every other column covers the combinations in which one condition has one value. A cell has the share of its combinations in which the finding holds. A dash means that the finding could not be measured, because reactive missed no query.\n")
+	b.WriteString("\n## Where the findings hold\n\nEach table is about one finding. A cell has the share of combinations in which the finding holds: of all combinations in the column *all*, and of those in which one condition has the value of the column. A dash means that reactive missed no query, so the finding could not be measured.\n")
 	for finding, title := range gridTitles {
 		fmt.Fprintf(b, "\n**%s**\n\n", title)
 		columns := []string{"trace"}

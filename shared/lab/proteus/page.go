@@ -73,20 +73,19 @@ data contains the Twitter trace ` + "`zipf_exponential`" + ` with the queries to
 fixed size of 40 devices: 20 CPUs, 10 GPUs that Proteus calls Ampere, and 10 GPUs that it calls Pascal. An accuracy on this page is a percentage of the accuracy of the best variant of the family.
 
 For comparison: in Proteus's own simulator, the system INFaaS misses %.1f %% of the deadlines at an effective accuracy of %.1f %%. We did not repeat that measurement.
-The command fails if any of the results below is not better than the result of INFaaS. A better result misses fewer deadlines, and its mean accuracy is not lower.
+The command fails if any result below misses as many deadlines as INFaaS or more, or has a lower mean accuracy.
 
 ## What is assumed
 
-- Each device is a worker with one runner, and serves one family. It holds all served variants of the family. A switch from one variant to another takes no time.
-  In Proteus's simulator, a device holds one variant and switches every 10 s, which takes no time either. The simulation does not check whether a device has enough memory for
-  a family.
-- The devices are assigned to the families once. The assignment is planned for the load of the first minute of the trace, multiplied by the headroom. For each family, the command simulates every
-  possible number of devices of each kind, and every choice of the most accurate variant that is served. It chooses the assignment that answers the most queries, weighted by accuracy. Paragon does
-  not change this assignment later. Proteus assigns the devices again every 10 s, by solving an optimization program.
+- Each device is a worker with one runner, and serves all served variants of one family. A switch from one variant to another takes no time. The simulation does not check whether a device has enough memory for
+  a family. In Proteus's simulator, a device holds one variant and switches every 10 s, which takes no time either.
+- The devices are assigned to the families once, for the load of the first minute of the trace, multiplied by the headroom. For each family, the command simulates every
+  possible number of devices of each kind, and every choice of the most accurate variant that is served. It chooses the assignment that answers the most queries, weighted by accuracy.
+  Proteus assigns the devices again every 10 s.
 - Every query is strict. It asks for an accuracy of at least %d %%, and for the most accurate answer. If ` + "`downgrade`" + ` is on and no device has a slot in time for the chosen variant, another
   variant answers the query ([the rule](../selection.md#another-model-before-overflow)). There are no functions. A query without a slot therefore waits in the work queue and is late.
 - Service times are the medians in the profiles and never vary, as in Proteus's simulator. Where the largest batch is 8, one run takes up to 8 queries if the profile has a lower time per query for a
-  batch than for a single query. The time per query in a batch is the highest of the measured batch sizes that are used. The path to a device takes no time.
+  batch than for a single query. The path to a device takes no time.
 - The trace has the number of queries in each second. Within the second, the arrival times are drawn at random.
 - The simulator plays a [stage](simulator.md) with the balancers, run queues and admission of production. The mean accuracy is over all queries, including late ones.
 

@@ -15,13 +15,12 @@ const intro = `# Spot instances by recorded availability
 
 - **hedged, on demand**: the scheme ` + "`hedged`" + ` with on-demand workers and functions.
 - **hedged, spot**: ` + "`hedged`" + ` with [its mix](../schemes.md#spot-instances) of spot instances, on-demand workers and functions.
-- **spothedge**: the policy SpotHedge (SkyServe, EuroSys 2025). It requests one spot instance more than a target number. For each requested spot instance that does not serve, it runs an on-demand
-  worker, up to the target number. Here the target is the number of workers of the [rival](simulator.md#rivals) ` + "`quantile`" + `. If no worker has a slot for a query in time, the query overflows to a function. SkyServe itself has no functions.
+- **spothedge**: the policy SpotHedge (SkyServe, EuroSys 2025). It requests one spot instance more than a target number, here that of the [rival](simulator.md#rivals) ` + "`quantile`" + `. Up to the target, an
+  on-demand worker replaces each requested spot instance that does not serve. Here, unlike in SkyServe, queries can overflow to functions.
 
-Each way is [simulated as a stage](simulator.md#running-as-a-stage), in windows that are spread evenly over the trace. Each of these windows is combined with a window of a record of spot availability.
-A record states how many spot instances were available in each zone. When a running instance is no longer in the record, it gets an interruption notice and drains. It is replaced only when a spot instance is
-available in its zones. A new instance boots for 100 s, and the boot is billed. The records are of a GPU instance type. AWS interrupts this type more often than the types that workers use, so the records are a
-hard case.
+Each way is [simulated as a stage](simulator.md#running-as-a-stage), in windows that are spread evenly over the trace. Each of these windows is combined with a window of a *record*, which states how many spot
+instances were available in each zone. When a running instance is no longer in the record, it gets an interruption notice and drains. A new instance boots for 100 s, and the boot is billed. The records are of
+a GPU instance type, which AWS interrupts more often than the types that workers use.
 
 Each heading names the trace and its scale, the record, and the [catalogue](simulator.md#catalogues) of models and prices.
 `
@@ -39,7 +38,7 @@ func Document(w io.Writer, tables []Table) error {
 
 func (t *Table) write(b *strings.Builder) {
 	base := t.Bought[0]
-	fmt.Fprintf(b, "\n## %s, %s, %s\n\n%d windows of %s with %d queries in all. A spot instance costs %.2f times the on-demand price. The record has %d zones. For %.1f %% of the time, no spot instance was available in them. On average, %.1f were available. For comparison, assume that each on-demand worker of the first row ran on a spot instance whenever the record has one for it, without boots and interruption notices. This would save %.1f %% of the cost of workers and functions.\n\n",
+	fmt.Fprintf(b, "\n## %s, %s, %s\n\n%d windows of %s with %d queries in all. A spot instance costs %.2f times the on-demand price. The record has %d zones. For %.1f %% of the time, no spot instance was available in them. On average, %.1f were available. If each on-demand worker of the first row ran on a spot instance whenever the record has one, without boots and interruptions, this would save %.1f %% of the cost of workers and functions.\n\n",
 		t.Trace, t.Record.Name, t.Catalogue, t.Windows, t.Length, base.Strict.Arrived+base.Relaxed.Arrived, t.PriceFactor, len(t.Record.Zones), 100*t.None, t.Mean, 100*t.ReplaceableSaving())
 	b.WriteString("| policy | workers and functions $ | saved compared with on demand % | workers $ | functions $ | whole bill $ | strict queries missed % | relaxed queries missed % | queries overflowed % | worker hours | instances interrupted |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, g := range t.Bought {

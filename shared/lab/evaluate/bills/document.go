@@ -12,22 +12,19 @@ import (
 const intro = `# Whole bills, as deployed
 
 ` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on *windows* of each trace, which last
-at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-stage) runs. This mode has the controller's bounds, the shipped settings, the limit on concurrent functions,
-Lambda's rate of new environments, and admission by each worker. The workers of a rival share one queue, which favors the rival.
+at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-stage) with the shipped settings. The workers of a rival share one queue, which favors the rival.
 
 - **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the window.
-- **Bill**: the cost of workers, functions and machinery, without the cost of an idle stage. The machinery is the gateway, the queues, the store and the reports, as
-  far as the path of each query uses them. All schemes and rivals pay for the same gateway. The bill of a window is the mean over the random seeds. Next to it, *least* and
-  *most* are the smallest and the largest bill of one seed.
+- **Bill**: the cost of workers, functions and *machinery* (gateway, queues, store and reports), without the cost of an idle stage. The bill of a window is the mean over the random seeds.
+  *Least* and *most* are the smallest and the largest bill of one seed.
 - **Compute**: the cost of workers and functions alone.
-- **Machinery, direct, overflow and asynchronous**: the cost of the machinery for three groups of queries. Workers answered the direct queries in their requests. Functions
-  answered the overflowed queries in their requests. The asynchronous queries got a 202.
-- **Missed**: late or unanswered queries. Queries that got a 429 or were throttled count as missed. So do queries that a cold start made late. A scheme
-  *keeps the bounds* if it misses at most 0.5 % of the queries of each class.
+- **Machinery**, for three groups of queries: *direct* queries, which workers answered in their requests; *overflow*, which functions answered in their requests; and *asynchronous* queries, which got a 202.
+- **Missed**: late or unanswered queries, including those that got a 429 or were throttled. A scheme *keeps the bounds* if it misses at most 0.5 % of the queries of each class.
 - **Bill by definition**: the bill of the first seed, simulated [by definition](simulator.md#running-as-a-stage): the scheme gets at once the workers that it wants. The bill
   is in brackets if the scheme does not keep the bounds in this mode.
-- The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows, and *least* and *most* are the extremes of
-  the bill's ratio over these windows.
+
+The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows, and *least* and *most* are the extremes of
+the bill's ratio over these windows.
 `
 
 // scheme is the one that the conclusions are about.
@@ -95,7 +92,7 @@ func conclusion(ws []Window) string {
 		return s + " There is no other bill to compare with."
 	}
 	g := geometric(ratios)
-	return s + fmt.Sprintf(" In the windows in which %[7]s and another scheme keep the bounds, the bill of %[7]s is on average %.3[1]f times the lowest bill of the others. The bill of %[7]s is the lowest of all in %[2]d of these %[3]d windows. In the worst window (%[5]s), it is %.3[4]f times the bill of %[6]s, which is the lowest of the others.",
+	return s + fmt.Sprintf(" In the windows in which %[7]s and another scheme keep the bounds, the bill of %[7]s is on average %.3[1]f times the lowest bill of the others. The bill of %[7]s is the lowest of all in %[2]d of these %[3]d windows. In the worst window (%[5]s), it is %.3[4]f times the bill of %[6]s.",
 		g.Mean, lowest, len(ratios), g.Most, worst, worstBy, scheme)
 }
 

@@ -73,12 +73,12 @@ const intro = `# Workload 2 under procurement
 - ` + "`naive_feasible`" + ` draws a model at random from the models that keep the bounds.
 - ` + "`naive_any`" + ` draws a model at random from all models.
 
-Here a [scheme](../schemes.md) sets the number of workers and decides which queries overflow. The number of workers depends on the models that a rule chooses. The cost of the rule includes this effect. The page about
-[selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds. It also has the costs without a scheme, where the number of instances follows from the load alone. [The simulator](simulator.md) describes what is simulated.
+A [scheme](../schemes.md) sets the number of workers and decides which queries overflow, [by definition](simulator.md#running-as-a-stage). The number of workers depends on the models that a rule chooses, and so does the cost of the rule. The page about
+[selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds, and has the costs without a scheme.
 
 - A query with a latency bound is strict, and the time of the network path is added to its bound. A query without a latency bound is relaxed, with a bound of 10 s.
 - Costs are those of workers and functions. A column with ÷ has the cost with one rule divided by the cost with another.
-- A cell with three shares has first the share with selection, then the share with naive_feasible, and last the share with naive_any. A *late* query was answered after its bound, or not at all. An *inaccurate*
+- A cell with three shares has the shares with selection, naive_feasible and naive_any, in this order. A *late* query was answered after its bound, or not at all. An *inaccurate*
   query was answered by a model whose accuracy is below the bound of the query.
 `
 
