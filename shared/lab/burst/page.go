@@ -27,7 +27,7 @@ queries are strict, ask for the most accurate answer, and have an accuracy bound
 
 ## Simulated
 
-The simulator played one hour of each load, a generated [trace](traces.md), [as a stage](simulator.md#running-as-a-stage). Each row is the mean over %d seeds. The workers
+The loads are generated [traces](traces.md) of one hour, simulated [as a stage](simulator.md#running-as-a-stage). Each row is the mean over %d seeds. The workers
 were c5.large and had the twelve models of ` + "`cocktail2022`" + `. Queries had a latency bound of %d ms and an accuracy bound of %g %%. The cost is that of workers and functions for the hour.
 
 `

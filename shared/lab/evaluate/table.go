@@ -29,9 +29,9 @@ func writeMarkdown(w io.Writer, rows []comparison.Ran) error {
 
 func head(b *strings.Builder, title string, row comparison.Row) {
 	s := row.Settings
-	fmt.Fprintf(b, "\n### %s\n\nThe trace has %d queries from second %.0f to second %.0f (scaling: %s). The seed is %d. ", title, row.Queries,
-		s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, row.Seed)
-	fmt.Fprintf(b, "For comparison, the clairvoyant costs $%.3f (%.3f times the optimum of its linear program), the clairvoyant without deferral $%.3f, and the machinery $%.3f. The lower bound is $%.3f.\n\n",
+	fmt.Fprintf(b, "\n### %s\n\nThe trace has %d queries from second %.0f to second %.0f, and was played with seed %d. ", title, row.Queries,
+		s.FromSeconds, s.FromSeconds+s.ForSeconds, row.Seed)
+	fmt.Fprintf(b, "The clairvoyant costs $%.3f (%.3f times the optimum of its linear program), the clairvoyant without deferral $%.3f, and the machinery $%.3f. The lower bound is $%.3f.\n\n",
 		row.ClairvoyantUSD, row.ClairvoyantGap, row.ClairvoyantNoDefer, row.MachineryUSD, row.BoundUSD)
 	b.WriteString("| scheme | cost $ | ÷ cost of reactive | workers $ | functions $ | strict queries missed % | relaxed queries missed % | worker hours | queries overflowed % | queries with a cold start % | cost ÷ clairvoyant | cost ÷ lower bound |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
