@@ -43,13 +43,13 @@ func writeGrid(w io.Writer, intro, peaks string, grids []Grid) error {
 
 const gridIntro = `# What the paper's findings depend on
 
-` + "`make sensitivity`" + ` generates this page. The page shows under which conditions the *findings* of the Paragon paper about its schemes hold. It covers one hour of synthetic traces that resemble the recorded
+` + "`make sensitivity`" + ` generates this page. The page shows under which conditions the *findings* of the Paragon paper about its [schemes](../schemes.md) hold. It covers one hour of synthetic traces that resemble the recorded
 traces. [Sensitivity on recorded traces](sensitivity-recorded.md) covers one hour of each recorded trace, and the [evaluation](evaluation.md) covers whole traces.
 `
 
 const recordedIntro = `# What the paper's findings depend on: recorded traces
 
-` + "`make evaluation`" + ` generates this page. The page shows under which conditions the *findings* of the Paragon paper about its schemes hold. It covers the
+` + "`make evaluation`" + ` generates this page. The page shows under which conditions the *findings* of the Paragon paper about its [schemes](../schemes.md) hold. It covers the
 second hour of each recorded trace. For Wikipedia, which has only one count per hour, the simulator plays forty minutes with Poisson arrivals at the mean rate of the hour.
 [Sensitivity](sensitivity.md) covers synthetic traces.
 `
