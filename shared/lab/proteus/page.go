@@ -72,7 +72,7 @@ const intro = `# Accuracy scaling on Proteus's trace
 data contains the Twitter trace ` + "`zipf_exponential`" + ` with the queries to each family, and the profiles of the variants. The deadline of each query is %d ms. The cluster has a
 fixed size of 40 devices: 20 CPUs, 10 GPUs that Proteus calls Ampere, and 10 GPUs that it calls Pascal. An accuracy on this page is a percentage of the accuracy of the best variant of the family.
 
-For comparison: in Proteus's own simulator, the system INFaaS misses %.1f %% of the deadlines at an effective accuracy of %.1f %%. We did not repeat that measurement.
+For comparison: in Proteus's own simulator, the system INFaaS misses %.1f %% of the deadlines at an accuracy of %.1f %%, as published.
 The command fails if any result below misses as many deadlines as INFaaS or more, or has a lower mean accuracy.
 
 ## What is assumed
