@@ -3,6 +3,8 @@ package burst
 import (
 	"fmt"
 	"strings"
+
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // Page is what was measured, as a page: simulated, and on a stage where that was done.
@@ -28,8 +30,7 @@ queries are strict, ask for the most accurate answer, and have an accuracy bound
 ## Simulated
 
 The loads are generated [traces](traces.md) of one hour, simulated [as a stage](simulator.md#running-as-a-stage). Each row is the mean over %d seeds. The workers
-were c5.large and had the twelve models of ` + "`cocktail2022`" + `. Queries had a latency bound of %d ms and an accuracy bound of %g %%. The cost is that of workers and functions for the hour.
-
+were c5.large and had the twelve models of ` + "`cocktail2022`" + `. Queries had a latency bound of %d ms and an accuracy bound of %g %%. The cost is that of workers and functions for the hour. %s
 `
 
 const columns = "| load | scheme | downgrade | late | cost $ | overflow | another model | mean accuracy |\n|---|---|---|--:|--:|--:|--:|--:|\n"
@@ -37,7 +38,7 @@ const columns = "| load | scheme | downgrade | late | cost $ | overflow | anothe
 // Markdown is the page.
 func (p Page) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, intro, seeds, latencyMS, accuracy)
+	fmt.Fprintf(&b, intro, seeds, latencyMS, accuracy, comparison.OfRules())
 	b.WriteString(columns)
 	for _, r := range p.Simulated {
 		b.WriteString(r.line())
