@@ -25,7 +25,7 @@ func why(grids []Grid, finding int) string {
 	}
 	s := fmt.Sprintf("The finding holds in %d of %d combinations", all.Holds, all.Of)
 	if against := reasons(grids, finding); against != "" {
-		s += ". It fails in the others, with the number of combinations in brackets: " + against
+		s += ". It fails in the others for these reasons (with the number of combinations): " + against
 	}
 	s += "."
 	if all.Holds == 0 || all.Holds == all.Of {

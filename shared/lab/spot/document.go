@@ -15,8 +15,8 @@ const intro = `# Spot instances by recorded availability
 
 - **hedged, on demand**: the scheme ` + "`hedged`" + ` with on-demand workers and functions.
 - **hedged, spot**: ` + "`hedged`" + ` with [its mix](../schemes.md#spot-instances) of spot instances, on-demand workers and functions.
-- **spothedge**: the policy SpotHedge (SkyServe, EuroSys 2025). It requests one spot instance more than a target number, here that of the [rival](simulator.md#rivals) ` + "`quantile`" + `. Up to the target, an
-  on-demand worker replaces each requested spot instance that does not serve. Here, unlike in SkyServe, queries can overflow to functions.
+- **spothedge**: the policy SpotHedge (SkyServe, EuroSys 2025). It requests one spot instance more than a target number, for which the number of the [rival](simulator.md#rivals) ` + "`quantile`" + ` is used here.
+  Up to the target, an on-demand worker replaces each requested spot instance that does not serve. Here, unlike in SkyServe, queries can overflow to functions.
 
 Each way is [simulated as a stage](simulator.md#running-as-a-stage), in windows that are spread evenly over the trace. Each of these windows is combined with a window of a *record*, which states how many spot
 instances were available in each zone. When a running instance is no longer in the record, it gets an interruption notice and drains. A new instance boots for 100 s, and the boot is billed. The records are of
