@@ -14,7 +14,7 @@ func writeMarkdown(w io.Writer, rows []comparison.Ran) error {
 	last := ""
 	for _, r := range rows {
 		row := r.Row
-		title := fmt.Sprintf("%s, %s (a query costs %.2f times as much on a function as on a busy worker)", row.Trace, row.Catalogue, row.PriceRatio)
+		title := row.Trace + ", " + row.Catalogue
 		if title != last {
 			head(&b, title, row)
 			last = title
@@ -29,9 +29,9 @@ func writeMarkdown(w io.Writer, rows []comparison.Ran) error {
 
 func head(b *strings.Builder, title string, row comparison.Row) {
 	s := row.Settings
-	fmt.Fprintf(b, "\n### %s\n\nThe trace has %d queries from second %.0f to second %.0f, and was played with seed %d. ", title, row.Queries,
+	fmt.Fprintf(b, "\n### %s\n\n%d queries, from second %.0f to second %.0f of the trace, with seed %d. ", title, row.Queries,
 		s.FromSeconds, s.FromSeconds+s.ForSeconds, row.Seed)
-	fmt.Fprintf(b, "The schedule that knows all arrivals (the clairvoyant) costs $%.3f (%.3f times the optimum of its linear program), or $%.3f if no query waits. Gateway, queues and store (the machinery) cost $%.3f. No scheme that answers all queries costs less than $%.3f (the lower bound).\n\n",
+	fmt.Fprintf(b, "For comparison, the schedule that knows all arrivals (the clairvoyant) costs $%.3f (%.3f times the optimum of its linear program), or $%.3f if no query waits. Machinery (gateway, queues, store): $%.3f. Lower bound: $%.3f.\n\n",
 		row.ClairvoyantUSD, row.ClairvoyantGap, row.ClairvoyantNoDefer, row.MachineryUSD, row.BoundUSD)
 	b.WriteString("| scheme | cost $ | ÷ cost of reactive | workers $ | functions $ | strict queries missed % | relaxed queries missed % | worker hours | queries overflowed % | queries with a cold start % | cost ÷ clairvoyant | cost ÷ lower bound |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")

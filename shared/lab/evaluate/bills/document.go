@@ -117,8 +117,8 @@ var columns = []string{
 
 func writeWindow(b *strings.Builder, w Window) {
 	s := w.Settings
-	fmt.Fprintf(b, "\n### %s\n\nThe window has %d queries, from second %.0f to second %.0f of the trace, and was played with %d seeds. A query costs %.2f times as much on a function as on a busy worker. %s.\n\n",
-		w.Trace, w.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, w.Seeds, w.PriceRatio, cheapest(w))
+	fmt.Fprintf(b, "\n### %s\n\n%d queries, from second %.0f to second %.0f of the trace, with %d seeds. %s.\n\n",
+		w.Trace, w.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, w.Seeds, cheapest(w))
 	fmt.Fprintf(b, "| %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("--:|", len(columns)-1))
 	lowest, _ := w.lowest("")
 	for _, o := range w.Outcomes {
