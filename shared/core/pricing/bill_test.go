@@ -19,11 +19,11 @@ var c5 = profile.Instance{Type: "c5.large", VCPUs: 2, USDPerHour: 0.085}
 func TestAnIdleMonthByHand(t *testing.T) {
 	lines := AtRest(deployed(WorkersFront, true)).Lines(today)
 	for name, want := range map[string]float64{
-		"controller's run time":                       43800 * 12 * 0.25 * 0.0000133334,
-		"controller's reads of metrics, each minute":  43800 * 7 * 1e-5,
-		"controller's pulse metric, each minute":      43800 * 1e-5,
-		"controller's writes of decisions and memory": 87600 * 14 * 6.25e-7,
-		"controller's reads of queue depths":          87600 * 2 * 4e-7,
+		"controller's run time":                      43800 * 12 * 0.25 * 0.0000133334,
+		"controller's reads of metrics, each minute": 43800 * 7 * 1e-5,
+		"controller's pulse metric, each minute":     43800 * 1e-5,
+		"controller's writes of decisions and state": 87600 * 14 * 6.25e-7,
+		"controller's reads of queue depths":         87600 * 2 * 4e-7,
 		// five pollers of two queues, three polls a minute
 		"Lambda's polls of empty queues": 43800 * 30 * 4e-7,
 		"CloudWatch metrics":             10 * 0.3,

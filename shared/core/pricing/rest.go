@@ -201,7 +201,7 @@ func (r Rest) ticking(p profile.Prices, when string, seconds, ticks float64) []L
 	return []Line{
 		newLine("controller's run time"+when, float64(r.ControllerMB)/1024*seconds, "GB-seconds", p.LambdaGBSecondARM),
 		newLine("controller's reads of queue depths"+when, ticks*r.QueueDepthsPerTick, "SQS calls", p.SQSPerRequest),
-		newLine("controller's writes of decisions and memory"+when, ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
+		newLine("controller's writes of decisions and state"+when, ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
 		newLine("controller's reads of the state table"+when, ticks*r.StoreReadsPerTick, "read units", p.DynamoDBPerRead),
 		newLine("controller's log"+when, ticks*r.LogKBPerTick/kbOfGB, "GB", p.LogsPerGB),
 	}
