@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -239,6 +240,27 @@ func merged(lists ...[]pricing.Line) (lines []pricing.Line) {
 	return lines
 }
 
+// lineOfPart is the end of a line's name by which it differs from the part's other lines.
+var lineOfPart = regexp.MustCompile(`(?:, (?:sends|receives|deletes|writes|reads|reads by .*|each minute|each tick)| while workers are up| for the fleet view)$`)
+
+// perPart adds up the lines of the same part: "work queue, sends" and "work queue,
+// deletes" are lines of "work queue".
+func perPart(lines []pricing.Line) (parts []pricing.Line) {
+	for _, l := range lines {
+		name := lineOfPart.ReplaceAllString(l.Name, "")
+		i := slices.IndexFunc(parts, func(p pricing.Line) bool { return p.Name == name })
+		if i < 0 {
+			parts = append(parts, pricing.Line{Name: name, Unit: l.Unit, USD: l.USD})
+			continue
+		}
+		parts[i].USD += l.USD
+		if !slices.Contains(strings.Split(parts[i].Unit, ", "), l.Unit) {
+			parts[i].Unit += ", " + l.Unit
+		}
+	}
+	return parts
+}
+
 // cell is a line's sum in dollars, with tenths of a cent where asked.
 func cell(lines []pricing.Line, name, format string) string {
 	for _, l := range lines {
@@ -250,7 +272,7 @@ func cell(lines []pricing.Line, name, format string) string {
 }
 
 func millionTable(t *testing.T) string {
-	d, b, a := at1000(t).Million, at1000(t, "--path", "batch10").Million, at1000(t, "--path", "async").Million
+	d, b, a := perPart(at1000(t).Million), perPart(at1000(t, "--path", "batch10").Million), perPart(at1000(t, "--path", "async").Million)
 	out := head("part of the bill", "AWS charges for", "`direct`, $ per million queries", "`batch10`, $ per million queries", "`async`, $ per million queries")
 	for _, l := range merged(a, d, b) {
 		out += row(l.Name, l.Unit, cell(d, l.Name, "%.3f"), cell(b, l.Name, "%.3f"), cell(a, l.Name, "%.3f"))
@@ -263,8 +285,13 @@ func idleTable(t *testing.T) string {
 	private := costOf(t, "--front", "workers", "--network", "private")
 	busy := costOf(t, "--front", "workers", "--network", "public", "--rate", "100")
 	out := head("part of the bill", "AWS charges for", "idle, `--front lambda`, public network, $ a month", "idle, `--front workers`, public network, $ a month", "idle, `--front workers`, private network, $ a month", "serving with one worker, `--front workers`, public network, $ a month")
-	for _, part := range merged(l.IdleMonth, w.IdleMonth, private.IdleMonth, busy.Fixed) {
-		out += row(part.Name, part.Unit, cell(l.IdleMonth, part.Name, "%.2f"), cell(w.IdleMonth, part.Name, "%.2f"), cell(private.IdleMonth, part.Name, "%.2f"), cell(busy.Fixed, part.Name, "%.2f"))
+	rest := [][]pricing.Line{perPart(l.IdleMonth), perPart(w.IdleMonth), perPart(private.IdleMonth), perPart(busy.Fixed)}
+	for _, part := range merged(rest...) {
+		cells := []string{part.Name, part.Unit}
+		for _, lines := range rest {
+			cells = append(cells, cell(lines, part.Name, "%.2f"))
+		}
+		out += row(cells...)
 	}
 	return out + row("sum", "", usd(l.IdleUSD), usd(w.IdleUSD), usd(private.IdleUSD), usd(pricing.Sum(busy.Fixed)))
 }
