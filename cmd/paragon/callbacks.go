@@ -10,16 +10,16 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 )
 
-const callbacksLong = `Print the callbacks of a ` + "`paragon up`" + ` that no receiver has accepted yet, and the secret of each
-receiver. A callback is an HTTP request by which Paragon delivers a query that has ended. A
-receiver is a host that the setting callback_hosts names. A receiver verifies callbacks with its
-secret and any library of standardwebhooks.com.
+const callbacksLong = `Print the callbacks that no receiver has accepted yet, and the secret of each receiver. A callback
+is an HTTP request by which Paragon delivers a query that has ended. A receiver is a host in the
+setting callback_hosts. It verifies callbacks with its secret and any library of
+standardwebhooks.com.
 
-With HOST, the command prints only the secret of this host. If the setting has a pattern such as
-*.example.org, HOST can be any host that matches the pattern.
+With HOST, the command prints only the secret of this host. HOST may match a pattern in the setting,
+such as *.example.org.
 
-For a stage in an account, the command does not list the callbacks. It prints how many messages
-with callbacks wait in the stage's queue of callbacks.`
+For a stage in an account, the command does not list the callbacks. It prints the number of messages
+in the stage's queue of callbacks.`
 
 func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{

@@ -12,9 +12,8 @@ func newCancelCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use:   "cancel [flags] ID...",
 		Short: "Cancel queries",
-		Long: `Cancel queries. A cancelled query that has not started never runs. If a query is
-running, Paragon drops its result. Cancelling a query twice has no further effect. A query
-that has ended cannot be cancelled: the command then exits with status 1.`,
+		Long: `Cancel queries. A cancelled query that has not started never runs. If a query is running, Paragon
+drops its result. A query that has ended cannot be cancelled: the command exits with status 1.`,
 		Example: `  paragon cancel ID`,
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeUnfinished(term),
 		RunE: func(c *cobra.Command, ids []string) error {

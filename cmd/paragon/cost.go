@@ -60,27 +60,21 @@ type deployed struct {
 // costBound is the latency bound in milliseconds when none is named.
 const costBound = 500
 
-const costLong = `Preview what a deployment will cost, before you deploy it. The command reads cdk.json
-and prints three amounts: a month at the given load, a million queries, and a month
-without queries. Each amount covers the workers, the inference functions and the machinery
-around them (gateway, store, queues, logs).
+const costLong = `Preview what a deployment will cost. The command reads cdk.json and prints the cost of a month at
+the given load, of a million queries, and of a month without queries. Each amount covers the
+workers, the inference functions and everything around them (gateway, store, queues, logs).
 
 --path states how a client gets its answers:
   direct   in the response to its request
   batch10  in the response to a request with ten queries
   async    the request gets HTTP 202, and one later request reads the answer
 
---front states what receives requests behind the gateway:
-  workers  the workers, behind a load balancer
-  lambda   the api function
+The output also states the rate from which --front workers costs less than --front lambda, and
+whether a plain function would cost less. A plain function is a single Lambda function behind the
+same gateway, without Paragon.
 
-The output also states the rate from which --front workers costs less than --front lambda. It says
-whether a plain function would cost less for this model and rate. A plain function is a single
-Lambda function behind the same gateway, without Paragon.
-
-The bill leaves out the AWS free tier and spot discounts. Both would lower the bill. The bill also
-leaves out the transfer of answers to the internet. docs/costs.md gives the source of each price
-and quantity.`
+The bill leaves out the AWS free tier, spot discounts and the transfer of answers to the internet.
+docs/costs.md gives the source of each price.`
 
 const costExample = `  paragon cost                             # an idle month
   paragon cost --rate 100 --overflow-share 0.05
@@ -95,23 +89,23 @@ func newCostCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return runCost(term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.file, "cdk-json", "cdk.json", "path of cdk.json, whose context contains the options of the deployment")
+	fs.StringVar(&f.file, "cdk-json", "cdk.json", "path of cdk.json, which has the options of the deployment")
 	fs.Float64Var(&f.rate, "rate", 0, "queries per second, on average over the month")
 	fs.Float64Var(&f.overflow, "overflow-share", 0.05, "share of the queries that inference functions answer")
 	fs.Float64Var(&f.busy, "busy", 0.7, "share of the time in which a worker computes; it determines how many workers the rate needs")
-	fs.StringVarP(&f.model, "model", "m", "", "model that answers (default the slowest model, which gives the highest bill)")
+	fs.StringVarP(&f.model, "model", "m", "", "model that answers (default the slowest, which gives the highest bill)")
 	fs.Float64Var(&f.latencyMS, "latency-ms", costBound, "latency bound in milliseconds; it determines the memory size of the functions")
-	fs.IntVar(&f.workers, "workers", -1, "mean number of workers in the first pool (group of workers) in alphabetical order; the other pools have their min; -1: as many as the rate needs, within the first pool's min and max in cdk.json")
-	fs.StringVarP(&f.task, "task", "t", "", "task: without --model, the slowest model of this task answers (default: all tasks of the deployment)")
+	fs.IntVar(&f.workers, "workers", -1, "mean number of workers in the first pool (group of workers) by name; the others have their min; -1: as many as the rate needs, within the pool's min and max")
+	fs.StringVarP(&f.task, "task", "t", "", "task whose slowest model answers, if --model is not given (default: all tasks)")
 	fs.StringVar(&f.network, "network", "", "network of the workers, private or public (default as in cdk.json)")
-	fs.StringVar(&f.front, "front", "", "what receives requests behind the gateway: workers or lambda (default as in cdk.json)")
+	fs.StringVar(&f.front, "front", "", "what receives requests behind the gateway: workers (behind a load balancer) or lambda (the api function) (default as in cdk.json)")
 	fs.StringVar(&f.path, "path", string(pricing.Direct), "how a client gets its answer: direct, batch10 or async")
-	fs.StringVar(&f.over, "overflow-path", string(pricing.OverflowQueue), "how a query reaches an inference function: queue (by the overflow queue) or direct (the process that received the query invokes the function)")
+	fs.StringVar(&f.over, "overflow-path", string(pricing.OverflowQueue), "how a query reaches an inference function: queue (through the overflow queue) or direct (invoked by the process that received the query)")
 	fs.Float64Var(&f.inputKB, "input-kb", 1, "size of a query's input in KB")
 	fs.Float64Var(&f.resultKB, "result-kb", 0.3, "size of a query's result in KB")
 	fs.Float64Var(&f.keyed, "keyed-share", 0, "share of the queries that have an Idempotency-Key")
-	fs.Float64Var(&f.trialHours, "trial-hours", 0, "hours of the month in which a new version of a model is on trial (as a canary, which answers a share of the queries, or in shadow, where its answers are not returned)")
-	fs.Float64Var(&f.boots, "boots", 0, "number of times in the month that workers boot while no worker is ready; the controller then also reads the work queue, which affects the bill only with --path async")
+	fs.Float64Var(&f.trialHours, "trial-hours", 0, "hours of the month in which a new version of a model is on trial")
+	fs.Float64Var(&f.boots, "boots", 0, "times in the month that workers boot while no worker is ready; affects the bill only with --path async")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	term.CompleteFlag(c, "model", f.complete(f.deployable))
 	term.CompleteFlag(c, "task", f.complete(func() []string { return f.tasks }))

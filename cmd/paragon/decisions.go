@@ -27,15 +27,14 @@ func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decisions",
 		Short: "List the controller's decisions, newest last",
-		Long: `List the controller's latest decisions and the reason for each, newest last. Every 10 s
-by default (setting tick_seconds), the controller decides how many workers a pool has.
-A pool is a group of workers; in an account, it is the workers of one Auto Scaling group.
-paragon explain prints the whole decision with a given id. --before lists the decisions before
-the decision with the given id, or before the given time.
+		Long: `List the controller's latest decisions with their reasons, newest last. Every 10 s by default
+(setting tick_seconds), the controller decides how many workers a pool has. A pool is a group of
+workers; in an account, the workers of one Auto Scaling group. paragon explain prints one decision
+in full.
 
-Successive decisions that keep the number of workers, or that give the same reason, share one
-line. This line shows the newest decision, the number of decisions, and the time of the oldest
-decision. --all prints one line per decision.`,
+Successive decisions that keep the number of workers, or that give the same reason, share one line.
+This line shows the newest decision, the number of decisions and the time of the oldest. --all
+prints one line per decision.`,
 		Example: `  paragon decisions --moves
   paragon decisions --before 20260501T120000.000Z-general
   paragon decisions --before 2h --limit 50
@@ -67,11 +66,11 @@ decision. --all prints one line per decision.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first pool in alphabetical order)")
+	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first by name)")
 	f.BoolVar(&q.Moves, "moves", false, "list only the decisions that change the number of workers")
 	f.BoolVar(&all, "all", false, "print each decision on its own line, as --json always does")
 	f.IntVar(&q.Limit, "limit", q.Limit, "list at most this many decisions, 1 to 1000")
-	f.StringVar(&before, "before", "", "list only decisions before the decision with this id, or before this time: 2026-05-01T12:00:00Z, or 2h for two hours ago")
+	f.StringVar(&before, "before", "", "list only decisions before this decision (by its id) or time: 2026-05-01T12:00:00Z, or 2h for two hours ago")
 	term.CompleteFlag(c, "pool", completePools(term))
 	return term.ServerCommand(c)
 }
@@ -178,9 +177,9 @@ func newReplayDecisionCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay-decision [ID]",
 		Short: "Make a stored decision again and compare the results byte by byte",
-		Long: `Make a stored decision of the controller again from its stored inputs, and compare
-the new result with the stored result byte by byte. If the two results differ, this version
-of Paragon would decide differently, and the exit status is 1.`,
+		Long: `Make a stored decision of the controller again from its stored inputs, and compare the two results
+byte by byte. If they differ, this version of Paragon would decide differently, and the exit status
+is 1.`,
 		Example: `  paragon replay-decision 20260501T120000.000Z-general
   paragon replay-decision --file record.json`,
 		Args: cobra.MaximumNArgs(1),

@@ -29,16 +29,14 @@ func newDoctorCommand(term *cli.Terminal) *cobra.Command {
 	ask := true
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check a stage, and print how to repair each fault",
-		Long: `Check a server, and print a line for each check. A line with a fault also says how to
-repair the fault. If no server answers, the command checks whether this machine has everything that a
-server needs.
+		Long: `Check a server, and print one line for each check. A line with a fault also says how to repair the
+fault. If no server answers, the command checks whether this machine has everything that a server
+needs.
 
-With --stage the command checks a stage in an account, including its quotas, zones, instances,
-alarms and permissions. To measure the latency of a worker and of a function, the command sends
-13 queries of one task (with pictures or texts, if the stage has such a task). It also sends one
-query of each other task. The queries cost less than a cent for each task. Their inputs are blank
-pictures, a short text and tensors of zeros. Some checks would change the stage. The command does
-not run these checks, and lists them at the end.
+With --stage, the command checks a stage in an account, including its quotas, zones, instances,
+alarms and permissions. To measure the latency, it sends 13 queries of one task and one query of
+each other task. The queries cost less than a cent for each task. The command does not run checks
+that would change the stage. It lists them at the end.
 
 The exit status is 1 if a check failed, and 0 if there are only warnings.`,
 		Example: "  paragon doctor\n  paragon doctor --stage prod",

@@ -28,16 +28,14 @@ func newExplainCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain ID",
 		Short: "Explain how a query was answered, or why the number of workers changed",
-		Long: `Explain how a query was answered: what it requested, why its model and its resource
-(a worker or a function) were chosen, and each step of its path. A table compares the
-best candidates. Each candidate is a model on a resource. For each candidate that Paragon
-did not choose, the table states why. The command computes this table now. The table
-therefore reflects the present load, not the load at the time of the query.
+		Long: `Explain how a query was answered: what it requested, why its model and its resource (a worker or a
+function) were chosen, and each step of its path. A table compares the best candidates: a candidate
+is a model on a resource. The table also states why Paragon did not choose the others. The command
+computes the table now, from the present load and not from the load at the time of the query.
 
-ID may also be the id of a decision of the controller, which paragon decisions lists.
-The command then prints the measurements that the controller read, and their age. It also
-prints the numbers of workers that the controller compared, the limits that the controller
-applied, and what the controller did.`,
+ID may also be the id of a decision of the controller, which paragon decisions lists. The command
+then prints the measurements that the controller read, with their age. It also prints the numbers of
+workers that the controller compared, the limits that it applied, and what it did.`,
 		Example: `  paragon explain ID
   paragon explain --all ID
   paragon explain 20260501T120000.000Z-general

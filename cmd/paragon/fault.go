@@ -16,10 +16,9 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const faultLong = `Inject faults into the workers of a running ` + "`paragon up`" + `. The same faults occur in an AWS
-account: failed launches, slow boots, dying workers, spot notices and changed limits of the
-Auto Scaling group. A fault of launches or boots affects workers that are launched later. The
-fault ends when you clear it, or after the next n launches (--launches n).
+const faultLong = `Inject faults into the workers of a running ` + "`paragon up`" + `, such as failed launches, slow boots, dying
+workers and spot notices. A fault of launches or boots affects later launches. It ends when you
+clear it, or after the number of launches in --launches.
 
 Faults cannot be injected into a stage in an account.`
 
@@ -64,9 +63,9 @@ func newLaunchFaultCommand(term *cli.Terminal, kind, takes, short string) *cobra
 		}
 		return f, nil
 	})
-	scope := "affect only the next n launches of workers (default: all launches until the fault is cleared)"
+	scope := "affect only the next n launches (default: all until the fault is cleared)"
 	if kind == api.LaunchFails {
-		scope = "affect the next n launches of workers (default: 1)"
+		scope = "affect the next n launches (default: 1)"
 	}
 	c.Flags().IntVar(&launches, "launches", 0, scope)
 	return c

@@ -23,15 +23,12 @@ func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "feedback {--right | --wrong | --label LABEL} ID",
 		Short: "Report whether an answer was right",
-		Long: `Report whether the answer to a query was right, or report the correct label of its input. Each
-query counts as one vote. Paragon estimates the accuracy of its models from the votes. Old
-votes count less than new votes. The setting feedback_owner_share limits the weight of one caller's
-votes.
+		Long: `Report whether the answer to a query was right, or report the correct label of its input. Each query
+counts as one vote. Paragon estimates the accuracy of its models from the votes.
 
 If Paragon answers a query in the response to its request, it usually does not store the query. To
-report on a query that is not stored, pass its receipt with --receipt. The receipt is a signed text
-that comes with the answer and names the query and the model. paragon submit --json prints the
-receipt.`,
+report on such a query, pass its receipt with --receipt. The receipt is a signed text that comes
+with the answer. paragon submit --json prints it.`,
 		Example: `  paragon feedback --right ID
   paragon feedback --label bag --receipt RECEIPT ID`,
 		Args: cobra.ExactArgs(1),

@@ -19,8 +19,8 @@ func newGetCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "get [flags] ID...",
 		Short: "Print the state, the answer and the path of queries",
-		Long: `Print the state and the answer of each query, where it ran, and each step of its path
-with the reason. With --json, the command prints one line for each query.`,
+		Long: `Print the state and the answer of each query, where it ran, and each step of its path with the
+reason. With --json, the command prints one line for each query.`,
 		Example: `  paragon get ID
   paragon get --wait 60 ID1 ID2
   paragon get --json ID | jq .trail`,

@@ -22,22 +22,17 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 	since, model := time.Hour, ""
 	c := &cobra.Command{
 		Use: "history", Short: "Print latency, errors and cost of the last hours or days, by model and by time",
-		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
-latency, and how many queries kept their latency bound, ran on functions, failed or expired.
-REFUSED counts queries that were refused for lack of capacity or budget. These queries have no
-model. BAD INPUT counts queries that failed because of their input. FAILED and IN BOUND do not
-count queries with bad input. paragon list prints queries with bad input if they are stored.
+		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99 latency, and
+how many queries kept their latency bound, ran on functions, failed or expired. REFUSED counts
+queries that were refused for lack of capacity or budget. BAD INPUT counts queries that failed
+because of their input. FAILED and IN BOUND do not count these queries.
 
-The first table has a row for each model and class. A query is strict if its latency bound is
-below 2 s (setting strict_below_ms), and relaxed otherwise; a query may also name its class.
+The first table has a row for each model and class. A query is strict if its latency bound is below
+2 s (setting strict_below_ms), and relaxed otherwise; a query may also name its class.
 
-The second table divides the time into at most 180 steps. It has a row for each step and class. The
-length of a step depends on --since:
-  --since  up to 3h  up to 6h  up to 30h  up to 60h  up to 180h  up to 336h
-  step     1 min     2 min     10 min     20 min     1 h         2 h
-
-In the second table, the columns WORKERS and COST count all models and classes together. Only the
-first row of each step shows these columns. Paragon keeps the statistics for 14 days.`,
+The second table has a row for each step of time and class. A step is 1 minute for a --since of up
+to 3h, longer for a longer time, and at most 2 hours. WORKERS and COST count all models and classes
+together, and stand only in the first row of each step. Paragon keeps the statistics for 14 days.`,
 		Example: `  paragon history
   paragon history --since 24h --model cnn
   paragon history --since 168h --json | jq .classes.strict.p99_ms`,

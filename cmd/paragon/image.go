@@ -17,12 +17,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/images"
 )
 
-const imageLong = `Pin the machine image (AMI) of the workers in an account. The command writes the ids
-of the newest Amazon Linux 2023 AMIs of your AWS region, for both architectures, into cdk.json,
-under the key images of the context. Deployments in that region then use these AMIs. If cdk.json already
-has AMI ids for the region, the command changes them only with --update.
+const imageLong = `Pin the machine image (AMI) of the workers in an account. The command writes the ids of the newest
+Amazon Linux 2023 AMIs of your AWS region into cdk.json. Deployments in this region then use these
+AMIs. If cdk.json already has AMI ids for the region, the command changes them only with --update.
 
-If the AMI ids have changed, the next deployment replaces the workers, as a new release does.`
+If the ids change, the next deployment replaces the workers.`
 
 // newImageCommand is `paragon image`.
 func newImageCommand(term *cli.Terminal) *cobra.Command {
@@ -33,8 +32,8 @@ func newImageCommand(term *cli.Terminal) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return pinImage(c.Context(), term, file, update) },
 	}
-	c.Flags().StringVar(&file, "cdk-json", file, "path of cdk.json, whose context contains the options of the deployment")
-	c.Flags().BoolVar(&update, "update", false, "replace the AMI ids that cdk.json already has with the newest ids")
+	c.Flags().StringVar(&file, "cdk-json", file, "path of cdk.json, which has the options of the deployment")
+	c.Flags().BoolVar(&update, "update", false, "replace AMI ids that cdk.json already has")
 	return c
 }
 

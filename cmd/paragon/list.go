@@ -23,14 +23,13 @@ func newListCommand(term *cli.Terminal) *cobra.Command {
 	state, late, limit := "", false, 20
 	c := &cobra.Command{
 		Use: "list", Short: "List your newest stored queries, newest first",
-		Long: `List your newest stored queries that have ended, newest first. Paragon stores queries
-that went through a queue, and queries with an idempotency key or a callback. Of
-the other queries, which it answered in the response to the request, it stores only a sample
-(setting keep_share). The list does not contain the sample. paragon get prints a sampled query
-by its id.
+		Long: `List your newest stored queries that have ended, newest first. Paragon stores queries that went
+through a queue, and queries with an idempotency key or a callback. Of the queries that it answered
+in the response to the request, it stores only a sample (setting keep_share). The list does not
+contain this sample.
 
-For a query that failed or expired, the list has the beginning of the reason. paragon get
-prints the whole reason.`,
+For a query that failed or expired, the list has the beginning of the reason. paragon get prints the
+whole reason.`,
 		Example: `  paragon list
   paragon list --state failed
   paragon list --late --limit 100 --json | jq -r .id`,
@@ -53,7 +52,7 @@ prints the whole reason.`,
 	f := c.Flags()
 	f.StringVar(&state, "state", "", "list only queries in this state: "+strings.Join(endStates, ", "))
 	f.BoolVar(&late, "late", false, "list only queries that missed their latency bound: answered late, failed (unless the input was bad) or expired")
-	f.IntVar(&limit, "limit", limit, "list at most this many queries, 1 to 200; --state and --late choose from the newest 200 queries")
+	f.IntVar(&limit, "limit", limit, "list at most this many queries, 1 to 200; --state and --late choose from the newest 200")
 	term.CompleteValues(c, "state", endStates...)
 	return term.ServerCommand(c)
 }

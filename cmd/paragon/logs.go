@@ -18,17 +18,14 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
-const logsLong = `Print the log lines of the server, its workers and its functions, newest last.
+const logsLong = `Print the log lines of the server, its workers and its functions, newest last. On one machine, the
+command reads the data folder, even after the server has ended. The data folder keeps the two newest
+log files, of 16 MB each. With --stage, the command reads CloudWatch Logs. A line appears there some
+seconds after the process wrote it.
 
-On one machine, the command reads the logs from the data folder. It therefore also works
-after the server has ended. The data folder keeps the two newest log files, of 16 MB each. With
---stage, the command reads CloudWatch Logs. A line appears there some seconds after the
-process wrote it.
-
---process takes the name of a worker or of a function. paragon top and the web page show the names
-of workers, and paragon get shows the names of functions. "worker", "function" and "server"
-select all processes of one kind. In an account, --process also takes "api", "callbacks",
-"controller" and "dispatcher".`
+--process takes the name of a worker (paragon top prints it) or of a function (paragon get prints
+it). "worker", "function" and "server" select all processes of one kind. In an account, --process
+also takes "api", "callbacks", "controller" and "dispatcher".`
 
 // logFlags are what is printed.
 type logFlags struct {
@@ -68,9 +65,9 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", f.data, "data folder of the server; without this flag, the command finds the data folder of the server at --endpoint, if that server runs on this machine")
+	fs.StringVar(&f.data, "data", f.data, "data folder of the server; without this flag, the folder of the server at --endpoint, if it runs on this machine")
 	fs.StringVar(&term.Endpoint, "endpoint", "", "URL of the server whose logs are printed (default PARAGON_ENDPOINT, else "+client.DefaultEndpoint+")")
-	fs.StringVarP(&f.process, "process", "p", "", "print only the lines of this process, or of this kind: server, worker or function")
+	fs.StringVarP(&f.process, "process", "p", "", "print only the lines of this process, or of a kind: server, worker or function")
 	fs.StringVar(&f.level, "level", f.level, "lowest level that is printed: debug, info, warn or error")
 	fs.IntVarP(&f.lines, "lines", "n", f.lines, "print at most this many of the newest lines; --follow prints all new lines after them")
 	fs.BoolVarP(&f.watch, "follow", "f", false, "print new lines as they come, until interrupted")

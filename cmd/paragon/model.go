@@ -12,12 +12,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
-const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in
-an account. A model is an ONNX file. paragon model add checks the file and measures the model
-on this machine. The server then serves the model without a restart, at the path
-/v2/models/TASK. TASK is the name of the model's task. The names of the model's inputs and outputs
-are those in the file. If the server already serves a model of the same name, the file becomes a new
-version of this model, which is first on trial: it answers only a share of the model's queries.`
+const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in an account. A model
+is an ONNX file. Paragon serves it without a restart, at the path /v2/models/TASK, with the names of
+inputs and outputs in the file. If a model of the same name is already served, the file becomes a
+new version of this model. The new version is first on trial: it answers only a share of the model's
+queries.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {

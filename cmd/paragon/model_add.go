@@ -28,12 +28,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
-const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `, or with --stage to a stage in an
-account. The workers of a stage load the model without a new deployment. The command reads the
-inputs and outputs from the file. If you do not state the kinds of input and answer, the command
-infers them from the file. The command prints the kinds. A separate process runs the model once as
-a check. Then the command measures the model's latency, memory and cold start on this machine. If
-the file fails a check, nothing changes.
+const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `, or with --stage to a stage in an account. The workers of
+a stage load the model without a new deployment. The command first runs the model once as a check.
+Then it measures the model's latency, memory and cold start on this machine. If the file fails a
+check, nothing changes.
 
 Kinds of answer (--kind):
   classify  labels with scores
@@ -45,25 +43,23 @@ Kinds of input (--input):
   text      needs --tokenizer, unless the model takes strings
   tensor    the inputs by name
 
-The command sends the ONNX file and the file of --tokenizer to the server, or with --stage to the
-stage. If the weights of the model are in separate files in the folder of the ONNX file, the command
-sends these files too.
+If the weights of the model are in separate files in the folder of the ONNX file, the command sends
+these files too.
 
 --preprocess states how pictures become numbers. The preset imagenet does the same as torchvision:
 it scales the shorter side to 8/7 of the model's input size (to 256 pixels if the input has 224),
-crops the center, and normalizes the channels. Instead of a preset, you can pass a JSON object. It
-has the fields of "input" in catalogue.json (docs/profiles.md). The object may name a preset. The
-preset then sets all fields that the object does not contain:
-'{"preset":"imagenet","channel_order":"bgr"}'. The command prints how pictures become numbers.
+crops the center, and normalizes the channels. Instead of the preset, you can pass a JSON object
+with the fields of "input" in catalogue.json (docs/profiles.md). The object may change fields of a
+preset: '{"preset":"imagenet","channel_order":"bgr"}'.
 
---test measures the accuracy on this machine, before the command sends the model. The model answers
-every labeled item. A folder for --test has a subfolder for each label, with pictures or
-text files. A CSV file for --test has a label and a text on each line, and no header.
+--test measures the accuracy with labeled items on this machine, before the command sends the model.
+A folder for --test has a subfolder for each label, with pictures or text files. A CSV file for
+--test has a label and a text on each line, and no header.
 
-If the server already serves a model with the name of the new model (--name), the file becomes a
-new version of the served model. The new version is on trial: it answers a share of the model's
-queries. ` + "`paragon model canary`" + ` changes this share, ` + "`paragon model promote`" + ` gives the version
-all queries of the model, and ` + "`paragon model rollback`" + ` withdraws the version.`
+If a model of the same name (--name) is already served, the file becomes a new version of this
+model. The new version is on trial: it answers a share of the model's queries.
+` + "`paragon model canary`" + ` changes this share. ` + "`paragon model promote`" + ` gives the version all queries of
+the model. ` + "`paragon model rollback`" + ` withdraws the version.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
@@ -81,13 +77,13 @@ func (f *addFlags) define(term *cli.Terminal, c *cobra.Command) {
 	fs.StringVar(&f.kind, "kind", "", "kind of answer: classify, embed or tensor (default inferred)")
 	fs.StringVar(&f.input, "input", "", "kind of input: picture, text or tensor (default inferred)")
 	fs.StringVar(&f.labels, "labels", "", "file with the names of the model's classes, one per line")
-	fs.Var(&f.preprocess, "preprocess", `how pictures become numbers: the preset imagenet, a JSON object (with the fields of "input" in catalogue.json), or @FILE, a file with such an object (default: stretch the picture to the input size of the model, and scale pixel values to 0 to 1)`)
+	fs.Var(&f.preprocess, "preprocess", "how pictures become numbers: the preset imagenet, a JSON object, or @FILE with such an object (default: stretch the picture to the model's input size, and scale pixel values to 0 to 1)")
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json file of a model that takes text")
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "largest number of tokens of a text (default: the limit in the tokenizer's file)")
-	fs.StringVar(&f.test, "test", "", "labeled items to measure the accuracy with: a folder with a subfolder for each label, or a CSV file of label,text")
-	fs.StringVar(&f.sample, "sample", "", "JSON file with a /v2 request (Open Inference Protocol), to check and measure a model that takes tensors (default: inputs of zeros)")
-	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets, 0 to 1; below 0: the share in the setting canary_share")
-	fs.Float64Var(&f.accuracy, "accuracy", 0, "accuracy of the model, if known: its share of correct answers, in percent")
+	fs.StringVar(&f.test, "test", "", "folder or CSV file of labeled items to measure the accuracy with")
+	fs.StringVar(&f.sample, "sample", "", "JSON file with a /v2 request (Open Inference Protocol) that a model of tensors is checked and measured with (default: inputs of zeros)")
+	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets, 0 to 1; below 0: the setting canary_share")
+	fs.Float64Var(&f.accuracy, "accuracy", 0, "share of correct answers of the model in percent, if known")
 	term.CompleteValues(c, "kind", "classify", "embed", "tensor")
 	term.CompleteValues(c, "input", "picture", "text", "tensor")
 	term.CompleteValues(c, "preprocess", profile.Presets...)

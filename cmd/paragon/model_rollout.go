@@ -15,11 +15,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
-const canaryLong = `Set the share of a model's queries that its version on trial answers. To add such a
-version, run ` + "`paragon model add`" + ` with the name of a served model. The id of a query decides
-which version answers the query. Paragon compares the version on trial with the served version.
-If the errors, the latency, the accuracy or the cost are worse, Paragon rolls the version back
-(settings canary_*). With --share 0, the version answers only queries that name it, as NAME@2.`
+const canaryLong = `Set the share of a model's queries that its version on trial answers. To add such a version, run
+` + "`paragon model add`" + ` with the name of a served model. Paragon compares the version on trial with the
+served version. If the errors, the latency, the accuracy or the cost are worse, Paragon rolls the
+version back (settings canary_*). With --share 0, the version answers only queries that name it, as
+NAME@2.`
 
 // newModelCanaryCommand is `paragon model canary`.
 func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {
@@ -29,14 +29,12 @@ func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {
 	return withShare(c, &o)
 }
 
-const shadowLong = `Run the version on trial on a share of the model's queries, without returning its answers.
-To add such a version, run ` + "`paragon model add`" + ` with the name of a served model. After a worker
-has answered a query directly, in the response to its request, the worker runs the query again on
-the version on trial. The worker runs it only if a runner is free and no query waits. A runner is
-the part of a worker that answers one query at a time. Functions never run a query twice.
-` + "`paragon status`" + ` prints the number of runs, the failures, the latency and the share of results that
-equal those of the served version. Inputs are not stored. If the version is worse than the served
-version, Paragon rolls it back (settings canary_*).`
+const shadowLong = `Run the version on trial on a share of the model's queries, without returning its answers. To add
+such a version, run ` + "`paragon model add`" + ` with the name of a served model. A worker runs a query again
+on the version on trial after it has answered the query directly, in the response to the request. It
+does so only if a runner (which answers one query at a time) is free and no query waits. Functions
+never run a query twice. ` + "`paragon status`" + ` compares the version with the served version. If the
+version is worse, Paragon rolls it back (settings canary_*). Inputs are not stored.`
 
 // newModelShadowCommand is `paragon model shadow`.
 func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
@@ -49,7 +47,7 @@ func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
 // newModelPromoteCommand is `paragon model promote`.
 func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionPromoted}
-	c := rolloutCommand(term, &o, "promote NAME", "Give the version on trial all queries of its model", "Let the version on trial answer all queries of its model. A version on trial is a new version\nthat so far answers only a share of the queries, or runs in shadow. Paragon keeps the earlier\nversion. paragon model rollback serves the earlier version again.")
+	c := rolloutCommand(term, &o, "promote NAME", "Give the version on trial all queries of its model", "Let the version on trial answer all queries of its model. A version on trial is a new version\nthat so far answers only a share of the queries, or runs in shadow. paragon model rollback\nserves the earlier version again.")
 	c.Example = "  paragon model promote iris"
 	return c
 }

@@ -17,10 +17,10 @@ func newModelsCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use:   "models",
 		Short: "List the served models of each task",
-		Long: `List the served models of each task. The models of one task are interchangeable. For each
-model, the command prints the accuracy, the memory, and the 99th percentile of the service time
-on a worker and on the inference functions. The service time is the time of one inference,
-without waiting and network.`,
+		Long: `List the served models of each task. The models of one task are interchangeable. For each model, the
+command prints the accuracy, the memory, and the 99th percentile of the service time on a worker and
+on the inference functions. The service time is the time of one inference, without waiting and
+network.`,
 		Example: `  paragon models
   paragon models --json | jq -r '.[].name'`,
 		RunE: func(c *cobra.Command, _ []string) error { return runModels(c.Context(), term) },

@@ -27,32 +27,30 @@ type profileFlags struct {
 	budget                                           time.Duration
 }
 
-const profileLong = `Measure the latency of a catalogue's models on this machine, from a query's input to the
-model's outputs. A catalogue is a set of models with their profiles. The command first measures one
-thread with one caller and one input in an inference. Then it varies one of these numbers at a
-time: it measures each value of --threads, of --batch and of --concurrency. It prints the 50th, 95th
-and 99th percentile with their 95 % confidence intervals. It measures cold starts separately. A
-cold start is the time to start a process, to load the library and the model, and to give a first
-answer, minus the time of a warm run.
+const profileLong = `Measure the latency of a catalogue's models on this machine, from a query's input to the model's
+outputs. A catalogue is a set of models with their profiles. The command first measures one thread,
+one caller and one input in an inference. Then it varies one of these numbers at a time, over the
+values of --threads, --batch and --concurrency. It prints the 50th, 95th and 99th percentile with
+their 95 % confidence intervals. It measures cold starts separately. A cold start is the time to
+start a process, to load the library and the model, and to give a first answer, minus the time of a
+warm run.
 
---clock thread measures the CPU time of the inference thread. On a shared machine, this clock
-excludes the time that other processes take. It works with one thread and one caller only.
+--clock thread measures the CPU time of the inference thread, which excludes the time of other
+processes. It works with one thread and one caller only.
 
-On an EC2 instance, --resource auto reads the instance type from the instance metadata. --out
-then stores the measurements for this instance type. Without --resource, it stores them for the
-reference machine of the catalogue (the machine of its measured or published service times).
+On an EC2 instance, --resource auto reads the instance type from the instance metadata. --out then
+stores the measurements for this type. Without --resource, it stores them for the catalogue's
+reference machine (the machine of its measured or published service times).
 
---lambda STAGE measures the inference functions of a stage in an account, with the default
-credentials of the AWS SDK. It measures the memory sizes of --memory (default: all sizes of the
-catalogue). Warm runs follow one after another, and the function itself measures their times. To
-measure cold starts, the command starts as many concurrent runs as --cold states. --lambda local
+--lambda STAGE measures the inference functions of a stage in an account, at the memory sizes of
+--memory (default: all sizes of the catalogue). The functions themselves measure the times of warm
+runs. To measure cold starts, the command starts --cold runs at the same time. --lambda local
 measures the same functions as child processes of this machine. There, the memory size does not
 change the CPU share.
 
---out writes the measurements to a file. They replace the earlier measurements of the same models
-in this file. go generate ./profiles generates the catalogue from such files. Each file has the
-measurements of one resource (an instance type, or functions). latency.json has those of the
-reference machine, and latency-NAME.json has those of another resource.
+--out writes the measurements to a file, and replaces earlier ones of the same models. go generate
+./profiles generates the catalogue from such files. latency.json has the measurements of the
+reference machine. latency-NAME.json has those of another resource (an instance type, or functions).
 
 --compare prints how the measurements differ from an earlier file. The exit status is 1 if a
 measurement has changed by more than 10 % and by more than its confidence interval.`
@@ -75,11 +73,11 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	cli.ProfilesFlag(fs, &f.folder, cli.AndNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
-	fs.StringVar(&f.pictures, "pictures", "", "folder of pictures for models that take pictures: the command uses the PNG files, or the JPEG files if there are no PNG files (default: the samples of the catalogue, or else those that come with Paragon). Models that take text get a made-up text, and models that take tensors get the sample in their ONNX file, or else zeros")
+	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG files, or else JPEG files, for models of pictures (default: the samples of the catalogue, or else those of Paragon)")
 	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, in addition to 1")
-	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; the command refuses a model whose answer to a query depends on the other queries in the inference")
+	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; refused for a model whose answers depend on the other queries of the inference")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "numbers of concurrent callers, in addition to 1")
-	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share that a function of each size gets")
+	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share of such a function")
 	fs.IntVar(&f.samples, "samples", 20000, "largest number of runs of each measurement")
 	fs.DurationVar(&f.budget, "budget", 10*time.Second, "longest time of each measurement")
 	fs.IntVar(&f.cold, "cold", 20, "number of cold starts of each model")
@@ -87,7 +85,7 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&f.out, "out", "", "file to write the measurements into")
 	fs.StringVar(&f.compare, "compare", "", "measurement file to compare with")
 	fs.StringVar(&f.resource, "resource", "", `instance type of this machine, or "auto" to read it from the instance metadata (default the catalogue's reference machine)`)
-	fs.StringVar(&f.lambda, "lambda", "", `stage whose Lambda functions are measured instead of this machine, or "local" for functions that run on this machine as processes`)
+	fs.StringVar(&f.lambda, "lambda", "", `stage whose Lambda functions are measured, or "local" for functions that run on this machine as processes`)
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	term.CompleteFlag(c, "catalogue", completeCatalogue(term, &f.folder, nil, catalogueNames))
 	term.CompleteFlag(c, "model", completeCatalogue(term, &f.folder, &f.catalogue, modelsOfTask(nil)))

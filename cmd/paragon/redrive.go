@@ -10,23 +10,20 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 )
 
-const redriveLong = `Submit the queries of dead letters again. A dead letter is a queue message whose query
-failed on every attempt, or crashed too many workers. First repair the cause of the failures.
-paragon status and paragon logs show this cause.
+const redriveLong = `Submit the queries of dead letters again. A dead letter is a queue message whose query failed on
+every attempt, or crashed too many workers. First repair the cause of the failures, which paragon
+status and paragon logs show.
 
-A query that has failed or expired keeps that state, because its caller may have read the
-state. Paragon submits the input again, as a new query of the same owner. The new query expires
-after the same time as the first query. It costs as much as any other query, and names the first
-query in its field retry_of. If you repeat the command, it submits the input once more only if the
-new query has expired.
+Paragon submits the input as a new query of the same owner. The new query expires after the same
+time as the first query, and names the first query in its field retry_of. The first query keeps its
+state. If you repeat the command, it submits the input once more only if the new query has expired.
 
 If a query never ended, Paragon first records the query as failed. If a query has already been
-answered or cancelled, Paragon drops the dead letter. Paragon keeps uploads for a day. If the query
-of a dead letter is older, its uploaded input is gone, and Paragon cannot submit it again.
+answered or cancelled, Paragon drops the dead letter. Paragon keeps uploads for a day. It cannot
+submit an older query with an uploaded input again.
 
 Strict queries (with a latency bound below 2 s) go to the overflow queue, for inference functions.
-Relaxed queries (all others) go to the work queue of their pool (group of workers). With --queue,
-all queries go to the given queue.`
+Relaxed queries (all others) go to the work queue of their pool (group of workers).`
 
 // redriveFlags are the flags of `paragon redrive`.
 type redriveFlags struct {

@@ -14,41 +14,32 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const replayLong = `Simulate your recorded arrivals under every procurement scheme, and print what each
-scheme would have cost. A procurement scheme is the rule by which the controller decides
-how many workers run. The command reads the arrivals from the data folder, whether or not a
-server runs on it, and changes nothing. A query is strict if its latency bound is below 2 s, and
-relaxed otherwise. The simulation uses the recorded share of strict queries. --strict-share sets
-another share.
+const replayLong = `Simulate your recorded arrivals under every procurement scheme, and print what each scheme would
+have cost. A procurement scheme is the rule by which the controller decides how many workers run.
+The command reads the arrivals from the data folder, whether or not a server runs on it, and changes
+nothing. It uses the models, instance types and prices of --catalogue, and not those of this machine
+or stage.
 
-With --stage, or with --cloudwatch and PARAGON_STAGE, the command reads the arrivals of a
-stage in an account from CloudWatch. CloudWatch keeps counts per second for 3 hours, per
-minute for 15 days, per five minutes for 63 days and per hour for 455 days. If a count is for more
-than a second, the simulation spreads its arrivals over that time as a Poisson process. The
-simulation begins earlier than --from or --since, by the duration --warmup. It does not count the
-arrivals of this earlier time.
+With --stage, or with --cloudwatch and PARAGON_STAGE, the command reads the arrivals of a stage in
+an account from CloudWatch. CloudWatch keeps counts per second for 3 hours, per minute for 15 days,
+per five minutes for 63 days and per hour for 455 days. If a count is for more than a second, the
+simulation spreads its arrivals over that time as a Poisson process.
 
-The output states the margin of error of the simulated costs. paragon-lab calibrate measures this
-margin: it plays recorded loads on a stage, simulates the same loads, and stores the errors in the
-data folder. The margin is the largest error in the data folder (--data), or else the largest of
-the errors that ship with Paragon. If this error comes from another catalogue, scheme or version
-of Paragon than the simulation uses, the margin is doubled. For a stage in an account, the command
-measures a second error, as paragon savings does: it simulates the scheme that ran on the stage in
-the same time, and compares the result with the cost that the stage counted. The larger of the two
-errors is then the margin. If the margin is 50 % or more, or if the second error is not known for a
-stage in an account, the command fails. With --uncalibrated, it prints the costs without a margin
-instead.
+The output states the margin of error of the simulated costs. The margin is the largest error that
+paragon-lab calibrate stored in the data folder (--data), or else the largest of the errors that
+ship with Paragon. If this error comes from another catalogue, scheme or version of Paragon, the
+margin is doubled. For a stage in an account, the command measures a second error: it simulates the
+scheme that ran, and compares the result with the cost that the stage counted. The larger of the two
+errors is then the margin. The command fails if the margin is 50 % or more. It also fails if the
+second error of a stage in an account is not known. With --uncalibrated, it prints the costs without
+a margin instead.
 
 The simulated controller applies the settings given by --set. If --set does not give max_workers,
 the number of workers has no upper limit.
 
-The output compares each scheme with a lower bound: the cost of workers that start at once and are
-always busy. A scheme that answers all queries cannot cost less. The column X LOWER BOUND has the
-cost of the scheme divided by the lower bound. If this ratio is below 1, the scheme left queries
-unanswered, and the output says how many.
-
-The models, instance types and prices are those of --catalogue. The output therefore states what
-these arrivals would cost with that catalogue, and not what this machine cost.`
+The column X LOWER BOUND has the cost of a scheme divided by a lower bound: the cost of workers that
+start at once and are always busy. If the ratio is below 1, the scheme left queries unanswered, and
+the output says how many.`
 
 // replayFlags are the flags of `paragon replay` besides those of the case.
 type replayFlags struct {
@@ -71,7 +62,7 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	f.Add(fs)
 	fs.Lookup("strict-share").DefValue = "the recorded share"
 	f.arrivals.add(term, fs)
-	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print the costs even if their margin of error is not known, but without savings; for a stage in an account, do not measure the margin")
+	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print the costs without a margin of error and without savings")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	term.CompleteNames(c)
 	term.CompleteStage(c)

@@ -10,34 +10,31 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const rootLong = `Paragon serves machine learning models. You state bounds on latency, accuracy and
-cost for a query, and Paragon chooses the model, the machine and the memory size.
+const rootLong = `Paragon serves machine learning models. A query may bound its latency,
+accuracy and cost. Paragon chooses the model, and the worker or function that runs the model.
 
 Exit status:
   0  The command succeeded.
   1  The command failed.
   2  The command or the server refused the input: a flag, a value, a name, a file or a request.
-     A server that refuses a request answers with HTTP status 400, 404, 413, 415 or 422. It
-     answers with 409 if a name is already in use.
+     A server refuses with HTTP status 400, 404, 413, 415 or 422, or with 409 if a name is
+     already in use.
   3  A query ended without an answer: it failed, expired or was cancelled.
 
-Commands that call a server take the server's URL from the flag --endpoint, or else from the
-environment variable PARAGON_ENDPOINT. The default is ` + client.DefaultEndpoint + `. If the server
-needs a token, pass the token with --token or PARAGON_TOKEN. The commands tune, redrive, fault,
-callbacks and model are for operators. On one machine, they take the operator's token from
-PARAGON_OPERATOR_TOKEN, or else from the server's data folder.
+Commands that call a server take its URL from --endpoint, or else from PARAGON_ENDPOINT. The default
+is ` + client.DefaultEndpoint + `. If the server needs a token, pass it with --token or PARAGON_TOKEN.
+The commands tune, redrive, fault, callbacks and model are for operators. On one machine, they take
+the operator's token from PARAGON_OPERATOR_TOKEN, or else from the server's data folder.
 
-A stage is one deployment of Paragon in an AWS account. With --stage or PARAGON_STAGE, the
-commands call the API of the stage with that name. They use the region and the credentials
-of the AWS command line (AWS_REGION, AWS_PROFILE and so on), and sign requests if the stage's
-API requires signatures.
+A stage is one deployment of Paragon in an AWS account. With --stage or PARAGON_STAGE, commands call
+the API of this stage. They use the region and the credentials of the AWS command line (AWS_REGION,
+AWS_PROFILE and so on).
 
-On a terminal, colors mark states, faults and headings. NO_COLOR=1 or TERM=dumb turns
-colors off. CLICOLOR_FORCE=1 also colors the output to pipes and files. JSON has no colors.
+NO_COLOR=1 or TERM=dumb turns colors off. CLICOLOR_FORCE=1 also colors the output to pipes and
+files.
 
-If a command with --json fails before it has printed a result, the command prints
-{"problem": ...}, in the form of the API's errors (docs/api.md). It also prints the error on
-standard error.`
+If a command with --json fails before it prints a result, it prints {"problem": ...}, in the form of
+the API's errors (docs/api.md).`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {

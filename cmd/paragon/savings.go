@@ -25,29 +25,26 @@ import (
 
 const savingsLong = `Print what a stage has cost, and what its recent queries would have cost otherwise: under every
 other scheme, under the scaling rules of other systems (rivals), and on a plain function. A scheme
-is the rule that sets the number of workers. A plain function is a single Lambda function behind
-the same gateway, without Paragon. The costs of schemes and rivals are simulated, and printed as
+is the rule that sets the number of workers. A plain function is a single Lambda function behind the
+same gateway, without Paragon. The costs of schemes and rivals are simulated, and printed as
 intervals.
 
-On one machine, the server simulates the time since it started. paragon status prints only
-the costs of the five cheapest schemes and rivals, and of the plain function. For a stage in an
-account, this command reads the arrivals, prices and cost of the time given by --since, and
-simulates on this machine. This time ends five minutes ago, because the stage's counts come late.
-The stage must have exactly one pool (group of workers).
+On one machine, the server simulates the time since it started. For a stage in an account, this
+command reads the arrivals, prices and cost of the time given by --since, and simulates on this
+machine. This time ends five minutes ago, because the stage's counts come late. The stage must have
+exactly one pool (group of workers).
 
-The costs are those of workers and functions. A stage in an account also has machinery (alarms,
-metrics, controller). The output states the least that this machinery costs in this time, even
-without queries. The output also says whether a plain function would cost less than the workers,
-the functions and this machinery together. For the rest of the machinery
-(gateway, store, queues, logs), run paragon cost.
+The costs are those of workers and functions. For a stage in an account, the output also states the
+least that alarms, metrics and controller cost in this time. It says whether a plain function would
+cost less than all of these together. paragon cost prints the cost of the gateway, store, queues and
+logs.
 
-The width of the intervals depends on the margin of error of the simulation. The margin is the
-larger one of two errors. The first is the error in recorded runs of a stage, which paragon-lab
-calibrate measures. The second is the error for the stage's own past: the command simulates the
-scheme that ran, and compares the result with the cost that the stage counted. An error may come
-from another scheme, catalogue (set of models and prices) or version of Paragon than the simulation
-uses. Paragon then doubles this error. The second error is known if the stage cost something for at
-least one hour. For a stage in an account, the command prints costs only if the second error is known.`
+The intervals come from the margin of error of the simulation, which is the larger of two errors.
+paragon-lab calibrate measures the first in recorded runs of a stage. For the second, the command
+simulates the scheme that ran, and compares the result with the cost that the stage counted. Paragon
+doubles an error from another scheme, catalogue (set of models and prices) or version of Paragon.
+The second error is known if the stage cost something for at least one hour. For a stage in an
+account, the command prints costs only if the second error is known.`
 
 // defaultCompared is the length of the time that is compared of a stage in an account.
 const defaultCompared = 6 * time.Hour
@@ -71,7 +68,7 @@ func newSavingsCommand(term *cli.Terminal) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().Var(cli.DurationValue(&since), "since", "for a stage in an account: length of the time whose costs are compared, 1h to 336h")
+	c.Flags().Var(cli.DurationValue(&since), "since", "with --stage: length of the time whose costs are compared, 1h to 336h")
 	return term.ServerCommand(c)
 }
 

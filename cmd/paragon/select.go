@@ -28,20 +28,20 @@ type selectFlags struct {
 	all                               bool
 }
 
-const selectLong = `Choose a model and an instance type or function size for a kind of query, from measured
-profiles. A profile states the accuracy and the service times of a model on each instance type and
-function size. The command needs no server and no account. The price of a query assumes that you
-start a new instance for such queries, and that it is always busy. You may bound the latency,
-the accuracy and the cost. If you bound two of them, the command optimizes the third. Otherwise it
-optimizes the cost. --optimize names another quantity to optimize. With weights (--weight-latency,
---weight-accuracy, --weight-cost), the command optimizes a linear combination of the latency, the
-accuracy and the cost.
+const selectLong = `Choose a model and an instance type or function size for a kind of query, from measured profiles. A
+profile states the accuracy and the service times of a model on each instance type and function
+size. The command needs no server and no account. The price of a query assumes that you start a new
+instance for such queries, and that it is always busy.
 
-The output lists the candidates, best first. It states why each candidate after the first lost. It
-also states how many queries the chosen instance type runs at once, and which function is the
-cheapest. With --rate, it states the cheapest fleets for that rate. A fleet is a number of instances
-of one type. If no candidate meets the bounds, the command prints the candidate that is nearest to
-the bounds, and exits with status 2.`
+You may bound the latency, the accuracy and the cost. If you bound two of them, the command
+optimizes the third. Otherwise it optimizes the cost. --optimize names another quantity to optimize.
+With weights (--weight-latency, --weight-accuracy, --weight-cost), the command optimizes a linear
+combination of the three.
+
+The output lists the candidates, best first, and states why each of the others lost. It also states
+how many queries the chosen instance type runs at once, and which function is the cheapest. With
+--rate, it states the cheapest fleets for that rate. A fleet is a number of instances of one type.
+If no candidate meets the bounds, the command prints the nearest candidate, and exits with status 2.`
 
 const selectExample = `  paragon select --task fashion --latency-ms 50 --accuracy 90
   paragon select --catalogue imagenet --task imagenet --latency-ms 500 --accuracy 80 --instances c5.large,m5.large

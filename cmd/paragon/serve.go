@@ -22,15 +22,13 @@ import (
 	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
-const serveLong = `Serve an ONNX file on this machine, for a first try. The command does the same as
-` + "`paragon up`" + ` with one worker at full speed, followed by ` + "`paragon model add`" + ` of the file. It
-prints an example request and serves until it is interrupted. The data folder keeps the model
-for the next start.
+const serveLong = `Serve an ONNX file on this machine, for a first try. The command does the same as ` + "`paragon up`" + ` with
+one worker at full speed, followed by ` + "`paragon model add`" + ` of the file. It prints an example request
+and serves until it is interrupted. The data folder keeps the model for the next start.
 
 The command also serves a folder with a catalogue (a set of models with their profiles), such as
-pools/mail from ` + "`make pool-mail`" + `. The labels, the preprocessing and the accuracy of the models are
-those of the catalogue. ` + "`paragon up --profiles FOLDER`" + ` serves such a folder too, and has flags for
-more workers and other settings.`
+pools/mail from ` + "`make pool-mail`" + `. ` + "`paragon up --profiles FOLDER`" + ` serves such a folder too, and has
+flags for more workers and other settings.`
 
 // newServeCommand is `paragon serve`.
 func newServeCommand(term *cli.Terminal) *cobra.Command {

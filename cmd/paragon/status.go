@@ -30,21 +30,19 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Print the state of the workers and queues, and the share of kept latency bounds",
-		Long: `Print the state of the workers and queues, and the share of queries that kept their latency
-bounds.
+		Long: `Print the state of the workers and queues, and the share of queries that kept their latency bounds.
 
 Table of pools (groups of workers): BUSY is the number of runners in use. A runner is the part of a
 worker that answers one query at a time. QUEUED is the number of queries that wait in the workers.
-OVERFLOWED counts the queries that the pool's present workers queued and then passed on, usually to
-functions, because they could not run the queries in time. It counts from the start of each worker.
+OVERFLOWED counts the queries that the present workers queued and then passed on, usually to
+functions, because they could not run them in time.
 
 Table of classes: a query is strict if its latency bound is below 2 s (setting strict_below_ms), and
-relaxed otherwise. ARRIVALS is the mean number of queries per second in the last minute. P50, P95
-and P99 are latencies of the last hour. IN BOUND is the share of the last hour's queries that kept
-their latency bound. QUERIES 1H is the number of all queries of the last hour. BURN 5M
-and BURN 1H are the burn rates of the last 5 minutes and of the last hour. The objective is that
-99 % of the queries of a class keep their latency bounds. A burn rate is the share of missed
-bounds, divided by the 1 % that the objective allows. At a burn rate of 1, the stage just meets the objective.`,
+relaxed otherwise. ARRIVALS is the mean number of queries per second in the last minute. P50, P95,
+P99, IN BOUND and QUERIES 1H are of the last hour: latencies, the share of queries that kept their
+latency bound, and the number of queries. BURN 5M and BURN 1H are the burn rates of the last 5
+minutes and of the last hour. A burn rate is the share of missed latency bounds, divided by the 1 %
+that the objective allows.`,
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,

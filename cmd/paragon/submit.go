@@ -27,16 +27,15 @@ func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "submit [flags] FILE...",
 		Short: "Submit pictures, texts or tensors and print their answers",
-		Long: `Submit pictures (PNG, JPEG), texts (UTF-8) or tensors, each file as one query, and print
-the answers in the order of the files. "-" reads one input from standard input. Models that take
-tensors by name get them from a JSON file, which is a /v2 request of the Open Inference Protocol:
-{"inputs": [{"name": "X", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}. Models of pictures
-also take a raw tensor (NAME.f32: little-endian float32). You may bound the latency, the accuracy
-and the cost of each query. Within the bounds, Paragon optimizes the quantity that --optimize names.
+		Long: `Submit pictures (PNG, JPEG), texts (UTF-8) or tensors, each file as one query, and print the answers
+in the order of the files. "-" reads one input from standard input. Models that take tensors by name
+get them from a JSON file, which is a /v2 request of the Open Inference Protocol: {"inputs":
+[{"name": "X", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}. Models of pictures also take
+a raw tensor (NAME.f32: little-endian float32).
 
 With --json, the command prints one line for each query: the query as the server returns it, with
-the additional field "file" (the name of the file). If the server refused the query, the line has
-only the fields "file" and "problem".`,
+the additional field "file". If the server refused the query, the line has only the fields "file"
+and "problem".`,
 		Example: `  paragon submit --task fashion shirt.png
   paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png
   paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg
@@ -57,16 +56,16 @@ only the fields "file" and "problem".`,
 		},
 	}
 	fs := c.Flags()
-	fs.StringVarP(&f.task, "task", "t", "", "task of the query; models of one task are interchangeable; paragon models lists the tasks")
+	fs.StringVarP(&f.task, "task", "t", "", "task of the query (paragon models lists the tasks)")
 	fs.StringVarP(&f.model, "model", "m", "", "answer with this model")
 	fs.Float64Var(&f.latencyMS, "latency-ms", 0, "latency bound in milliseconds")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "lowest accepted accuracy, in percent")
 	fs.Float64Var(&f.cost, "cost", 0, "highest accepted cost of a million such queries, in US dollars")
-	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost (default: the unbounded one if two are bounded, else cost)")
-	fs.StringVar(&f.class, "class", "", "class: strict (answered at once) or relaxed (may wait in a queue); default: strict if the latency bound is below strict_below_ms (2 s)")
+	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost (default: the third if you bound two of them, else cost)")
+	fs.StringVar(&f.class, "class", "", "class: strict (answered at once) or relaxed (may wait in a queue) (default: strict if the latency bound is below strict_below_ms, 2 s)")
 	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0: do not wait")
-	fs.StringVar(&f.callback, "callback", "", "URL to which Paragon sends each query (HTTP POST) after the query has ended")
-	fs.StringVar(&f.key, "key", "", "idempotency key: a second submit with the same key returns the first query; only with one FILE")
+	fs.StringVar(&f.callback, "callback", "", "URL to which Paragon sends each query (HTTP POST) after its end")
+	fs.StringVar(&f.key, "key", "", "idempotency key: a second submit with the same key returns the first query (only with one FILE)")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
 }

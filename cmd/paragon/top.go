@@ -26,11 +26,10 @@ func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "top", Short: "Watch query classes, models and workers, until interrupted",
 		Long: `Print the share of the last hour's queries that met their latency bounds, the models used in the
-last hour, and the workers. The command prints this again every second until interrupted. With
---json, it prints one line each time.
+last hour, and the workers. The command prints this every second until interrupted. With --json, it
+prints one line each time.
 
-For a stage in an account, the command does not list the workers. paragon status prints the number
-of workers in each pool, and paragon page lists the workers.`,
+For a stage in an account, the command does not list the workers. paragon page lists them.`,
 		Example: "  paragon top\n  paragon top --stage prod",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := term.Connect(c.Context(), client.Config{Attempts: 1})

@@ -22,11 +22,9 @@ func newTuneCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tune",
 		Short: "Print and change the settings of a running stage",
-		Long: `Print and change the settings of a running server or stage. A change takes effect without
-a restart, at the latest at the controller's next decision (every 10 s by default, setting
-tick_seconds). The server refuses a value outside the setting's range. If an invalid value was
-stored by other means, the last valid value stays in force. paragon status then reports the invalid
-value.`,
+		Long: `Print and change the settings of a running server or stage. A change takes effect without a restart,
+at the latest at the controller's next decision (every 10 s by default, setting tick_seconds). The
+server refuses a value outside the setting's range.`,
 		Example: `  paragon tune list
   paragon tune set scheme paragon
   paragon tune rollback scheme`,
@@ -145,7 +143,7 @@ func newTuneSetCommand(term *cli.Terminal) *cobra.Command {
 		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 			return tuneSet(ctx, term, t, args[0], args[1], version)
 		})
-	c.Flags().Int64Var(&version, "if-version", version, "version of the settings that tune list --json printed: change the setting only if no setting has changed since then; below 0: change it in any case")
+	c.Flags().Int64Var(&version, "if-version", version, "version of the settings (tune list --json prints it): change the setting only if no setting has changed since; below 0: in any case")
 	return c
 }
 
@@ -214,7 +212,7 @@ func newTuneRollbackCommand(term *cli.Terminal) *cobra.Command {
 		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 			return tuneRollback(ctx, term, t, args[0], version)
 		})
-	c.Flags().Int64Var(&version, "to", version, "version whose value is set (tune history prints the versions); 0: the default value; below 0: the newest earlier value that differs from the present value")
+	c.Flags().Int64Var(&version, "to", version, "version of the value (tune history prints it); 0: the default value; below 0: the newest earlier value that differs from the present one")
 	return c
 }
 

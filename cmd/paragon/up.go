@@ -23,25 +23,23 @@ import (
 	debugging "github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
-const upLong = `Start the whole of Paragon on this machine. The API and the controller run in this process, and
-the workers and inference functions run in child processes. All state is in the data folder, most
-of it in one SQLite file. With --grpc-addr, the server also offers the Open Inference Protocol over
-gRPC.
+const upLong = `Start the whole of Paragon on this machine. The API and the controller run in this process, and the
+workers and inference functions run in child processes. All state is in the data folder.
 
 By default, the server listens on loopback addresses only. --listen adds an address for other
 machines. On this address, requests need a token, and either the server or a proxy in front of it
 must use TLS.
 
-A runner is the part of a worker that answers one query at a time. It runs the real model, and
-then waits until the service time in the model's profile has passed. One small machine therefore
-behaves like many larger machines. --unpaced turns the waiting off.
+A worker runs the real model, and then waits until the service time in the model's profile has
+passed. One small machine therefore behaves like many larger machines. --unpaced turns the waiting
+off.
 
 --demo waits until the workers are ready, and then sends queries for about a minute. In a burst,
 queries overflow (functions run them because no worker is free in time) while more workers boot.
-After the queries, --demo prints the cost, and what other schemes would have cost. A scheme is the
-rule by which the controller changes the number of workers.
+Then --demo prints the cost, and what other schemes would have cost. A scheme is the rule by which
+the controller changes the number of workers.
 
-When the server is ready, it prints one line on stdout. This line ends with the URL. On an interrupt,
+When the server is ready, it prints one line on stdout, which ends with the URL. On an interrupt,
 the server finishes its open work and stops. After a crash, start the server again on the same data
 folder. It then continues with the queries that were not answered.`
 
@@ -86,28 +84,28 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free port")
-	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "loopback address of the Open Inference Protocol's gRPC service, such as 127.0.0.1:8001; port 0 takes a free port (default: no gRPC service)")
-	f.StringVar(&cfg.Remote.Listen, "listen", "", "address at which other machines reach the API, such as 0.0.0.0:8443; needs --tokens, and either --tls-cert or --proxies (default: other machines cannot reach the API)")
-	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file with the callers on other machines; each line has an owner, a role (caller or operator) and a token; only your user may have access to the file (chmod 600)")
-	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "PEM file with the TLS certificate of --listen and its chain; the server reads the file again when the file changes")
+	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "loopback address of the Open Inference Protocol's gRPC service, such as 127.0.0.1:8001; port 0 takes a free port (default: none)")
+	f.StringVar(&cfg.Remote.Listen, "listen", "", "address at which other machines reach the API, such as 0.0.0.0:8443; needs --tokens, and either --tls-cert or --proxies (default: none)")
+	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file of callers on other machines: an owner, a role (caller or operator) and a token on each line; only your user may have access to the file (chmod 600)")
+	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "PEM file with the TLS certificate of --listen and its chain; read again when it changes")
 	f.StringVar(&cfg.Remote.KeyFile, "tls-key", "", "PEM file with the private key of --tls-cert")
-	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; with this flag, other addresses cannot connect to --listen")
+	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; others cannot connect to --listen")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
-	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; if a scheme changes the number, this is the number at the start")
-	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays as in --workers; but if the data folder has the value moving for the setting fleet, the scheme in the setting scheme changes the number)")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; with --scheme: at the start")
+	f.StringVar(&cfg.Scheme, "scheme", "", "scheme (rule by which the controller changes the number of workers): "+strings.Join(procurement.Names(), ", ")+" (default: the number stays as in --workers, unless the data folder has the value moving for the setting fleet)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
-	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU of the type")
-	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120); if a scheme changes the number of workers, the server also stores this value in the setting vm_boot_seconds")
-	f.BoolVar(&unpaced, "unpaced", false, "answer at full speed: runners do not wait until the service time in the profile has passed")
+	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU")
+	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "seconds from the launch of a worker until it is ready (on EC2: 60 to 120); with a scheme, also stored in the setting vm_boot_seconds")
+	f.BoolVar(&unpaced, "unpaced", false, "answer at full speed, without waiting until the service time in the profile has passed")
 	cli.ProfilesFlag(f, &cfg.ProfilesDir, cli.AndNetworks)
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "catalogue whose models are served")
 	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "largest number of concurrent environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
-	f.StringVar(&cfg.Traces, "traces", "", "file to which the server appends OpenTelemetry spans, one JSON object per line (default: the server sends the spans to OTEL_EXPORTER_OTLP_ENDPOINT, if this variable is set)")
-	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "for tests: also send callbacks to receivers on this machine, and over plain HTTP; the setting callback_hosts must still name these receivers")
+	f.StringVar(&cfg.Traces, "traces", "", "file for OpenTelemetry spans, one JSON object per line (default: sent to OTEL_EXPORTER_OTLP_ENDPOINT, if set)")
+	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "for tests: also send callbacks to receivers on this machine, and over plain HTTP; callback_hosts must still name them")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store at the start, as name=value")
-	f.BoolVar(&demo, "demo", false, "run a demonstration: the models are slowed down to imitate larger models, the number of workers changes with the load, and the command sends queries for 46 seconds")
-	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of the pprof pages of this process; the log has the addresses of its child processes")
+	f.BoolVar(&demo, "demo", false, "run a demonstration with about a minute of queries; the models are slowed down to imitate larger models")
+	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of this process's pprof pages (the log has the addresses of child processes)")
 	term.CompleteValues(c, "scheme", procurement.Names()...)
 	term.CompleteFlag(c, "catalogue", completeCatalogue(term, &cfg.ProfilesDir, nil, catalogueNames))
 	f.BoolVarP(&verbose, "verbose", "v", false, "log at level info, not only warnings and errors")

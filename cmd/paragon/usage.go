@@ -16,21 +16,18 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
-const usageLong = `Print for each owner and task how many queries the owner sent, what the queries cost, and how
-many missed their latency bound. An owner is a caller. On one machine, the owner of a request without
-a token is "local". The owner of a request with a token is "key-" and a digest of the token. For
-requests from other machines (paragon up --listen), the file of --tokens names the owner. The cost
-is that of the queries' compute time on workers and functions. It is the sum of the costs that the
-answers state.
+const usageLong = `Print for each owner and task how many queries the owner sent, what they cost, and how many missed
+their latency bound. An owner is a caller. On one machine, the owner of a request without a token is
+"local". The owner of a request with a token is "key-" and a digest of the token. For requests from
+other machines (paragon up --listen), the file of --tokens names the owner. The cost is that of the
+queries' compute time on workers and functions, as the answers state it.
 
-Paragon keeps counts per clock hour, for 14 days. --since 2h therefore prints two clock
-hours: the present hour so far, and the whole hour before it. --mine prints only your own usage. On
-one machine, this is the usage of your token, or of requests without a token. In an account, it is
-the usage of your AWS credentials or your API key. With --stage, operators read the usage of all
-owners.
+Paragon keeps counts per clock hour, for 14 days. --since 2h therefore prints the present hour so
+far, and the whole hour before it. --mine prints only your own usage: that of your token, AWS
+credentials or API key. The usage of all owners is for operators.
 
-Paragon counts a query after it ends. On one machine, it does so at most 5 s plus the setting
-heartbeat_seconds later (15 s by default), and in an account at most 15 minutes later.`
+Paragon counts a query after it ends: on one machine within 5 s plus the setting heartbeat_seconds
+(15 s by default), and in an account within 15 minutes.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {

@@ -21,7 +21,7 @@ func newVersionCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
-		Long:    "Print the version of Paragon, the Go release that built it, and the platform for which it was built.",
+		Long:    "Print the version of Paragon, the Go release that built it, and its platform.",
 		Example: "  paragon version\n  paragon version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {

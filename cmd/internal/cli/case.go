@@ -60,10 +60,10 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.superpose, "superpose", 1, "number of time-shifted copies of the arrivals to add up, instead of --scale")
 	f.ListItems = 1 // where no flag says otherwise
 	f.Warmup = 20 * time.Minute
-	fs.Var(DurationValue(&f.Warmup), "warmup", "length of the time before --from that is also simulated; its queries and costs do not count")
-	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "schemes (rules that set the number of workers) and rivals (rules of other systems), or all: "+strings.Join(rivals.Names(), ", "))
+	fs.Var(DurationValue(&f.Warmup), "warmup", "time before --from that is also simulated; its queries and costs do not count")
+	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "schemes, and rivals (rules of other systems), or all: "+strings.Join(rivals.Names(), ", "))
 	fs.Uint64Var(&f.Seed, "seed", 1, "seed of all random numbers")
-	fs.Float64Var(&f.StrictShare, "strict-share", 0.5, "share of strict queries (those with the latency bound --strict-ms), 0 to 1")
+	fs.Float64Var(&f.StrictShare, "strict-share", 0.5, "share of strict queries (those with the bound --strict-ms), 0 to 1")
 	fs.Float64Var(&f.strictMS, "strict-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.relaxedMS, "relaxed-ms", 10000, "latency bound of relaxed queries in milliseconds")
 	fs.Float64Var(&f.boot, "vm-boot-seconds", 100, "seconds from the start of a worker's instance until the worker serves; this time is billed")
@@ -71,7 +71,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.tick, "tick-seconds", 10, "seconds between two decisions of the controller")
 	fs.BoolVar(&f.coldStarts, "cold-starts", true, "simulate cold starts of functions")
 	fs.Float64Var(&f.keepAlive, "keep-alive-seconds", 600, "seconds for which an idle environment of a function stays warm")
-	fs.StringVar(&f.Layout, "layout", string(simulate.Shared), "pools (groups) of workers: shared (one pool for all models) or per_model (one pool for each model)")
+	fs.StringVar(&f.Layout, "layout", string(simulate.Shared), "pools (groups) of workers: shared (one for all models) or per_model (one for each model)")
 	fs.StringVar(&f.instance, "instance", "", "instance type of the workers (default the catalogue's)")
 	fs.IntVar(&f.functionMB, "function-mb", ofCatalogue, "memory of the functions in MB; 0 selects the cheapest size that keeps the latency bound of strict queries (default the catalogue's)")
 	fs.Lookup("function-mb").DefValue = "0" // its text names the default
@@ -79,8 +79,8 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.spot.Share, "spot-share", 0, "share of the workers that are spot instances, 0 to 1")
 	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance as a share of the on-demand price")
 	fs.Float64Var(&f.spot.InterruptionsPerHour, "spot-interruptions", 0.02, "interruptions per hour of each spot instance")
-	fs.StringVar(&f.spotTrace, "spot-trace", "", "CSV file with the number of available spot instances in each zone (header second,ZONE,...), instead of --spot-share; only for hedged and spothedge (the policy SpotHedge of SkyServe), which choose how many spot instances to buy; '--scheme all' does not include spothedge")
-	fs.Var(DurationValue(&f.spot.Offset), "spot-offset", "time in --spot-trace at which to begin; after the end of the file, the simulation continues at its beginning")
+	fs.StringVar(&f.spotTrace, "spot-trace", "", "CSV file with the number of available spot instances in each zone (header second,ZONE,...), instead of --spot-share; only for hedged and spothedge (the policy SpotHedge of SkyServe, not in --scheme all)")
+	fs.Var(DurationValue(&f.spot.Offset), "spot-offset", "time in --spot-trace at which to begin; after its end, the file is read again")
 	fs.StringArrayVar(&f.set, "set", nil, "setting of the simulated controller, as NAME=VALUE; may be given more than once")
 }
 

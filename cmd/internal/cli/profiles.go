@@ -25,7 +25,7 @@ const profilesName = "profiles"
 // ProfilesFlag adds --profiles. findProfiles has made a folder of it by the
 // time that the command runs.
 func ProfilesFlag(fs *pflag.FlagSet, into *string, need ProfilesNeed) {
-	fs.StringVar(into, profilesName, "", "folder or s3://bucket/prefix with profiles, which state the accuracy and service times of models (default PARAGON_PROFILES, else the profiles that come with Paragon)")
+	fs.StringVar(into, profilesName, "", "folder or s3://bucket/prefix with profiles (accuracy and service times of models) (default PARAGON_PROFILES, else those of Paragon)")
 	fs.Lookup(profilesName).Annotations = map[string][]string{string(need): nil}
 }
 

@@ -19,9 +19,9 @@ const reference = "../../../docs/settings.md"
 // The reference page is made from the struct, and must be as the struct is.
 func TestReference(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Settings\n\n`go generate ./shared/core/settings` generates this page from `shared/core/settings`. To change a default or a text, edit the struct `Settings` there.\n\n" +
+	b.WriteString("# Settings\n\n`go generate ./shared/core/settings` generates this page from the struct `Settings`.\n\n" +
 		"`paragon tune set NAME VALUE` changes a setting. The stage uses the new value within one tick (`tick_seconds`), without a deployment. " +
-		"The command refuses a value outside its range. If such a value is stored in another way, the previous value stays in force, and `paragon status` and the next decision record state the error. " +
+		"The command refuses a value outside its range. If such a value is stored in another way, the previous value stays in force. " +
 		"`paragon up --set NAME=VALUE` stores a value before the first process starts. " +
 		"In an account, `settings` in the context of `cdk.json` sets the values of [a deployment](deploy.md#the-context). " +
 		"The pages on [schemes](schemes.md), [selection](selection.md), [models](models.md) and [the path of a query](queries.md) explain the terms in the table.\n\n" +

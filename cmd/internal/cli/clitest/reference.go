@@ -37,24 +37,68 @@ func CheckReference(t *testing.T, root Root, title, pkg, file string, update boo
 	}
 }
 
-// shellLink is a link to what cobra says of one shell, which the page leaves out.
-var shellLink = regexp.MustCompile(`(?m)^\* \[[a-z-]+ completion [a-z]+\].*\n`)
+// What the page leaves out: the links to what cobra says of each shell, the link of a
+// command to the one above it, and the heading of a list of links that has none left.
+var (
+	shellLink = regexp.MustCompile(`(?m)^\* \[[a-z-]+ completion [a-z]+\].*\n`)
+	noLinks   = regexp.MustCompile(`### SEE ALSO\n\n+(#|$)`)
+)
 
 func reference(t *testing.T, root Root, title, pkg string) []byte {
 	c := silent(root)
 	c.InitDefaultCompletionCmd()
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\nMade from the commands by `go generate ./%s`; edit them instead.\n\n", title, pkg)
+	fmt.Fprintf(&b, "# %s\n\nMade from the commands by `go generate ./%s`; edit them instead. Every command also has the flag `--help`.\n\n", title, pkg)
+	common, called := commonFlags(c), false
 	for _, c := range commands(c) {
 		c.DisableAutoGenTag = true
-		if err := doc.GenMarkdownCustom(c, &b, func(file string) string {
+		var one bytes.Buffer
+		all := hide(c, common)
+		if err := doc.GenMarkdownCustom(c, &one, func(file string) string {
 			return "#" + strings.ReplaceAll(strings.TrimSuffix(file, ".md"), "_", "-")
 		}); err != nil {
 			t.Fatal(err)
 		}
+		text := one.String()
+		if all {
+			called = true
+			text = strings.Replace(text, "### SEE ALSO", "The command also has the [common flags](#common-flags).\n\n### SEE ALSO", 1)
+		}
+		if c.HasParent() {
+			up := c.Parent().CommandPath()
+			text = regexp.MustCompile(`(?m)^\* \[`+up+`\]\(.*\n`).ReplaceAllString(text, "")
+		}
+		b.WriteString(text)
+	}
+	if called {
+		fmt.Fprintf(&b, "## Common flags\n\nMost commands have these flags:\n\n```\n%s```\n", common.FlagUsages())
 	}
 	page := shellLink.ReplaceAll(b.Bytes(), nil)
+	page = noLinks.ReplaceAll(page, []byte("$1"))
+	page = bytes.ReplaceAll(page, []byte("### SEE ALSO"), []byte("### Commands"))
 	return regexp.MustCompile(`\n{3,}`).ReplaceAll(page, []byte("\n\n"))
+}
+
+// commonFlags are the flags of all commands that call a server, which the page prints once.
+func commonFlags(root *cobra.Command) *pflag.FlagSet {
+	c := cli.New(strings.NewReader(""), io.Discard, io.Discard, func(string) string { return "" }).ServerCommand(&cobra.Command{Use: root.Name()})
+	return c.Flags()
+}
+
+// hide hides the flag --help of a command, and the common flags if it has all of them,
+// which it reports.
+func hide(c *cobra.Command, common *pflag.FlagSet) bool {
+	c.InitDefaultHelpFlag()
+	c.Flag("help").Hidden = true
+	all := true
+	common.VisitAll(func(f *pflag.Flag) {
+		own := c.Flags().Lookup(f.Name)
+		all = all && own != nil && own.Usage == f.Usage
+	})
+	if all {
+		common.VisitAll(func(f *pflag.Flag) { c.Flag(f.Name).Hidden = true })
+	}
+	return all
 }
 
 func silent(root Root) *cobra.Command {
