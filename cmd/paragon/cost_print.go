@@ -119,9 +119,9 @@ func printBill(term *cli.Terminal, b bill) {
 		fmt.Fprintf(term.Err, "paragon: print the bill: %v\n", err)
 		return
 	}
-	term.Printf("Prices: %s. Network of the workers: %s. Behind the gateway: front=%s. %s.\n",
+	term.Printf("Prices: %s. Options: network=%s, front=%s. %s.\n",
 		b.Prices, b.Network, b.Front, idleMonth(b))
-	term.Printf("If the gateway sends queries to workers (front=workers), the stage costs less than with front=lambda %s. If a worker runs all month anyway, the stage costs less with front=workers %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("With front=workers, the stage costs less than with front=lambda %s. If a worker runs all month anyway, it costs less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}
@@ -143,13 +143,13 @@ func idleMonth(b bill) string {
 const halfCent = 0.005
 
 func printLoadOfBill(term *cli.Terminal, b bill) {
-	term.Printf("Load: %.4g queries per second, path %s, model %s, mean number of workers %.4g. A month costs $%.2f. A million queries cost $%.2f in all; $%.2f of that is for machinery that grows with the number of queries.\n",
+	term.Printf("Load: %.4g queries per second, path %s, model %s, mean number of workers %.4g. A month costs $%.2f. A million queries cost $%.2f; $%.2f of that is for machinery that grows with the number of queries.\n",
 		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
 	verdict := "would cost more"
 	if b.PlainFunction.Cheaper {
 		verdict = "would cost less"
 	}
-	term.Printf("A plain Lambda function behind the same gateway %s: $%.2f a month, $%.2f per million queries. When no worker runs, a million queries cost $%.2f more with Paragon than with the plain function. With front=%s, the whole bill of Paragon is lower than that of the plain function %s.\n",
+	term.Printf("A plain Lambda function behind the same gateway %s: $%.2f a month, $%.2f per million queries. Without workers, a million queries cost $%.2f more with Paragon. With front=%s, Paragon costs less than the plain function %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 

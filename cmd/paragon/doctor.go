@@ -154,7 +154,7 @@ func checkPools(s api.Status) (out []finding) {
 		wanted, known := s.Desired[p.Name]
 		switch {
 		case known && wanted == 0 && p.Ready+p.Booting == 0 && s.Fleet == settings.FleetFixed:
-			out = append(out, warning("workers", "`paragon tune set fleet moving` lets the controller start workers; until then functions answer the queries that the scheme lets overflow, and the other queries are refused", "pool %s: no worker, and the setting fleet is fixed", p.Name))
+			out = append(out, warning("workers", "`paragon tune set fleet moving` lets the controller start workers; until then, queries that cannot overflow to functions are refused", "pool %s: no worker, and the setting fleet is fixed", p.Name))
 		case p.Ready == 0 && wanted > 0:
 			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: workers wanted: %d, ready: 0, booting: %d", p.Name, wanted, p.Booting))
 		case known && p.Ready+p.Booting < wanted:
@@ -164,7 +164,7 @@ func checkPools(s api.Status) (out []finding) {
 		}
 	}
 	if e := s.WorkersEnded; e != nil {
-		out = append(out, warning("workers", "`paragon logs --level warn` prints when each worker ended, and `paragon list --state failed` prints whether queries failed because of this; the controller replaces each of these workers", "%s", endedLine(e)))
+		out = append(out, warning("workers", "`paragon logs --level warn` prints when each worker ended, and `paragon list --state failed` prints queries that failed; the controller replaces the workers", "%s", endedLine(e)))
 	}
 	return out
 }
@@ -175,7 +175,7 @@ func checkModels(s api.Status) (out []finding) {
 		out = append(out, fault("models", "`paragon logs --level error` prints more; `paragon model remove` removes a model that you added", "model %s gets no queries: %s", w.Model, w.Why))
 	}
 	for _, b := range s.Broken {
-		out = append(out, warning("models", "`paragon logs --level error` prints more; until the time above, other workers and functions run the model's queries, and a query that none of them can run is refused",
+		out = append(out, warning("models", "`paragon logs --level error` prints more; until that time, other workers and functions run the model's queries",
 			"model %s fails on %s and gets no queries there until %s: %s", b.Model, failsOn(b), b.Until.Local().Format(time.TimeOnly), b.Why))
 	}
 	if len(out) == 0 {

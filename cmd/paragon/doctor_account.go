@@ -71,7 +71,7 @@ func checkTicks(ctx context.Context, ops ticker, pool string, now time.Time) ([]
 		}
 	}
 	if most := time.Duration((fleet.RestSeconds + 2*every) * float64(time.Second)); longest > most {
-		return []finding{warning("", "read the controller's log (`paragon logs --process controller`); check that `account_concurrency` in cdk.json is set, which reserves concurrency for the controller", "the controller made no decision for %s from %s on; at most %s is expected (a minute for a stage without queries and workers, plus twice the setting tick_seconds)",
+		return []finding{warning("", "read the controller's log (`paragon logs --process controller`); check that `account_concurrency` in cdk.json is set, which reserves concurrency for the controller", "the controller made no decision for %s from %s on; at most %s is expected",
 			longest.Round(time.Second), since.Format(time.RFC3339), most)}, nil
 	}
 	return []finding{ok("", "the longest time between two of the newest %d decisions was %s", len(ticks), longest.Round(time.Second))}, nil

@@ -198,7 +198,7 @@ func rank(takes profile.InputKind) int {
 // unanswered is the finding of a strict query that has no answer.
 func (f first) unanswered(err error) finding {
 	if f.takes == profile.TensorsIn {
-		return warning("", "doctor sends inputs of zeros, and this model may be unable to answer them: submit a query of your own; `paragon logs` prints the logs of the api function and the workers", "a strict query of task %s: %v", f.Task, err)
+		return warning("", "doctor sends inputs of zeros, and this model may be unable to answer them: submit a query of your own; `paragon logs` prints the logs", "a strict query of task %s: %v", f.Task, err)
 	}
 	return fault("", "`paragon logs` prints the logs of the api function and the workers", "a strict query of task %s: %v", f.Task, err)
 }

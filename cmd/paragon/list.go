@@ -93,7 +93,7 @@ func runList(ctx context.Context, term *cli.Terminal, read, limit int, none stri
 		return nil
 	}
 	if len(all) == 0 {
-		term.Printf("%s; `paragon history` also counts queries that are not stored: those that a worker answered in the response to the request\n", none)
+		term.Printf("%s; `paragon history` also counts queries that are not stored\n", none)
 		return nil
 	}
 	w := term.Table()

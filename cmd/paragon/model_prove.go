@@ -99,7 +99,7 @@ func (s stageModels) holding(m *profile.Model) ([]sizing.Holding, *profile.Catal
 func (s stageModels) agree(term *cli.Terminal, m *profile.Model, yes bool) error {
 	holding, c := s.holding(m)
 	if len(holding) == 0 {
-		fmt.Fprintf(term.Err, "A worker of the stage will run model %s, to check and measure it. This costs nothing extra.\n", m.Name)
+		fmt.Fprintf(term.Err, "A worker of the stage will run model %s, to check and measure it, at no extra cost.\n", m.Name)
 		return nil
 	}
 	usd, sizes := 0.0, make([]string, len(holding))
@@ -109,7 +109,7 @@ func (s stageModels) agree(term *cli.Terminal, m *profile.Model, yes bool) error
 			float64(warm)*pricing.FunctionQueryUSD(c.Prices, s.stage.FunctionArch, h.MemoryMB, h.MS.P95)
 		sizes[i] = fmt.Sprint(h.MemoryMB)
 	}
-	fmt.Fprintf(term.Err, "Model %s will run on Lambda functions of %s MB, to check and measure it. This costs about $%.2g. A ready worker measures it too, at no extra cost.\n", m.Name, strings.Join(sizes, " and "), usd)
+	fmt.Fprintf(term.Err, "Model %s will run on Lambda functions of %s MB, to check and measure it. This costs about $%.2g.\n", m.Name, strings.Join(sizes, " and "), usd)
 	if yes {
 		return nil
 	}
@@ -165,7 +165,7 @@ func (s stageModels) proof(ctx context.Context, term *cli.Terminal, b platform.B
 		times := append([]profile.BatchTime{{Batch: 1, MS: on.MS, Samples: on.Samples}}, on.Batches...)
 		r = r.WithWorker(m.Name, on.InstanceType, times, on.At, modelstore.StageFile(m.SHA256))
 	} else {
-		fmt.Fprintf(term.Err, "No worker has measured model %s. Its latency on workers is therefore an estimate: measured on this machine and scaled\nby the speed of the workers. When a worker is ready, `paragon model prove %s --stage %s` measures the model there.\n", m.Name, m.Name, s.stage.Name)
+		fmt.Fprintf(term.Err, "No worker has measured model %s. Its latency on workers is estimated from this machine.\nWhen a worker is ready, `paragon model prove %s --stage %s` measures the model there.\n", m.Name, m.Name, s.stage.Name)
 	}
 	if len(r.Models) == 0 {
 		return p, nil

@@ -249,6 +249,6 @@ func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 		}
 		term.Printf("The cheapest fleets for %.4g queries per second: %s.\n", f.rate, strings.Join(fleets, "; or "))
 	}
-	term.Printf("Latencies in the table are the p99 of one inference in the profile, without network and waiting. The demonstration of `make run` slows its models down to longer times.\n")
+	term.Printf("Latencies in the table are the p99 of one inference in the profile, without network and waiting.\n")
 	return nil
 }

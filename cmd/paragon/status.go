@@ -141,7 +141,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.Printf("%s     cannot be written: %s\n", style.Bad("store"), cli.OneLine(s.StoreFault))
 	}
 	if s.Paced {
-		term.Printf("paced     this machine is faster than the instance type that it imitates: a runner waits after each inference until the time in the profile has passed\n")
+		term.Printf("paced     this machine imitates a slower instance type: a runner waits until the service time in the profile has passed\n")
 	}
 	for _, fault := range s.SettingsFaults {
 		term.Printf("%s   %s\n", style.Bad("setting"), cli.OneLine(fault))
@@ -170,7 +170,7 @@ func refusedLine(s api.Status) string {
 	if len(refused) == 0 {
 		return ""
 	}
-	return strings.Join(refused, " and ") + " queries in the last hour, for lack of capacity or budget; the column IN BOUND does not count them"
+	return strings.Join(refused, " and ") + " queries in the last hour, for lack of capacity or budget; IN BOUND does not count them"
 }
 
 // endedLine says how many workers ended unexpectedly, and how the newest did.
@@ -192,21 +192,21 @@ func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 	if len(s.Others) == 0 {
 		return
 	}
-	term.Printf("compared  this stage cost %s for the arrivals from %s to %s. The same arrivals under other schemes, and under the rules of other systems (cheapest first):\n",
+	term.Printf("compared  this stage cost %s for the arrivals from %s to %s. The same arrivals under other schemes and the rules of other systems (cheapest first):\n",
 		pricing.Dollars(s.CostUSD), s.From.Local().Format(time.DateTime), s.To.Local().Format(time.DateTime))
 	shown := savingsShown(s.Others, most)
 	for _, o := range shown {
 		term.Printf("          %s\n", comparedWith(o, s.CostUSD))
 	}
 	if more := len(s.Others) - len(shown); more > 0 {
-		term.Printf("          %d others would have cost at least as much as the last line above; `paragon savings` prints them\n", more)
+		term.Printf("          `paragon savings` prints %d more, which would have cost at least as much\n", more)
 	}
 	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 	if s.FixedUSD > 0 {
-		term.Printf("fixed     the costs above are of workers and functions only; in an account, a stage also pays for its machinery (alarms, metrics, controller): at least %s in this time, even without queries\n", pricing.Dollars(s.FixedUSD))
+		term.Printf("fixed     the costs above are of workers and functions; in an account, alarms, metrics and controller also cost at least %s in this time\n", pricing.Dollars(s.FixedUSD))
 	}
 	if plain, ok := plainFunctionOf(s); ok && pricing.PlainIsCheaper(plain.CostUSD, s.CostUSD+s.FixedUSD) {
-		term.Printf("cheaper   for this load a plain function would be cheaper than Paragon; `paragon cost` with --rate compares the whole bills in an account\n")
+		term.Printf("cheaper   for this load a plain function would be cheaper than Paragon; `paragon cost` with --rate compares the bills\n")
 	}
 }
 

@@ -89,9 +89,9 @@ func Measure(ctx context.Context, s Stage, p Period, play Play) (*calibration.Pa
 	past := &calibration.Past{Cost: p.Cost, Scheme: s.Settings.Scheme, Catalogue: s.Catalogue.Name, CostUSD: p.CostUSD}
 	switch {
 	case s.Settings.Fleet == settings.FleetFixed:
-		past.Unknown = "the number of workers does not follow a scheme (the setting fleet is fixed), so there is no simulated scheme that can be compared with what ran"
+		past.Unknown = "the setting fleet is fixed, so no scheme ran that could be simulated"
 	case !p.Changed.IsZero():
-		past.Unknown = fmt.Sprintf("the setting scheme or fleet was changed on %s, within the time that is compared, so no single scheme ran for all of that time", p.Changed.UTC().Format(time.RFC3339))
+		past.Unknown = fmt.Sprintf("the setting scheme or fleet was changed on %s, within the time that is compared, so no single scheme ran", p.Changed.UTC().Format(time.RFC3339))
 	case p.Cost >= calibration.LeastPast && len(p.Load.Trace.Counts) > 0:
 		scheme, err := procurement.Get(s.Settings.Scheme)
 		if err != nil {

@@ -219,7 +219,7 @@ func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 		return unusable(http.StatusConflict, "name", "there is a task %q, and a model cannot have the name of a task", o.Name)
 	}
 	if _, ok := c.Model(o.Task); ok && o.Name != o.Task {
-		return unusable(http.StatusConflict, "task", "there is a model %q, and a task cannot have the name of a model: either choose another task (`paragon model remove %s`, then add both models with another --task), or add the file as a version of that model with --name %s", o.Task, o.Task, o.Task)
+		return unusable(http.StatusConflict, "task", "there is a model %q, and a task cannot have the name of a model: choose another --task, or add the file as a version of that model with --name %s", o.Task, o.Task)
 	}
 	if t, ok := c.Task(o.Task); ok && o.Kind != "" && o.Kind != t.AnswerKind() {
 		return unusable(http.StatusUnprocessableEntity, "kind", "is %q, but the kind of task %s is %s", o.Kind, t.Name, t.AnswerKind())

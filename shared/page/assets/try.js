@@ -139,7 +139,7 @@ function show(...children) {
 function showFault(fault) {
   const at = fields[fault.field] ?? fields[(fault.field ?? "").split(".")[0]];
   if (at) byId(at).ariaInvalid = "true";
-  const text = fault instanceof Lost ? "The server does not answer. The form still has your input: submit it again when the server answers." : fault.message;
+  const text = fault instanceof Lost ? "The server does not answer. The form still has your input: submit it again later." : fault.message;
   show(element("p", "fault", fault.field ? `${fault.field}: ${text}` : text));
 }
 
