@@ -12,11 +12,11 @@ import (
 
 const callbacksLong = `Print the callbacks that no receiver has accepted yet, and the secret of each receiver. A callback
 is an HTTP request by which Paragon delivers a query that has ended. A receiver is a host in the
-setting callback_hosts. It verifies callbacks with its secret and any library of
+setting callback_hosts. The receiver verifies callbacks with its secret and any library of
 standardwebhooks.com.
 
-With HOST, the command prints only the secret of this host. HOST may match a pattern in the setting,
-such as *.example.org.
+With HOST, the command prints only the secret of this host. HOST may match a pattern in
+callback_hosts, such as *.example.org.
 
 For a stage in an account, the command does not list the callbacks. It prints the number of messages
 in the stage's queue of callbacks.`

@@ -29,7 +29,7 @@ func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
 		Short: "List the controller's decisions, newest last",
 		Long: `List the controller's latest decisions with their reasons, newest last. Every 10 s by default
 (setting tick_seconds), the controller decides how many workers a pool has. A pool is a group of
-workers; in an account, the workers of one Auto Scaling group. paragon explain prints one decision
+workers; in an account, the workers of one Auto Scaling group. ` + "`paragon explain`" + ` prints one decision
 in full.
 
 Successive decisions that keep the number of workers, or that give the same reason, share one line.

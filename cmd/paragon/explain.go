@@ -33,7 +33,7 @@ function) were chosen, and each step of its path. A table compares the best cand
 is a model on a resource. The table also states why Paragon did not choose the others. The command
 computes the table now, from the present load and not from the load at the time of the query.
 
-ID may also be the id of a decision of the controller, which paragon decisions lists. The command
+ID may also be the id of a decision of the controller, which ` + "`paragon decisions`" + ` lists. The command
 then prints the measurements that the controller read, with their age. It also prints the numbers of
 workers that the controller compared, the limits that it applied, and what it did.`,
 		Example: `  paragon explain ID

@@ -28,7 +28,7 @@ counts as one vote. Paragon estimates the accuracy of its models from the votes.
 
 If Paragon answers a query in the response to its request, it usually does not store the query. To
 report on such a query, pass its receipt with --receipt. The receipt is a signed text that comes
-with the answer. paragon submit --json prints it.`,
+with the answer. ` + "`paragon submit --json`" + ` prints it.`,
 		Example: `  paragon feedback --right ID
   paragon feedback --label bag --receipt RECEIPT ID`,
 		Args: cobra.ExactArgs(1),

@@ -25,14 +25,14 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99 latency, and
 how many queries kept their latency bound, ran on functions, failed or expired. REFUSED counts
 queries that were refused for lack of capacity or budget. BAD INPUT counts queries that failed
-because of their input. FAILED and IN BOUND do not count these queries.
+because of their input. FAILED and IN BOUND do not count queries with bad input.
 
 The first table has a row for each model and class. A query is strict if its latency bound is below
 2 s (setting strict_below_ms), and relaxed otherwise; a query may also name its class.
 
 The second table has a row for each step of time and class. A step is 1 minute for a --since of up
 to 3h, longer for a longer time, and at most 2 hours. WORKERS and COST count all models and classes
-together, and stand only in the first row of each step. Paragon keeps the statistics for 14 days.`,
+together. Only the first row of each step shows them. Paragon keeps the statistics for 14 days.`,
 		Example: `  paragon history
   paragon history --since 24h --model cnn
   paragon history --since 168h --json | jq .classes.strict.p99_ms`,

@@ -28,8 +28,8 @@ through a queue, and queries with an idempotency key or a callback. Of the queri
 in the response to the request, it stores only a sample (setting keep_share). The list does not
 contain this sample.
 
-For a query that failed or expired, the list has the beginning of the reason. paragon get prints the
-whole reason.`,
+For a query that failed or expired, the list has the beginning of the reason. ` + "`paragon get`" + ` prints
+the whole reason.`,
 		Example: `  paragon list
   paragon list --state failed
   paragon list --late --limit 100 --json | jq -r .id`,

@@ -23,9 +23,9 @@ command reads the data folder, even after the server has ended. The data folder 
 log files, of 16 MB each. With --stage, the command reads CloudWatch Logs. A line appears there some
 seconds after the process wrote it.
 
---process takes the name of a worker (paragon top prints it) or of a function (paragon get prints
-it). "worker", "function" and "server" select all processes of one kind. In an account, --process
-also takes "api", "callbacks", "controller" and "dispatcher".`
+--process takes the name of a worker (` + "`paragon top`" + ` prints it) or of a function (` + "`paragon get`" + `
+prints it). "worker", "function" and "server" select all processes of one kind. In an account,
+--process also takes "api", "callbacks", "controller" and "dispatcher".`
 
 // logFlags are what is printed.
 type logFlags struct {

@@ -50,9 +50,10 @@ func newModelProveCommand(term *cli.Terminal) *cobra.Command {
 	c := term.ServerCommand(&cobra.Command{
 		Use: "prove NAME --stage STAGE", Example: "  paragon model prove iris --stage prod", Short: "Run a model of a stage again, and serve it if it answers",
 		Long: `Run a model that was added to a stage in an account, measure it there, and serve it if it answers.
-The stage's generic functions (inference functions that run any model) run it at each memory size
-that is large enough. If a worker is ready, the worker also runs it. ` + "`paragon model add --stage`" + `
-does the same for a new model. Use this command if that run failed, or if no worker was ready then.`,
+The stage's generic functions (inference functions that run any model) run the model at each memory
+size that is large enough. If a worker is ready, the worker also runs the model.
+` + "`paragon model add --stage`" + ` does the same for a new model. Use this command if that run failed, or
+if no worker was ready then.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			stage, _ := term.Place()

@@ -31,13 +31,14 @@ func newPageCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "page", Short: "Serve the web page of a stage in an account, on this machine", Args: cobra.NoArgs,
 		Long: `Serve the web page of a stage in an account, on a loopback address of this machine, until
-interrupted. The page calls the stage's API with your AWS credentials or your API key. Its parts for
-workers, decisions, settings and dead letters need the IAM policy of the stage's operators. Without
-this policy, they show an error. The command prints the address of the page. The address contains a
-token, and every request needs this token. On one machine, paragon up serves the page.
+interrupted. The page calls the stage's API with your AWS credentials or your API key. The parts of
+the page for workers, decisions, settings and dead letters need the IAM policy of the stage's
+operators. Without this policy, they show an error. The command prints the address of the page. The
+address contains a token, and every request needs this token. On one machine, ` + "`paragon up`" + ` serves
+the page.
 
 Once an hour, the command compares the cost of the stage with the cost under other schemes, as
-paragon savings does. A scheme is the rule that sets the number of workers. The page shows the
+` + "`paragon savings`" + ` does. A scheme is the rule that sets the number of workers. The page shows the
 result.`,
 		Example: "  paragon page --stage prod\n  paragon page --stage prod --since 24h",
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -48,9 +48,10 @@ runs. To measure cold starts, the command starts --cold runs at the same time. -
 measures the same functions as child processes of this machine. There, the memory size does not
 change the CPU share.
 
---out writes the measurements to a file, and replaces earlier ones of the same models. go generate
-./profiles generates the catalogue from such files. latency.json has the measurements of the
-reference machine. latency-NAME.json has those of another resource (an instance type, or functions).
+--out writes the measurements to a file, and replaces earlier ones of the same models.
+` + "`go generate ./profiles`" + ` generates the catalogue from such files. latency.json has the measurements
+of the reference machine. latency-NAME.json has those of another resource (an instance type, or
+functions).
 
 --compare prints how the measurements differ from an earlier file. The exit status is 1 if a
 measurement has changed by more than 10 % and by more than its confidence interval.`

@@ -11,8 +11,8 @@ import (
 )
 
 const redriveLong = `Submit the queries of dead letters again. A dead letter is a queue message whose query failed on
-every attempt, or crashed too many workers. First repair the cause of the failures, which paragon
-status and paragon logs show.
+every attempt, or crashed too many workers. First repair the cause of the failures, which
+` + "`paragon status`" + ` and ` + "`paragon logs`" + ` show.
 
 Paragon submits the input as a new query of the same owner. The new query expires after the same
 time as the first query, and names the first query in its field retry_of. The first query keeps its

@@ -26,13 +26,12 @@ per five minutes for 63 days and per hour for 455 days. If a count is for more t
 simulation spreads its arrivals over that time as a Poisson process.
 
 The output states the margin of error of the simulated costs. The margin is the largest error that
-paragon-lab calibrate stored in the data folder (--data), or else the largest of the errors that
+` + "`paragon-lab calibrate`" + ` stored in the data folder (--data), or else the largest of the errors that
 ship with Paragon. If this error comes from another catalogue, scheme or version of Paragon, the
 margin is doubled. For a stage in an account, the command measures a second error: it simulates the
 scheme that ran, and compares the result with the cost that the stage counted. The larger of the two
-errors is then the margin. The command fails if the margin is 50 % or more. It also fails if the
-second error of a stage in an account is not known. With --uncalibrated, it prints the costs without
-a margin instead.
+errors is then the margin. The command fails if the margin is 50 % or more, or if the second error
+is not known. With --uncalibrated, it prints the costs without a margin instead.
 
 The simulated controller applies the settings given by --set. If --set does not give max_workers,
 the number of workers has no upper limit.

@@ -35,12 +35,12 @@ machine. This time ends five minutes ago, because the stage's counts come late. 
 exactly one pool (group of workers).
 
 The costs are those of workers and functions. For a stage in an account, the output also states the
-least that alarms, metrics and controller cost in this time. It says whether a plain function would
-cost less than all of these together. paragon cost prints the cost of the gateway, store, queues and
-logs.
+least that alarms, metrics and controller cost in this time. With this cost included, it says
+whether a plain function would cost less. ` + "`paragon cost`" + ` prints the cost of gateway, store, queues
+and logs.
 
 The intervals come from the margin of error of the simulation, which is the larger of two errors.
-paragon-lab calibrate measures the first in recorded runs of a stage. For the second, the command
+` + "`paragon-lab calibrate`" + ` measures the first in recorded runs of a stage. For the second, the command
 simulates the scheme that ran, and compares the result with the cost that the stage counted. Paragon
 doubles an error from another scheme, catalogue (set of models and prices) or version of Paragon.
 The second error is known if the stage cost something for at least one hour. For a stage in an

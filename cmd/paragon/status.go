@@ -38,11 +38,11 @@ OVERFLOWED counts the queries that the present workers queued and then passed on
 functions, because they could not run them in time.
 
 Table of classes: a query is strict if its latency bound is below 2 s (setting strict_below_ms), and
-relaxed otherwise. ARRIVALS is the mean number of queries per second in the last minute. P50, P95,
-P99, IN BOUND and QUERIES 1H are of the last hour: latencies, the share of queries that kept their
-latency bound, and the number of queries. BURN 5M and BURN 1H are the burn rates of the last 5
-minutes and of the last hour. A burn rate is the share of missed latency bounds, divided by the 1 %
-that the objective allows.`,
+relaxed otherwise. ARRIVALS is the mean number of queries per second in the last minute. P50, P95
+and P99 are latencies of the last hour. IN BOUND is the share of the last hour's queries that kept
+their latency bound. QUERIES 1H is the number of queries of the last hour. BURN 5M and BURN 1H are
+the burn rates of the last 5 minutes and of the last hour. A burn rate is the share of missed
+latency bounds, divided by the 1 % that the objective allows.`,
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,

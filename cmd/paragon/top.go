@@ -29,7 +29,7 @@ func newTopCommand(term *cli.Terminal) *cobra.Command {
 last hour, and the workers. The command prints this every second until interrupted. With --json, it
 prints one line each time.
 
-For a stage in an account, the command does not list the workers. paragon page lists them.`,
+For a stage in an account, the command does not list the workers. ` + "`paragon page`" + ` lists them.`,
 		Example: "  paragon top\n  paragon top --stage prod",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := term.Connect(c.Context(), client.Config{Attempts: 1})

@@ -19,12 +19,12 @@ import (
 const usageLong = `Print for each owner and task how many queries the owner sent, what they cost, and how many missed
 their latency bound. An owner is a caller. On one machine, the owner of a request without a token is
 "local". The owner of a request with a token is "key-" and a digest of the token. For requests from
-other machines (paragon up --listen), the file of --tokens names the owner. The cost is that of the
-queries' compute time on workers and functions, as the answers state it.
+other machines (` + "`paragon up --listen`" + `), the file of --tokens names the owner. The cost is that of
+the queries' compute time on workers and functions, as the answers state it.
 
 Paragon keeps counts per clock hour, for 14 days. --since 2h therefore prints the present hour so
 far, and the whole hour before it. --mine prints only your own usage: that of your token, AWS
-credentials or API key. The usage of all owners is for operators.
+credentials or API key. Only operators may read the usage of all owners.
 
 Paragon counts a query after it ends: on one machine within 5 s plus the setting heartbeat_seconds
 (15 s by default), and in an account within 15 minutes.`

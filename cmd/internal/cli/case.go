@@ -80,7 +80,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance as a share of the on-demand price")
 	fs.Float64Var(&f.spot.InterruptionsPerHour, "spot-interruptions", 0.02, "interruptions per hour of each spot instance")
 	fs.StringVar(&f.spotTrace, "spot-trace", "", "CSV file with the number of available spot instances in each zone (header second,ZONE,...), instead of --spot-share; only for hedged and spothedge (the policy SpotHedge of SkyServe, not in --scheme all)")
-	fs.Var(DurationValue(&f.spot.Offset), "spot-offset", "time in --spot-trace at which to begin; after its end, the file is read again")
+	fs.Var(DurationValue(&f.spot.Offset), "spot-offset", "time in --spot-trace at which to begin; after the end of the file, it is read again")
 	fs.StringArrayVar(&f.set, "set", nil, "setting of the simulated controller, as NAME=VALUE; may be given more than once")
 }
 

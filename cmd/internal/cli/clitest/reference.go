@@ -48,18 +48,24 @@ func reference(t *testing.T, root Root, title, pkg string) []byte {
 	c := silent(root)
 	c.InitDefaultCompletionCmd()
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\nMade from the commands by `go generate ./%s`; edit them instead. Every command also has the flag `--help`.\n\n", title, pkg)
+	fmt.Fprintf(&b, "# %s\n\n`go generate ./%s` makes this page from the commands. Every command also has the flag `--help`.\n\n", title, pkg)
 	common, called := commonFlags(c), false
 	for _, c := range commands(c) {
 		c.DisableAutoGenTag = true
 		var one bytes.Buffer
 		all := hide(c, common)
-		if err := doc.GenMarkdownCustom(c, &one, func(file string) string {
+		short, long := c.Short, c.Long
+		if c.Long != "" {
+			c.Short, c.Long = "", listed(long) // the long help says what the short says too
+		}
+		err := doc.GenMarkdownCustom(c, &one, func(file string) string {
 			return "#" + strings.ReplaceAll(strings.TrimSuffix(file, ".md"), "_", "-")
-		}); err != nil {
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
-		text := one.String()
+		c.Short, c.Long = short, long
+		text := strings.Replace(one.String(), "### Synopsis\n\n", "", 1)
 		if all {
 			called = true
 			text = strings.Replace(text, "### SEE ALSO", "The command also has the [common flags](#common-flags).\n\n### SEE ALSO", 1)
@@ -78,6 +84,19 @@ func reference(t *testing.T, root Root, title, pkg string) []byte {
 	page = bytes.ReplaceAll(page, []byte("### SEE ALSO"), []byte("### Commands"))
 	return regexp.MustCompile(`\n{3,}`).ReplaceAll(page, []byte("\n\n"))
 }
+
+// listed makes lists of the tables in a long help, whose lines are indented: a name, two
+// or more spaces, and what it means.
+func listed(long string) string {
+	long = helpTable.ReplaceAllString(long, "\n$0")
+	long = helpRow.ReplaceAllString(long, "- `$1`: $2")
+	return regexp.MustCompile(`(?m)^ {5}`).ReplaceAllString(long, "  ")
+}
+
+var (
+	helpTable = regexp.MustCompile(`(?m)^  \S+ {2,}.*\n(?: {2,}.*\n)*`)
+	helpRow   = regexp.MustCompile(`(?m)^  (\S+) {2,}(.*)$`)
+)
 
 // commonFlags are the flags of all commands that call a server, which the page prints once.
 func commonFlags(root *cobra.Command) *pflag.FlagSet {
