@@ -146,7 +146,7 @@ func (f *costFlags) findModel() error {
 			for _, m := range f.catalogue.Models {
 				names = append(names, m.Name)
 			}
-			return cli.Usagef("catalogue %s has no model %.64q%s; its models are %s. This command does not know models that were added to a stage: name a model of the catalogue with a similar latency, or run the added model and read `paragon savings`", f.catalogue.Name, f.model, cli.Meant(f.model, names), strings.Join(names, ", "))
+			return cli.Usagef("catalogue %s has no model %.64q%s; its models are %s. For a model that was added to a stage, name a model of the catalogue with a similar latency", f.catalogue.Name, f.model, cli.Meant(f.model, names), strings.Join(names, ", "))
 		}
 		f.m = m
 		return nil

@@ -47,7 +47,7 @@ func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
 // newModelPromoteCommand is `paragon model promote`.
 func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionPromoted}
-	c := rolloutCommand(term, &o, "promote NAME", "Give the version on trial all queries of its model", "Let the version on trial answer all queries of its model. A version on trial is a new version\nthat so far answers only a share of the queries, or runs in shadow. paragon model rollback\nserves the earlier version again.")
+	c := rolloutCommand(term, &o, "promote NAME", "Give the version on trial all queries of its model", "Let the version on trial answer all queries of its model. A version on trial is a new version\nthat so far answers only a share of the queries, or runs in shadow. `paragon model rollback`\nserves the earlier version again.")
 	c.Example = "  paragon model promote iris"
 	return c
 }
