@@ -95,7 +95,7 @@ func (a asker) relaxed(ctx context.Context, s client.Submission) finding {
 	case q.ServedBy == nil && q.Failure != nil:
 		return warning("", "`paragon explain "+q.ID+"` shows why; `paragon tune set min_workers 1` keeps a worker ready", "a relaxed query ended as %s: %s", q.Failure.Code, q.Failure.Detail)
 	case q.ServedBy == nil:
-		return warning("", "run `paragon get "+q.ID+"` in a minute", "a relaxed query is still %s after %s", q.State, askedWait)
+		return warning("", "run `paragon get "+q.ID+"` in a minute", "a relaxed query has no answer after %s; its state is %s", askedWait, q.State)
 	}
 	return ok("", "a relaxed query ran on %s", q.ServedBy.Name)
 }
@@ -111,7 +111,7 @@ func (a asker) time(ctx context.Context, s client.Submission, waits bool) (api.Q
 	case q.ServedBy == nil && q.Failure != nil:
 		return q, ms, fmt.Errorf("%s: %s", q.Failure.Code, q.Failure.Detail)
 	case q.ServedBy == nil:
-		return q, ms, fmt.Errorf("the query is still %s after %s", q.State, askedWait)
+		return q, ms, fmt.Errorf("no answer after %s; the state of the query is %s", askedWait, q.State)
 	}
 	return q, ms, nil
 }

@@ -161,7 +161,7 @@ func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return j, fmt.Errorf("find this program, to start it anew: %w", err)
+		return j, fmt.Errorf("find the executable file of paragon, which measurements of cold starts and of --memory run as a process of its own: %w", err)
 	}
 	child := func(ctx context.Context, command, model string) *exec.Cmd {
 		return exec.CommandContext(ctx, exe, command, "--profiles", f.folder, "--catalogue", f.catalogue,

@@ -64,7 +64,7 @@ and "problem".`,
 	fs.StringVar(&f.optimize, "optimize", "", "what to optimize: latency, accuracy or cost (default: the third if you bound two of them, else cost)")
 	fs.StringVar(&f.class, "class", "", "class: strict (answered at once) or relaxed (may wait in a queue) (default: strict if the latency bound is below strict_below_ms, 2 s)")
 	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0: do not wait")
-	fs.StringVar(&f.callback, "callback", "", "URL to which Paragon sends each query (HTTP POST) after its end")
+	fs.StringVar(&f.callback, "callback", "", "URL to which Paragon sends the result of each query (HTTP POST) when the query has ended, in any state")
 	fs.StringVar(&f.key, "key", "", "idempotency key: a second submit with the same key returns the first query (only with one FILE)")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)

@@ -20,7 +20,7 @@ type Reactive struct {
 }
 
 func (r Reactive) String() string {
-	return fmt.Sprintf("backlog / %.0f s, idle %.0f s", r.BacklogSeconds, r.IdleSeconds)
+	return fmt.Sprintf("backlog cleared in %.0f s, idle workers closed after %.0f s", r.BacklogSeconds, r.IdleSeconds)
 }
 
 // Rules is what a run of the grid depends on.

@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -44,48 +43,4 @@ func writeHeadrooms(b *strings.Builder, grids []Grid) {
 			}
 		}
 	}
-}
-
-// writeCells writes a finding in every setting. What the schemes in it do not
-// depend on is left out.
-func writeCells(b *strings.Builder, grids []Grid, finding int) {
-	fmt.Fprintf(b, "\n### %s\n\n", gridTitles[finding])
-	prices, slots := priceRatios, slotRules
-	if finding == MoreVMsUtilAware || finding == MoreVMsExascale {
-		prices, slots = prices[:1], slots[:1]
-		b.WriteString("Under reactive, util_aware and exascale, no query overflows. The price ratio and the overflow rule therefore change nothing in this table.\n\n")
-	}
-	columns := []string{"trace", "reactive rule", "overflow rule"}
-	for _, d := range delays {
-		for _, p := range prices {
-			name := fmt.Sprintf("delay %.0f s", d.Seconds())
-			if len(prices) > 1 {
-				name += fmt.Sprintf(", price ratio %g", p)
-			}
-			columns = append(columns, name)
-		}
-	}
-	table(b, 3, columns...)
-	for _, g := range grids {
-		for _, r := range reactives() {
-			for _, eager := range slots {
-				g.writeLine(b, finding, prices, r, eager, len(slots) > 1)
-			}
-		}
-	}
-}
-
-func (g Grid) writeLine(b *strings.Builder, finding int, prices []float64, r Reactive, eager, showRule bool) {
-	rule := "-"
-	if showRule {
-		rule = slotRule(eager)
-	}
-	fmt.Fprintf(b, "| %s | %s | %s |", g.Trace, r, rule)
-	for _, d := range delays {
-		for _, p := range prices {
-			i := slices.IndexFunc(g.Cells, func(c Cell) bool { return c.Rules == Rules{d, r, eager} && c.PriceRatio == p })
-			fmt.Fprintf(b, " %s |", verdict(g.Cells[i].Findings[finding]))
-		}
-	}
-	b.WriteString("\n")
 }

@@ -108,7 +108,7 @@ func TestSmallGrid(t *testing.T) {
 	if err := evaluate.WriteRecordedGrid(&page, []comparison.Case{c}, []evaluate.Grid{g}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| twitter-like | 600 s | ", "| twitter-like | backlog / 10 s, idle 30 s | when no runner is free |", "| twitter-like | backlog / 10 s, idle 180 s | - |"} {
+	for _, want := range []string{"| twitter-like | 600 s | ", "| twitter-like | backlog cleared in 10 s, idle workers closed after 30 s | "} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("no %q in\n%s", want, page.String())
 		}
