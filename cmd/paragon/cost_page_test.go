@@ -297,7 +297,7 @@ func idleTable(t *testing.T) string {
 }
 
 func modelsTable(t *testing.T) string {
-	out := head("model", "rate from which `--front workers` is cheaper than `--front lambda`", "the same rate, if one worker runs with both fronts", "extra cost of Paragon without workers, compared with a plain function, $ per million queries", "rate from which Paragon is always cheaper than a plain function")
+	out := head("model", "rate from which `--front workers` is cheaper than `--front lambda`", "the same rate, if at least one worker runs anyway", "extra cost of Paragon without workers, compared with a plain function, $ per million queries", "rate from which Paragon is always cheaper than a plain function")
 	for _, model := range []string{"logistic", "mobilenet", "ensemble-three"} {
 		b := at1000(t, "--model", model)
 		out += row("`"+model+"`", rateCell(b.BreakEven), rateCell(b.BreakEvenAnyway), usd(b.PlainFunction.ExcessMillionUSD), rateCell(b.PlainFunction.BreakEven))

@@ -96,7 +96,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 		return err
 	}
 	if slices.ContainsFunc(e.Candidates, func(c selection.Candidate) bool { return c.CostUSD == 0 && c.PriceUSD > 0 }) {
-		term.Printf("The column $ PER MILLION has the price of the time that a query takes. If a worker runs anyway, a query on it adds no cost: the column WHY then compares with a cost of 0.\n")
+		term.Printf("The column $ PER MILLION has the price of the time that a query takes. If a worker runs anyway, a query on it adds no cost, and the column WHY counts its cost as 0.\n")
 	}
 	return nil
 }

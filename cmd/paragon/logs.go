@@ -65,7 +65,7 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", f.data, "data folder of the server; without this flag, the folder of the server at --endpoint, if it runs on this machine")
+	fs.StringVar(&f.data, "data", f.data, "data folder of the server; without this flag, the folder of the server at --endpoint, or the default if that server does not run on this machine")
 	fs.StringVar(&term.Endpoint, "endpoint", "", "URL of the server whose logs are printed (default PARAGON_ENDPOINT, else "+client.DefaultEndpoint+")")
 	fs.StringVarP(&f.process, "process", "p", "", "print only the lines of this process, or of a kind: server, worker or function")
 	fs.StringVar(&f.level, "level", f.level, "lowest level that is printed: debug, info, warn or error")
@@ -140,7 +140,7 @@ func runStageLogs(ctx context.Context, term *cli.Terminal, f *logFlags, logs sta
 		return err
 	}
 	if f.since <= 0 || f.since > timeline.Kept {
-		return cli.Usagef("--since is %v, not above 0 and up to 336h", f.since)
+		return cli.Usagef("--since is %v; it must be above 0 and at most 336h", f.since)
 	}
 	tail := &stageTail{logs: logs, stage: stage, filter: filter, seen: map[string]time.Time{}}
 	lines, err := tail.read(ctx, term.Now().Add(-f.since))

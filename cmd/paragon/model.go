@@ -13,10 +13,10 @@ import (
 )
 
 const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in an account. A model
-is an ONNX file. Paragon serves it without a restart, at the path /v2/models/TASK, with the names of
-inputs and outputs in the file. If a model of the same name is already served, the file becomes a
-new version of this model. The new version is first on trial: it answers only a share of the model's
-queries.`
+is an ONNX file. Paragon serves it without a restart, at the path /v2/models/TASK. If the model takes
+tensors, requests use the names of the inputs in the file. If a model of the same name is already
+served, the file becomes a new version of this model. The new version is first on trial: it answers
+only a share of the model's queries.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {

@@ -77,7 +77,7 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG files, or else JPEG files, for models of pictures (default: the samples of the catalogue, or else those of Paragon)")
 	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, in addition to 1")
 	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; refused for a model whose answers depend on the other queries of the inference")
-	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "numbers of concurrent callers, in addition to 1")
+	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "measure also with these numbers of concurrent callers, not only with one")
 	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share of such a function")
 	fs.IntVar(&f.samples, "samples", 20000, "largest number of runs of each measurement")
 	fs.DurationVar(&f.budget, "budget", 10*time.Second, "longest time of each measurement")
@@ -161,7 +161,7 @@ func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return j, fmt.Errorf("find the executable file of paragon, which measurements of cold starts and of --memory run as a process of its own: %w", err)
+		return j, fmt.Errorf("find the executable file of paragon, which runs as a separate process to measure cold starts and --memory: %w", err)
 	}
 	child := func(ctx context.Context, command, model string) *exec.Cmd {
 		return exec.CommandContext(ctx, exe, command, "--profiles", f.folder, "--catalogue", f.catalogue,

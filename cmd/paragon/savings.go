@@ -35,7 +35,7 @@ machine. This time ends five minutes ago, because the stage's counts come late. 
 exactly one pool (group of workers).
 
 The costs are those of workers and functions. For a stage in an account, the output also states the
-least that alarms, metrics and controller cost in this time. With this cost included, it says
+minimum cost of alarms, metrics and controller in this time. With this cost included, it says
 whether a plain function would cost less. ` + "`paragon cost`" + ` prints the cost of gateway, store, queues
 and logs.
 
@@ -43,8 +43,9 @@ The intervals come from the margin of error of the simulation, which is the larg
 ` + "`paragon-lab calibrate`" + ` measures the first in recorded runs of a stage. For the second, the command
 simulates the scheme that ran, and compares the result with the cost that the stage counted. Paragon
 doubles an error from another scheme, catalogue (set of models and prices) or version of Paragon.
-The second error is known if the stage cost something for at least one hour. For a stage in an
-account, the command prints costs only if the second error is known.`
+The second error is known only if the stage had costs for at least one hour, and if the settings
+scheme and fleet did not change in the compared time. It is unknown if the setting fleet is fixed.
+For a stage in an account, the command prints costs only if the second error is known.`
 
 // defaultCompared is the length of the time that is compared of a stage in an account.
 const defaultCompared = 6 * time.Hour

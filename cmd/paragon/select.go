@@ -249,6 +249,6 @@ func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 		}
 		term.Printf("The cheapest fleets for %.4g queries per second: %s.\n", f.rate, strings.Join(fleets, "; or "))
 	}
-	term.Printf("Latencies in the table are the p99 of one inference in the profile, without network and waiting.\n")
+	term.Printf("Latencies in the table are the time of one inference in the profile (p99 on an instance, p95 on a function), without network and waiting.\n")
 	return nil
 }

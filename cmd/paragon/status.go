@@ -35,7 +35,7 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 Table of pools (groups of workers): BUSY is the number of runners in use. A runner is the part of a
 worker that answers one query at a time. QUEUED is the number of queries that wait in the workers.
 OVERFLOWED counts the queries that the present workers queued and then passed on, usually to
-functions, because they could not run them in time.
+functions, because the workers could not run the queries in time.
 
 Table of classes: a query is strict if its latency bound is below 2 s (setting strict_below_ms), and
 relaxed otherwise. ARRIVALS is the mean number of queries per second in the last minute. P50, P95

@@ -104,7 +104,7 @@ func checkWait(seconds float64) error {
 // checkPercent refuses an accuracy that is a share, before anything is sent.
 func checkPercent(accuracy float64) error {
 	if percent, share := query.PercentOfShare(accuracy); share {
-		return cli.Usagef("--accuracy is %v %%: it is in percent; did you mean %v?", accuracy, cli.Number(percent, 6))
+		return cli.Usagef("--accuracy %v means %v %%; did you mean %v?", accuracy, accuracy, cli.Number(percent, 6))
 	}
 	return nil
 }

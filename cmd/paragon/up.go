@@ -31,8 +31,8 @@ machines. On this address, requests need a token, and either the server or a pro
 must use TLS.
 
 A worker runs the real model, and then waits until the service time in the model's profile has
-passed. One small machine therefore behaves like many larger machines. --unpaced turns the waiting
-off.
+passed. A small machine can therefore imitate many workers, each with the speed of an EC2
+instance. --unpaced turns the waiting off.
 
 --demo waits until the workers are ready, and then sends queries for about a minute. In a burst,
 queries overflow (functions run them because no worker is free in time) while more workers boot.
@@ -92,7 +92,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; others cannot connect to --listen")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
 	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; with --scheme: at the start")
-	f.StringVar(&cfg.Scheme, "scheme", "", "scheme (rule by which the controller changes the number of workers): "+strings.Join(procurement.Names(), ", ")+" (default: the number stays as in --workers, unless the data folder has the value moving for the setting fleet)")
+	f.StringVar(&cfg.Scheme, "scheme", "", "scheme (rule by which the controller changes the number of workers): "+strings.Join(procurement.Names(), ", ")+" (default: no scheme changes the number of workers, unless the setting fleet in the data folder is moving)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU")
 	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "seconds from the launch of a worker until it is ready (on EC2: 60 to 120); with a scheme, also stored in the setting vm_boot_seconds")

@@ -27,7 +27,7 @@ far, and the whole hour before it. --mine prints only your own usage: that of yo
 credentials or API key. Only operators may read the usage of all owners.
 
 Paragon counts a query after it ends: on one machine within 5 s plus the setting heartbeat_seconds
-(15 s by default), and in an account within 15 minutes.`
+(by default 15 s in all), and in an account within 15 minutes.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {

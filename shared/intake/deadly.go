@@ -37,7 +37,7 @@ func (s *Service) deadly(ctx context.Context, q *submission) (Answer, error) {
 		err = s.Queues.Send(ctx, platform.DeadLetters, m)
 	}
 	if err != nil { // it has ended all the same
-		s.Log.Warn("could not store a query that crashed its workers as a dead letter", "query", q.m.ID, "error", err)
+		s.Log.Warn("a query crashed its workers, and could not be stored as a dead letter", "query", q.m.ID, "error", err)
 	}
 	return s.answerWith(q, held)
 }

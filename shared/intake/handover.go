@@ -33,7 +33,7 @@ func (s *Service) handOver(ctx context.Context, m query.Message) (query.Message,
 	}
 	uri, err := s.Inputs.PutInput(ctx, m.Owner, m.ID, m.Input.Data)
 	if err != nil {
-		return m, fmt.Errorf("hand over the input of query %s: %w", m.ID, err)
+		return m, fmt.Errorf("store the large input of query %s apart from its queue message: %w", m.ID, err)
 	}
 	m.Input = query.Input{ContentType: m.Input.ContentType, URI: uri, SHA256: platform.Digest(m.Input.Data), Decoding: m.Input.Decoding}
 	return m, nil

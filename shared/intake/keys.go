@@ -127,10 +127,10 @@ func (s *Service) owe(ctx context.Context, q *submission) error {
 	owed.Owed = true
 	held, _, err := s.Attempts.ReplaceKey(ctx, owed.ID, owed)
 	if err != nil {
-		return fmt.Errorf("store that the caller of query %s gets its id: %w", owed.ID, err)
+		return fmt.Errorf("store that the caller gets the id of query %s: %w", owed.ID, err)
 	}
 	if held.ID != owed.ID {
-		return fmt.Errorf("query %s was replaced by a repeat: %w", owed.ID, platform.ErrConflict)
+		return fmt.Errorf("query %s was replaced by a repeat of its request: %w", owed.ID, platform.ErrConflict)
 	}
 	q.attempt = &held
 	return nil

@@ -108,7 +108,7 @@ func (l *Library) row(v uintptr, i int) (Value, error) {
 		return Value{}, err
 	}
 	if kind != typeMap {
-		return Value{}, errors.New("is not a map, and only sequences of maps are supported")
+		return Value{}, errors.New("a sequence in an output may contain only maps")
 	}
 	return l.oneMap(e)
 }

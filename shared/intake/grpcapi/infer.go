@@ -168,7 +168,7 @@ func (a *answer) split() (got inferAnswer, data [][]byte, err error) {
 	for _, o := range got.Outputs {
 		n := o.Parameters.Size
 		if n < 0 || n > len(binary) {
-			return got, nil, status.Errorf(codes.Internal, "output %q has %d bytes, and %d are left", o.Name, n, len(binary))
+			return got, nil, status.Errorf(codes.Internal, "output %q should have %d bytes, but only %d bytes of the answer are left", o.Name, n, len(binary))
 		}
 		data, binary = append(data, binary[:n:n]), binary[n:]
 	}

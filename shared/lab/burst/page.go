@@ -25,7 +25,7 @@ queries are strict, ask for the most accurate answer, and have an accuracy bound
 - **Late**: queries answered after their latency bound or not at all.
 - **Overflow**: queries answered by functions.
 - **Another model**: queries answered by a model other than the chosen one.
-- **Mean accuracy**: the mean over the answers of the accuracy that the profile of the answering model states.
+- **Mean accuracy**: the accuracy of the answering model by its profile, averaged over the answers.
 
 ## Simulated
 

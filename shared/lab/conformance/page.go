@@ -62,7 +62,7 @@ Of {{.All.Reference}} cases that pass in Python, {{.All.Passed}} pass in Paragon
 {{range .Kinds}}| {{.Kind}} | {{.Cases}} | {{.Reference}} | {{.Passed}} | {{.More}} |
 {{end}}| all | {{.All.Cases}} | {{.All.Reference}} | {{.All.Passed}} | {{.All.More}} |
 
-The cases that pass in Paragon only use data types that Python's interface does not support, such as BF16.
+The cases that pass only in Paragon use data types that Python's interface does not support, such as BF16.
 
 ## Cases that pass in Python but not in Paragon
 {{if .All.Failed}}

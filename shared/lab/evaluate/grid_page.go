@@ -57,7 +57,7 @@ The simulator plays every combination of four conditions:
   The paper's schemes decide without prices. Therefore one run is priced at all three ratios.
 - **Metric delay**: the time from an arrival until the controller's metrics contain it. The delays are 0, 60 and 120 s.
 - **Reactive rule**: the rule by which reactive, exascale, mixed and paragon decide the number of workers. It has two times: a scheme
-  starts enough workers to clear the backlog in the first time, and closes a worker that was idle for the second time. The
+  starts enough workers to clear the backlog within the first of them, and closes a worker that was idle for as long as the second. The
   [evaluation](evaluation.md) uses 10 s and 180 s.
 - **Overflow rule**: *at the bound* means that a query overflows only when no worker can start it within its latency bound.
   *When no runner is free* means that a query overflows at once when all runners are busy, as in the text of the paper.

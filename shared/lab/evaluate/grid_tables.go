@@ -115,7 +115,7 @@ func slotRule(eager bool) string {
 }
 
 func writeWhere(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## Where the findings hold\n\nEach table is about one finding. A cell has the share of combinations in which the finding holds. The column *all* counts all combinations. Each other column counts those in which one condition has the value in the column head. A dash means that reactive missed no query, so the finding could not be measured.\n")
+	b.WriteString("\n## Where the findings hold\n\nEach table is about one finding. A cell has the share of combinations in which the finding holds. The column *all* counts all combinations. Each other column counts the combinations with the condition in its head. A dash means that reactive missed no query, so the finding could not be measured.\n")
 	for finding, title := range gridTitles {
 		fmt.Fprintf(b, "\n**%s**\n\n", title)
 		columns := []string{"trace"}

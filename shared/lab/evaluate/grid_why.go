@@ -10,7 +10,7 @@ import (
 // writeWhy writes of each finding what is against it where it does not hold, and
 // which value of what was varied it depends on most, as counted in these runs.
 func writeWhy(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## Why the findings fail\n")
+	b.WriteString("\n## Why the findings fail\n\nThe list at the top of this page defines each reason.\n")
 	for finding, title := range gridTitles {
 		fmt.Fprintf(b, "\n**%s.** %s\n", title, why(grids, finding))
 	}

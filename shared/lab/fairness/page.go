@@ -25,7 +25,7 @@ pictures at a constant rate. Each round has four measurements of the quiet calle
 
 The order of the measurements changes from round to round.
 
-The latency of a query counts from the time at which the query was due. A *factor* is a latency divided by the quiet caller's latency alone in the same round. Each cell has the median over the rounds, and in
+The latency of a query counts from the time at which the query was due. A *factor* is a latency divided by the latency of the measurement *nobody* in the same round. Each cell has the median over the rounds, and in
 brackets the smallest and the largest value. The goal is a p99 factor of at most %.2f. The tables were measured on %s, on a machine with %s. The programs of both callers ran on the same
 machine. The program of the noisy caller had a lower CPU priority.
 `
@@ -39,16 +39,16 @@ const (
 const tried = `
 ## What was tried for the large pictures
 
-` + "`paragon up`" + ` and the worker decode a large picture apart from its JSON. This takes each of them 0.6 ms. As part of the JSON (350 KB), the picture took 16 ms. In two runs of 5 rounds with 100 queries a second, on the stage
-whose runners take a millisecond, the quiet caller's p99 with large pictures was 7.8 and 24.5 ms, and 13.7 and 42.5 ms with pictures as part of the JSON. Alone, its p99 was 5.7 to 7.0 ms.
+In a request, a large picture is base64 text in JSON (350 KB). ` + "`paragon up`" + ` and the worker each decode this text apart from the rest of the JSON, in 0.6 ms. The JSON decoder took 16 ms. Two runs of 5 rounds compared the two ways, with
+100 queries a second, on the stage whose runners take a millisecond. With large pictures, the quiet caller's p99 was 7.8 and 24.5 ms, and with the JSON decoder 13.7 and 42.5 ms. Alone, its p99 was 5.7 to 7.0 ms.
 
-The processes that decode have the idle priority (` + "`SCHED_IDLE`" + `). On 2026-11-29, two other ways were tried on the same stage:
+The processes that decode pictures have the idle priority (` + "`SCHED_IDLE`" + `). On 2026-11-29, two other ways were tried on the same stage:
 
-- **Niceness 19** instead of the idle priority: the p95 was 26 ms, and 16 ms with the idle priority.
+- **Niceness 19** instead of the idle priority, tried with endless loops in place of the decoding: the quiet caller's p95 was 26 ms, and 16 ms with the idle priority.
 - **Decoding that sleeps for 0.06 ms after each 0.2 ms**: in 17 rounds, the p99 was 0.80 times (0.23 to 2.74) the p99 without the sleep. But the median latency of a large picture was 551 ms, and 222 ms without the sleep. Decoding
   therefore does not sleep.
 
-When a thread wakes, decoding can still delay this thread by about one timer tick, which is 4 ms here: Linux may choose the interrupted thread of idle priority again until the next tick.
+When a thread wakes, decoding can still delay this thread by about one timer tick, which is 4 ms here: until the next tick, Linux may let the decoding thread continue.
 `
 
 // mended is what made 20 times the share of load slow another caller down.
@@ -57,8 +57,8 @@ const mended = `
 
 On 2026-11-30, five changes reduced the delay of the quiet caller on the stage whose runners take 100 ms:
 
-- A pool counts as stopped only a second after its last answer, even if it has more work than it can do. Its backlog counts when Paragon decides which queries to accept.
-- Each worker keeps one of its two runners for other callers. Paragon no longer counts these runners when it accepts queries of a caller above its share.
+- A pool that has answered within the last second no longer counts as stopped, even if it is overloaded. Paragon now includes the backlog of such a pool when it decides which queries to accept.
+- On each worker, no caller may occupy both runners while others use the worker: one runner stays free for them. Paragon no longer counts these runners as available to a caller above its share when it decides whether to accept the caller's query.
 - Callers take turns on the queue of a pool.
 - While other callers use the stage, intake refuses a strict query of a caller above its share if the query would be late.
 - ` + "`paragon up`" + ` sends a query to the worker with the fewest open requests of the same caller.

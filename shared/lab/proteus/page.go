@@ -80,7 +80,7 @@ The command fails if any result below misses as many deadlines as INFaaS or more
 - Each device is a worker with one runner, and serves all served variants of one family. A switch from one variant to another takes no time. The simulation does not check whether a device has enough memory for
   a family. In Proteus's simulator, a device holds one variant and switches every 10 s, which takes no time either.
 - The devices are assigned to the families once, for the load of the first minute of the trace, multiplied by the headroom. For each family, the command simulates every
-  possible number of devices of each kind, and every choice of the most accurate variant that is served. It chooses the assignment that answers the most queries, weighted by accuracy.
+  possible number of devices of each kind, and every variant as the most accurate one that is served. It chooses the assignment that answers the most queries, weighted by accuracy.
   Proteus assigns the devices again every 10 s.
 - Every query is strict. It asks for an accuracy of at least %d %%, and for the most accurate answer. If ` + "`downgrade`" + ` is on and no device has a slot in time for the chosen variant, another
   variant answers the query ([the rule](../selection.md#another-model-before-overflow)). There are no functions. A query without a slot therefore waits in the work queue and is late.

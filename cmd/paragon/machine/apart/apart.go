@@ -55,7 +55,7 @@ func (p Program) Play(ctx context.Context, c comparison.Case, schemes []procurem
 	}
 	var r result
 	if err := gob.NewDecoder(&out).Decode(&r); err != nil {
-		return nil, fmt.Errorf("read what was simulated: %w", err)
+		return nil, fmt.Errorf("read the result of the simulation: %w", err)
 	}
 	if r.Fault != "" {
 		return nil, fmt.Errorf("simulate in another process: %s", r.Fault)

@@ -86,7 +86,7 @@ func TestPlayedApartFails(t *testing.T) {
 		"the case is invalid":  {t.Context(), apart.Program{os.Args[0], serves}, rivals.Schemes(), "none"},
 		"no such program":      {t.Context(), apart.Program{"/nowhere"}, nil, "no such file"},
 		"a program that fails": {t.Context(), apart.Program{"false"}, nil, "exit status 1"},
-		"one without a result": {t.Context(), apart.Program{"true"}, nil, "read what was simulated"},
+		"one without a result": {t.Context(), apart.Program{"true"}, nil, "read the result of the simulation"},
 		"the end of the run":   {ended, apart.Program{os.Args[0], serves}, nil, "canceled"},
 	} {
 		if _, err := tc.program.Play(tc.ctx, c, tc.schemes); err == nil || !strings.Contains(err.Error(), tc.want) {

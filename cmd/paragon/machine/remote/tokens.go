@@ -76,7 +76,7 @@ func readTokens(path string) (map[[sha256.Size]byte]Token, error) {
 	case info.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("other users may read it (mode %04o): run chmod 600", info.Mode().Perm())
 	case info.Size() > mostBytes:
-		return nil, fmt.Errorf("has %d bytes, more than %d", info.Size(), mostBytes)
+		return nil, fmt.Errorf("has %d bytes; at most %d are allowed", info.Size(), mostBytes)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

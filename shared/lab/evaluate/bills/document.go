@@ -16,7 +16,7 @@ at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-s
 
 - **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the window.
 - **Bill**: the cost of workers, functions and *machinery* (gateway, queues, store and reports), without the cost of an idle stage. The bill of a window is the mean over the random seeds.
-  *Least* and *most* are the smallest and the largest bill of one seed.
+  *Least* and *most* are the smallest and the largest bill among the seeds.
 - **Compute**: the cost of workers and functions alone.
 - **Machinery**, for three groups of queries: *direct* queries, which workers answered in their requests; *overflow*, which functions answered in their requests; and *asynchronous* queries, which got a 202.
 - **Missed**: late or unanswered queries, including those that got a 429 or were throttled. A scheme *keeps the bounds* if it misses at most 0.5 % of the queries of each class.
@@ -87,7 +87,7 @@ func conclusion(ws []Window) string {
 		}
 		ratios = append(ratios, r)
 	}
-	s := fmt.Sprintf("%s keeps the bounds in %d of the %d windows. At least one scheme keeps them in %d.", scheme, keeps, len(ws), possible)
+	s := fmt.Sprintf("%s keeps the bounds in %d of the %d windows. The number of windows in which at least one scheme keeps them is %d.", scheme, keeps, len(ws), possible)
 	if len(ratios) == 0 {
 		return s + " There is no other bill to compare with."
 	}

@@ -73,7 +73,7 @@ const intro = `# Workload 2 under procurement
 - ` + "`naive_feasible`" + ` draws a model at random from the models that keep the bounds.
 - ` + "`naive_any`" + ` draws a model at random from all models.
 
-A [scheme](../schemes.md) sets the number of workers and decides which queries overflow, [by definition](simulator.md#running-as-a-stage). The number of workers depends on the models that a rule chooses, and so does the cost of the rule. The page about
+The simulator runs in its mode [*by definition*](simulator.md#running-as-a-stage). A [scheme](../schemes.md) sets the number of workers and decides which queries overflow. The number of workers depends on the models that a rule chooses, and so does the cost of the rule. The page about
 [selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds, and has the costs without a scheme.
 
 - A query with a latency bound is strict, and the time of the network path is added to its bound. A query without a latency bound is relaxed, with a bound of 10 s.
