@@ -197,7 +197,7 @@ func (s *Service) takePlace(ctx context.Context, owner string, set settings.Sett
 	case errors.Is(err, limits.ErrConcurrency):
 		return ownerLimit("owner_uploads", float64(set.OwnerUploads), "uploads per hour", time.Minute)
 	case err != nil:
-		return fmt.Errorf("reserve an upload of the caller: %w", err)
+		return fmt.Errorf("count an upload towards the caller's hourly limit owner_uploads: %w", err)
 	}
 	lease.Leave()
 	return nil

@@ -202,6 +202,15 @@ func (s *Store) remove(model string, at time.Time) (profile.Model, error) {
 	return next.Models[i], s.write(next.Added)
 }
 
+// changedError is the name of a model that is not there any more with the file that was run.
+type changedError string
+
+func (e changedError) Error() string {
+	return fmt.Sprintf("model %.64q was removed, or its file was replaced, while it was run; the result of the run is not stored", string(e))
+}
+
+func (changedError) Is(target error) bool { return target == ErrNotAdded }
+
 // Proof is how the run of a model went where it is to serve.
 type Proof struct {
 	Why string // it gave no answer; empty when it did
@@ -218,7 +227,7 @@ func (s *Store) Prove(model, sha256 string, p Proof) error {
 		next := s.copied()
 		i := slices.IndexFunc(next.Models, func(m profile.Model) bool { return m.Name == model && m.SHA256 == sha256 && m.RetiredAt == "" })
 		if i < 0 {
-			return fmt.Errorf("model %.64q no longer has the file that was run: %w", model, ErrNotAdded)
+			return changedError(model)
 		}
 		m := &next.Models[i]
 		m.Latency = slices.DeleteFunc(slices.Clone(m.Latency), func(l profile.Latency) bool {

@@ -22,7 +22,7 @@ func TestReference(t *testing.T) {
 	b.WriteString("# Settings\n\n`go generate ./shared/core/settings` generates this page from the struct `Settings`.\n\n" +
 		"`paragon tune set NAME VALUE` changes a setting. The stage uses the new value within one tick (`tick_seconds`), without a deployment. " +
 		"The command refuses a value outside its range. If such a value is stored in another way, the previous value stays in force. " +
-		"`paragon up --set NAME=VALUE` stores a value before the first process starts. " +
+		"On one machine, `paragon up --set NAME=VALUE` stores a value before the workers and functions start. " +
 		"In an account, `settings` in the context of `cdk.json` sets the values of [a deployment](deploy.md#the-context). " +
 		"The pages on [schemes](schemes.md), [selection](selection.md), [models](models.md) and [the path of a query](queries.md) explain the terms in the table.\n\n" +
 		"| setting | default | range or allowed values | unit | meaning |\n|---|---|---|---|---|\n")

@@ -57,7 +57,7 @@ type Settings struct {
 
 	// How accuracy is learned from what callers say: docs/selection.md.
 	FeedbackHalfLifeHours float64 `name:"feedback_half_life_hours" default:"24" min:"0.1" max:"8760" unit:"h" doc:"The time after which a vote counts half. Without new votes, the accuracy estimate of a model returns to the accuracy in its profile."`
-	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model's accuracy that may come from one caller. The evidence is the accuracy in the model's profile and all callers' votes. With a value below 1, one caller alone cannot change the accuracy of a model. 1 means no limit."`
+	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model's accuracy that may come from one caller. The evidence is the accuracy in the model's profile and all callers' votes. With any value below 1, votes on a model do not change Paragon's estimate of its accuracy if only one caller votes. 1 means no limit."`
 	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"Paragon estimates a probability distribution of a model's accuracy, from the model's profile and votes. To select a model, it uses the mean of this distribution (mean), or a random draw from it (thompson: Thompson sampling)."`
 	ExploreShare          float64 `name:"explore_share" default:"0.01" min:"0" max:"0.5" unit:"share" doc:"As soon as there are votes, Paragon selects a random model for this share of the queries, among the models that keep the query's bounds. A model with bad votes therefore gets new votes."`
 
