@@ -589,7 +589,7 @@ test("settings and faults are for who shows the operator's token", async () => {
   try {
     await reload();
     for (const id of ["settings", "faults"]) assert.equal(await page.locator(`#${id}`).isVisible(), false);
-    assert.match(await text("#operators"), /Only operators.*Paste the content of the file operator-token/);
+    assert.match(await text("#operators"), /Only operators.*Paste below what is in the file operator-token/);
     assert.equal(await page.locator("#operator").isVisible(), true);
     await deadLetters(true);
     await page.getByText("2 queries failed too often").waitFor();
