@@ -136,7 +136,7 @@ func (f *fairnessFlags) measure(ctx context.Context, term *cli.Terminal, s fairn
 	}
 	defer func() { err = errors.Join(err, r.stage.Stop()) }()
 	out.Name = s.name
-	out.About = fmt.Sprintf("`paragon up` ran %d workers of %s. %s The quiet caller sent %g queries a second for %g s. The noisy caller sent either %d large pictures, %d a second, or small pictures at a rate of %g a second. This rate was 20 times its share of %g a second.",
+	out.About = fmt.Sprintf("`paragon up` ran %d workers, each with 2 runners (one for each vCPU of a %s). %s The quiet caller sent %g queries a second for %g s. The noisy caller sent either %d large pictures (%d a second) or small pictures (%g a second). The rate of the small pictures was 20 times its share of %g a second.",
 		fairnessWorkers, machine.Defaults().InstanceType, s.about, s.quiet, f.stretch.Seconds(), largePictures, largeRate, fairnessTimes*s.share, s.share)
 	if _, err := r.play(ctx, fairness.Large); err != nil { // warms both kinds up, and is not counted
 		return out, err

@@ -43,7 +43,7 @@ func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 
 // addStage adds how a stage, or instead the scheme by its definition, is played.
 func (f *caseFlags) addStage(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.AsDeployed, "as-stage", true, "simulate a deployed stage with its default settings; with --as-stage=false, each scheme immediately gets the workers that it wants (by definition)")
+	fs.BoolVar(&f.AsDeployed, "as-stage", true, "simulate a deployed stage with its default settings; with --as-stage=false, start as many workers as each scheme wants (by definition)")
 	fs.IntVar(&f.Warm, "warm", 0, "number of stopped instances in each pool of workers (an EC2 warm pool); only with --as-stage")
 	fs.IntVar(&f.ListItems, "list-items", 1, "number of queries in one request, 1 to 100; only with --as-stage")
 }

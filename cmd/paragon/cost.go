@@ -95,7 +95,7 @@ func newCostCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.busy, "busy", 0.7, "share of the time in which a worker computes; it determines how many workers the rate needs")
 	fs.StringVarP(&f.model, "model", "m", "", "model that answers (default the slowest, which gives the highest bill)")
 	fs.Float64Var(&f.latencyMS, "latency-ms", costBound, "latency bound in milliseconds; it determines the memory size of the functions")
-	fs.IntVar(&f.workers, "workers", -1, "mean number of workers in the pool (group of workers) whose name comes first; every other pool has its min; -1: as many as the rate needs, within the pool's min and max")
+	fs.IntVar(&f.workers, "workers", -1, "mean number of workers in the pool (group of workers) whose name is first in the alphabet; every other pool has its min; -1: as many as the rate needs, within the pool's min and max")
 	fs.StringVarP(&f.task, "task", "t", "", "task whose slowest model answers, if --model is not given (default: all tasks)")
 	fs.StringVar(&f.network, "network", "", "network of the workers, private or public (default as in cdk.json)")
 	fs.StringVar(&f.front, "front", "", "what receives requests behind the gateway: workers (behind a load balancer) or lambda (the api function) (default as in cdk.json)")

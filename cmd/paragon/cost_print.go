@@ -143,7 +143,7 @@ func idleMonth(b bill) string {
 const halfCent = 0.005
 
 func printLoadOfBill(term *cli.Terminal, b bill) {
-	term.Printf("Load: %.4g queries per second, path %s, model %s, mean number of workers %.4g. A month costs $%.2f. A million queries cost $%.2f; $%.2f of that is for machinery that grows with the number of queries.\n",
+	term.Printf("Load: %.4g queries per second, path %s, model %s, mean number of workers %.4g. A month costs $%.2f. A million queries cost $%.2f; $%.2f of that is for machinery whose cost grows with the number of queries.\n",
 		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
 	verdict := "would cost more"
 	if b.PlainFunction.Cheaper {

@@ -68,7 +68,7 @@ prints one line per decision.`,
 	f := c.Flags()
 	f.StringVar(&q.Pool, "pool", "", "pool whose decisions are listed (default the first by name)")
 	f.BoolVar(&q.Moves, "moves", false, "list only the decisions that change the number of workers")
-	f.BoolVar(&all, "all", false, "print each decision on its own line, as --json always does")
+	f.BoolVar(&all, "all", false, "print one line per decision; --json always lists each decision")
 	f.IntVar(&q.Limit, "limit", q.Limit, "list at most this many decisions, 1 to 1000")
 	f.StringVar(&before, "before", "", "list only decisions before this decision (by its id) or time: 2026-05-01T12:00:00Z, or 2h for two hours ago")
 	term.CompleteFlag(c, "pool", completePools(term))

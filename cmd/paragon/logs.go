@@ -20,8 +20,8 @@ import (
 
 const logsLong = `Print the log lines of the server, its workers and its functions, newest last. On one machine, the
 command reads the data folder, even after the server has ended. The data folder keeps the two newest
-log files, of 16 MB each. With --stage, the command reads CloudWatch Logs. A line appears there some
-seconds after the process wrote it.
+log files, of at most 16 MB each. With --stage, the command reads CloudWatch Logs. A line appears
+there some seconds after the process wrote it.
 
 --process takes the name of a worker (` + "`paragon top`" + ` prints it) or of a function (` + "`paragon get`" + `
 prints it). "worker", "function" and "server" select all processes of one kind. In an account,

@@ -303,6 +303,6 @@ func printAdded(term *cli.Terminal, added api.AddedModel, url string) {
 	}
 	term.Printf("For a query of task %s, Paragon would now choose (with the present workers and load):\n", added.Task.Name)
 	printChoices(term, added.Choices)
-	term.Printf("The model answers at /v2/models/%s/infer.\n", added.Task.Name)
+	term.Printf("Send queries of the task to /v2/models/%s/infer.\n", added.Task.Name)
 	printExample(term, url, added.Task.Name, added.Model.Takes(), added.Model.Signature)
 }

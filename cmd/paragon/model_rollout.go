@@ -34,7 +34,8 @@ such a version, run ` + "`paragon model add`" + ` with the name of a served mode
 on the version on trial after it has answered the query directly, in the response to the request. It
 does so only if a runner (which answers one query at a time) is free and no query waits. Functions
 never run a query twice. ` + "`paragon status`" + ` compares the version with the served version. If the
-version is worse, Paragon rolls it back (settings canary_*). Inputs are not stored.`
+version is worse, Paragon rolls it back (settings canary_*). The inputs of the
+second runs are not stored.`
 
 // newModelShadowCommand is `paragon model shadow`.
 func newModelShadowCommand(term *cli.Terminal) *cobra.Command {

@@ -30,8 +30,9 @@ The output states the margin of error of the simulated costs. The margin is the 
 ship with Paragon. If this error comes from another catalogue, scheme or version of Paragon, the
 margin is doubled. For a stage in an account, the command measures a second error: it simulates the
 scheme that ran, and compares the result with the cost that the stage counted. The larger of the two
-errors is then the margin. The command fails if the margin is 50 % or more, or if the second error
-is not known. With --uncalibrated, it prints the costs without a margin instead.
+errors is then the margin. For such a stage, the command fails if the second error is not known. For
+any arrivals, it fails if the margin is 50 % or more. With --uncalibrated, it prints the costs
+without a margin instead.
 
 The simulated controller applies the settings given by --set. If --set does not give max_workers,
 the number of workers has no upper limit.
@@ -90,7 +91,7 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 		return err
 	}
 	if !verdict.Quoted && !f.uncalibrated {
-		return fmt.Errorf("%s; or add --uncalibrated to print costs whose error is not measured", verdict)
+		return fmt.Errorf("%s; or add --uncalibrated to print the costs without a margin of error", verdict)
 	}
 	if !given("strict-share") {
 		f.StrictShare = l.StrictShare

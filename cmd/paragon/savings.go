@@ -40,9 +40,10 @@ whether a plain function would cost less. ` + "`paragon cost`" + ` prints the co
 and logs.
 
 The intervals come from the margin of error of the simulation, which is the larger of two errors.
-` + "`paragon-lab calibrate`" + ` measures the first in recorded runs of a stage. For the second, the command
-simulates the scheme that ran, and compares the result with the cost that the stage counted. Paragon
-doubles an error from another scheme, catalogue (set of models and prices) or version of Paragon.
+For the first error, ` + "`paragon-lab calibrate`" + ` compares recorded runs of a stage with their
+simulation. For the second error, this command simulates the scheme that ran, and compares the
+result with the cost that the stage counted. Paragon doubles an error from another scheme, catalogue
+(set of models and prices) or version of Paragon.
 The second error is known only if the stage had costs for at least one hour, and if the settings
 scheme and fleet did not change in the compared time. It is unknown if the setting fleet is fixed.
 For a stage in an account, the command prints costs only if the second error is known.`

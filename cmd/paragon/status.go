@@ -199,7 +199,7 @@ func printSavings(term *cli.Terminal, s *api.Savings, most int) {
 		term.Printf("          %s\n", comparedWith(o, s.CostUSD))
 	}
 	if more := len(s.Others) - len(shown); more > 0 {
-		term.Printf("          `paragon savings` prints %d more, which would have cost at least as much\n", more)
+		term.Printf("          `paragon savings` prints %d more, which would have cost at least as much as the schemes and rules above\n", more)
 	}
 	term.Printf("margin    the costs of the schemes are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 	if s.FixedUSD > 0 {

@@ -23,8 +23,8 @@ func newTuneCommand(term *cli.Terminal) *cobra.Command {
 		Use:   "tune",
 		Short: "Print and change the settings of a running stage",
 		Long: `Print and change the settings of a running server or stage. A change takes effect without a restart,
-at the latest at the controller's next decision (every 10 s by default, setting tick_seconds). The
-server refuses a value outside the setting's range.`,
+at the latest at the controller's next decision (every 10 s by default, setting tick_seconds; within
+a minute in a stage without workers). The server refuses a value outside the setting's range.`,
 		Example: `  paragon tune list
   paragon tune set scheme paragon
   paragon tune rollback scheme`,
@@ -181,7 +181,7 @@ func change(ctx context.Context, term *cli.Terminal, t tuner, name, value string
 	}
 	fleet, err := settingNamed(ctx, t, "fleet")
 	if err == nil && fleet.Value == settings.FleetFixed {
-		term.Printf("The setting fleet is fixed: the scheme does not change the number of workers until `paragon tune set fleet moving`.\n")
+		term.Printf("With the setting fleet=fixed, the scheme does not change the number of workers. To let the scheme change it, run `paragon tune set fleet moving`.\n")
 	}
 	return err
 }

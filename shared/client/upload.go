@@ -38,7 +38,7 @@ func (c *Client) Upload(ctx context.Context, in query.Input) (query.Input, error
 func (c *Client) put(ctx context.Context, p api.Upload, data []byte) error {
 	at, err := url.Parse(p.URL)
 	if err != nil {
-		return fmt.Errorf("the URL of the upload is %q: %w", p.URL, err)
+		return fmt.Errorf("the server returned an invalid URL for the upload: %w", err)
 	}
 	h := http.Header{}
 	for name, value := range p.Headers {

@@ -109,7 +109,7 @@ func (s *Service) again(ctx context.Context, q *submission, held, mine platform.
 		return Answer{}, fmt.Errorf("replace the query of the idempotency key: %w", err)
 	}
 	if !won && now.ID == held.ID {
-		return Answer{}, fmt.Errorf("replace the query of the idempotency key, %s: %w", held.ID, platform.ErrConflict)
+		return Answer{}, fmt.Errorf("replace query %s of the idempotency key: %w", held.ID, platform.ErrConflict)
 	}
 	if !won { // another repeat was faster
 		return s.repeat(ctx, q, now, mine)
@@ -127,7 +127,7 @@ func (s *Service) owe(ctx context.Context, q *submission) error {
 	owed.Owed = true
 	held, _, err := s.Attempts.ReplaceKey(ctx, owed.ID, owed)
 	if err != nil {
-		return fmt.Errorf("store that the caller gets the id of query %s: %w", owed.ID, err)
+		return fmt.Errorf("store that no repeat of the request may replace query %s: %w", owed.ID, err)
 	}
 	if held.ID != owed.ID {
 		return fmt.Errorf("query %s was replaced by a repeat of its request: %w", owed.ID, platform.ErrConflict)

@@ -197,7 +197,7 @@ func cannotRun(input profile.InputKind, given []tensors.Tensor, err error) error
 	if bad, ok := errors.AsType[*engine.InputError](err); ok {
 		return badf("option sample", "%v", bad)
 	}
-	on := "the inputs of --sample, or on zeros without --sample"
+	on := "the inputs of --sample, by default zeros"
 	switch input {
 	case profile.TextIn:
 		on = "a sample text"

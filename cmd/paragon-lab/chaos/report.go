@@ -184,7 +184,7 @@ Paragon promises the following:
 
 - No accepted query is lost, ends twice or fails. None expires while functions could run.
 - A repeat with the same key gets the answer of the first query.
-- The share of the strict queries that are answered in time reaches the objective. Late queries in progress at the faulty process do not count.
+- The share of the strict queries that are answered in time reaches the objective in the table below. Late queries in progress at the faulty process do not count.
 - No error occurs more than %g s after the end of a fault.
 
 %s

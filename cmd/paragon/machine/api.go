@@ -53,7 +53,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
 	if forget, err := operator.Announce(m.listener.Addr().String(), m.cfg.DataDir); err != nil {
-		m.log.Warn("commands cannot find the data folder with the operator's token; set PARAGON_OPERATOR_TOKEN to the content of its file operator-token", "error", err)
+		m.log.Warn("paragon commands cannot find the operator's token; set PARAGON_OPERATOR_TOKEN to the content of the file operator-token in the data folder", "error", err)
 	} else {
 		m.onClose(forget)
 	}

@@ -50,7 +50,7 @@ const (
 	shortSeconds = 180
 	// switchMargin is by how much less another scenario must have cost to be followed.
 	switchMargin = 0.05
-	// A spot instance is taken to be lost spotLossesPerHour times an hour, as if that
+	// Spot instances are taken to be lost spotLossesPerHour times an hour, as if that
 	// had been seen for spotPriorHours; what is seen is remembered for spotMemoryHours.
 	spotLossesPerHour = 0.02
 	spotPriorHours    = 24
@@ -71,8 +71,8 @@ func hedgedConstants() []Constant {
 		{"bandParts", bandParts, "parts", "number of equally likely parts into which a forecast's error band is divided", "our judgment: ten parts represent the tails of the band, and their cost can be computed within a tick"},
 		{"profileSeconds", profileSeconds, "s", "time step of the detrended profile", "our judgment: half the default latency bound of relaxed queries (10 s). Shorter peaks do not matter, because relaxed queries can wait"},
 		{"levelSeconds", levelSeconds, "s", "time over which the load is averaged; in the detrended profile, the load of each step is divided by this mean", "our judgment: the error band of the forecast covers changes of the load that last longer than this"},
-		{"burstSeconds", burstSeconds, "s", "time over which the measured load of a burst is averaged", "the value of `shownSeconds`, because the metrics are a minute old"},
-		{"burstFactor", burstFactor, "factor", "factor of two rules: a load with backlog above this factor × a scenario's highest rate replaces the scenario's rates; a minute whose rate is above this factor × the median rate of the hour around it is a spike", "our judgment: in a burst above this factor, more queries overflow than the metrics show yet"},
+		{"burstSeconds", burstSeconds, "s", "time over which the measured load of a burst is averaged", "the value of `shownSeconds`: both average the newest arrivals in the metrics"},
+		{"burstFactor", burstFactor, "factor", "factor of two rules: a load with backlog above this factor × a scenario's highest rate replaces the scenario's rates; a minute whose rate is above this factor × the median rate of the hour around it is a spike", "our judgment: above this factor, queries have overflowed that the metrics do not show yet, so the measured load alone is too low"},
 		{"restartShare", restartShare, "share", "assumed share of the stopped workers that must boot again within the horizon", "our judgment: the future load is unknown, so we assume one half"},
 		{"fullyUsed", fullyUsed, "share", "utilization above which a nowcast is only a lower limit of the arrivals", "our judgment: above this utilization, some queries may have found no free runner and overflowed"},
 		{"shownSeconds", shownSeconds, "s", "time over which the newest arrivals in the metrics are averaged", "a standard CloudWatch metric has one value a minute"},
@@ -80,13 +80,13 @@ func hedgedConstants() []Constant {
 		{"useCheckQueries", useCheckQueries, "queries", "minimum number of queries for the comparison of nowcasts with the metrics", "our judgment: a mean over fewer queries is too noisy"},
 		{"useOff", useOff, "factor", "the scheme corrects a nowcast that is at least this many times the measured arrivals", "our judgment: a smaller difference may be noise, or may come from a machine slower than the profiled machine"},
 		{"littleUsed", littleUsed, "workers", "the scheme corrects a nowcast only if at most this many workers are busy on average", "our judgment: while at most half a worker is busy, one worker is enough, even if the profiles are wrong"},
-		{"longestHorizon", longestHorizon, "s", "largest horizon", "the scheme keeps the arrivals of one hour, and no data says that a change lasts longer"},
+		{"longestHorizon", longestHorizon, "s", "largest horizon", "the scheme keeps the arrivals of one hour only, so it has no data on loads that last longer"},
 		{"leastHorizon", leastHorizon, "s", "smallest horizon", "EC2 bills at least 60 s of an instance"},
 		{"lostShare", lostShare, "share", "share of late queries at or above which another worker pays off", "the evaluation accepts at most this share of late queries in each class"},
 		{"shortSeconds", shortSeconds, "s", "length of the scenario of the last 3 minutes", "the newsvendor rule `quantile`, with which `hedged` is compared, uses the last three minutes"},
 		{"switchMargin", switchMargin, "share", "saving, as a share of the cost, above which the scheme changes to another scenario", "our judgment: a change of scenario boots workers, and a smaller saving is less than the cost of these boots"},
-		{"spotLossesPerHour", spotLossesPerHour, "1/h", "losses per spot instance and hour, assumed before any loss is observed", "our judgment: about one loss in two days, which is more than AWS's Spot Advisor states for most instance types"},
-		{"spotPriorHours", spotPriorHours, "h", "the assumed losses (`spotLossesPerHour`) count like losses that were observed over this time", "our judgment: a day without a loss halves the assumed rate of losses"},
+		{"spotLossesPerHour", spotLossesPerHour, "1/h", "losses of spot instances an hour in a pool, assumed before any loss is observed; instances that are lost in the same tick are one loss", "our judgment: about one loss in two days, which is more than AWS's Spot Advisor states for most instance types"},
+		{"spotPriorHours", spotPriorHours, "h", "the assumed losses (`spotLossesPerHour`) count like losses that were observed over this time", "our judgment: after some days without a loss, the rate is half of `spotLossesPerHour`"},
 		{"spotMemoryHours", spotMemoryHours, "h", "time constant of the exponential decay with which observed losses of spot instances are forgotten", "our judgment: the spot market of a day ago says little about today"},
 		{"seasonPeriods", seasonPeriods, "periods", "days (or hours) of observation before a daily (or hourly) spike sets a minimum number of workers", "our judgment: a spike that came at the same time on three days (or in three hours) will come again"},
 		{"keepCandidates", keepCandidates, "workers", "how many alternatives with fewer workers, and how many with more workers, a decision record keeps", "our judgment: enough to understand the decision. The constant changes no decision"},

@@ -18,8 +18,8 @@ type Page struct {
 
 const intro = `# Another model before overflow
 
-` + "`make burst`" + ` generates this page. It shows the effect of the setting ` + "`downgrade`" + ` ([the rule](../selection.md#another-model-before-overflow)), if no worker has a slot in time for the model that was chosen for a
-query. With ` + "`downgrade`" + ` on, the cheapest other model that keeps the query's bounds and has a slot answers the query. If there is no such model, or if ` + "`downgrade`" + ` is off, the query overflows to a function. All
+` + "`make burst`" + ` generates this page. It shows the effect of the setting ` + "`downgrade`" + ` ([the rule](../selection.md#another-model-before-overflow)). The setting matters only for a query whose chosen model no worker can run
+in time. With ` + "`downgrade`" + ` on, the cheapest other model that keeps the query's bounds and has a slot answers the query. If there is no such model, or if ` + "`downgrade`" + ` is off, the query overflows to a function. All
 queries are strict, ask for the most accurate answer, and have an accuracy bound.
 
 - **Late**: queries answered after their latency bound or not at all.

@@ -50,7 +50,7 @@ at once the workers that it wants ([by definition](simulator.md#running-as-a-sta
 - **Costs** are those of workers and functions, without the *machinery*: the gateway, the queues and the store. Except for overflowed queries, the machinery costs the same under every scheme. The line
   above each table states its cost.
 - The **clairvoyant** is the cheapest schedule that the simulator found with knowledge of all arrivals. Its relaxed queries may wait within their bounds. The clairvoyant **without deferral** runs every
-  query at once.
+  query as soon as it arrives.
 - The **lower bound** assumes machines that start at once and for free, and a price for each runner instead of each machine. No scheme that answers all queries can cost less.
 `
 

@@ -72,7 +72,7 @@ In a combination, a finding *holds*, or it fails for one of these reasons:
 - *costs more*: mixed costs more than 1.1 times as much as reactive.
 - *none missed*: reactive missed no query, so the finding could not be measured.
 - *saves nothing*: the peak to median is above 1.5, but mixed saves less than 1 %.
-- *saves*: the peak to median is not above 1.5, but mixed saves at least 1 %.
+- *saves*: mixed saves at least 1 %, although the peak to median is not above 1.5.
 
 Near a limit, a single combination proves little: in a fleet of ten workers, one worker more or less changes the result by 10 %. Many combinations with the same result prove more. ` + "`paragon-lab sensitivity --json`" + ` prints every combination.
 `

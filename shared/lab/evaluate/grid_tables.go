@@ -11,8 +11,8 @@ func table(b *strings.Builder, text int, columns ...string) {
 }
 
 func writeLoads(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## The loads\n\n*Peak to median* is the highest number of arrivals in a bin, divided by the median number, and by the ratio that is expected\n" +
-		"of a Poisson process. A bin is long enough for at least 100 expected arrivals. *Spread* is the standard deviation of the arrivals per\n" +
+	b.WriteString("\n## The loads\n\nThe *ratio* of a trace is the highest number of arrivals in a bin divided by the median number. *Peak to median* is this ratio divided\n" +
+		"by the expected ratio of a Poisson process of the same rate. A bin is long enough for at least 100 expected arrivals. *Spread* is the standard deviation of the arrivals per\n" +
 		"bin, divided by their mean. A dash means that the trace has no counts for bins this short.\n\n")
 	columns := []string{"trace", "queries/s", "peak to median"}
 	for _, s := range spreadSeconds {

@@ -32,7 +32,7 @@ func why(grids []Grid, finding int) string {
 		return s
 	}
 	most, least := extremes(grids, finding)
-	return s + fmt.Sprintf(" It holds most often with %s (%s), and least often with %s (%s).",
+	return s + fmt.Sprintf(" It holds most often with the condition *%s* (%s), and least often with *%s* (%s).",
 		most.title, holding(grids, finding, most.in), least.title, holding(grids, finding, least.in))
 }
 

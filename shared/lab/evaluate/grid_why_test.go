@@ -19,7 +19,7 @@ func TestWhyIsCounted(t *testing.T) {
 		want  []string
 	}{
 		{"mixed", grid(cell(0, holds), cell(0, holds), cell(time.Minute, few), cell(time.Minute, costly), cell(time.Minute, Finding{Why: "costs 2.00"})),
-			[]string{"2 of 5", "costs more (2), too few (1)", "most often with delay 0 s (100 %)", "least often with delay 60 s (0 %)"}},
+			[]string{"2 of 5", "costs more (2), too few (1)", "most often with the condition *delay 0 s* (100 %)", "least often with *delay 60 s* (0 %)"}},
 		{"everywhere", grid(cell(0, holds)), []string{"1 of 1 combinations."}},
 		{"nowhere", grid(cell(0, few)), []string{"0 of 1", "too few (1)."}},
 		{"nothing", grid(cell(0, Finding{Void: true})), []string{"nothing to measure"}},

@@ -19,9 +19,9 @@ pictures at a constant rate. Each round has four measurements of the quiet calle
 
 - **nobody**: the quiet caller is alone.
 - **60 large pictures**: the noisy caller sends 60 pictures of 16 megapixels.
-- **20 times its share**: the noisy caller sends 20 times its share of small pictures.
+- **20 times its share**: the noisy caller sends small pictures, at 20 times the rate that is its share. The sections below state this share.
 - **none, but loops of idle priority**: there is no noisy caller. Endless loops run outside the stage, one for each core, for as long as the large pictures would be sent. Like the processes that decode large
-  pictures, the loops have the idle priority. The factor of this measurement is therefore caused by the kernel's scheduler and the processor, and not by the stage.
+  pictures, the loops have the idle priority. If the quiet caller is slower in this measurement, the cause is the kernel's scheduler or the processor, not the stage.
 
 The order of the measurements changes from round to round.
 
@@ -39,8 +39,8 @@ const (
 const tried = `
 ## What was tried for the large pictures
 
-In a request, a large picture is base64 text in JSON (350 KB). ` + "`paragon up`" + ` and the worker each decode this text apart from the rest of the JSON, in 0.6 ms. The JSON decoder took 16 ms. Two runs of 5 rounds compared the two ways, with
-100 queries a second, on the stage whose runners take a millisecond. With large pictures, the quiet caller's p99 was 7.8 and 24.5 ms, and with the JSON decoder 13.7 and 42.5 ms. Alone, its p99 was 5.7 to 7.0 ms.
+In a request, a large picture is base64 text in JSON (350 KB). ` + "`paragon up`" + ` and the worker each decode this text apart from the rest of the JSON, in 0.6 ms. The JSON decoder took 16 ms. Two runs of 5 rounds compared separate decoding with the JSON decoder, with
+100 queries a second, on the stage whose runners take a millisecond. In the first run, while the noisy caller sent large pictures, the quiet caller's p99 was 7.8 ms with separate decoding, and 13.7 ms with the JSON decoder. In the second run, it was 24.5 and 42.5 ms. Without the noisy caller, the p99 was 5.7 to 7.0 ms.
 
 The processes that decode pictures have the idle priority (` + "`SCHED_IDLE`" + `). On 2026-11-29, two other ways were tried on the same stage:
 
@@ -63,7 +63,7 @@ On 2026-11-30, five changes reduced the delay of the quiet caller on the stage w
 - While other callers use the stage, intake refuses a strict query of a caller above its share if the query would be late.
 - ` + "`paragon up`" + ` sends a query to the worker with the fewest open requests of the same caller.
 
-Without the first three changes, the quiet caller had a p99 of 392 and 657 ms in two runs of 10 s, and of 105 to 110 ms alone. The table compares builds without and with the last two changes, in turns, in three runs of 10 s. The
+Before these changes, the quiet caller had a p99 of 392 and 657 ms in two runs of 10 s. Without the noisy caller, its p99 was 105 to 110 ms. The table compares builds without and with the last two changes, in turns, in three runs of 10 s. The
 quiet caller sent 10 queries a second, and the noisy caller sent 400. A cell has one value for each run.
 
 | build | quiet caller: p50 ms | p99 ms | answered of 100 | noisy caller: answered of 4000 |

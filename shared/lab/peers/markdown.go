@@ -41,7 +41,7 @@ func (r *Report) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "`paragon-lab bench-peers` generated these tables on %s, on %d cores with %s, in %d rounds with %g s per measurement. "+
 		"Each cell has the median of the rounds, and in brackets the lowest and the highest value. "+
-		"A column ÷ %[6]s or ÷ bare has the measured value to its left, divided by the value of %[6]s or of the bare loop in the same round.\n",
+		"A column ÷ %[6]s or ÷ bare has a ratio: the measured value to its left, divided by the value of %[6]s or of the bare loop in the same round.\n",
 		r.Date, r.Cores, r.Go, r.Rounds, r.Seconds, r.Reference)
 	for i := range r.Workloads {
 		w := &r.Workloads[i]

@@ -77,8 +77,8 @@ The command fails if any result below misses as many deadlines as INFaaS or more
 
 ## What is assumed
 
-- Each device is a worker with one runner, and serves all served variants of one family. A switch from one variant to another takes no time. The simulation does not check whether a device has enough memory for
-  a family. In Proteus's simulator, a device holds one variant and switches every 10 s, which takes no time either.
+- Each device is a worker with one runner. It serves variants of one family: the most accurate one that the command has chosen for the family, and all less accurate ones. A switch from one variant to another takes no time. The simulation does not check whether a device has enough memory for
+  a family. In Proteus's simulator, a device holds one variant at a time. Every 10 s, it may switch to another variant, which takes no time either.
 - The devices are assigned to the families once, for the load of the first minute of the trace, multiplied by the headroom. For each family, the command simulates every
   possible number of devices of each kind, and every variant as the most accurate one that is served. It chooses the assignment that answers the most queries, weighted by accuracy.
   Proteus assigns the devices again every 10 s.

@@ -38,7 +38,7 @@ func Document(w io.Writer, tables []Table) error {
 
 func (t *Table) write(b *strings.Builder) {
 	base := t.Bought[0]
-	fmt.Fprintf(b, "\n## %s, %s, %s\n\n%d windows of %s with %d queries in all. A spot instance costs %.2f times the on-demand price. The record has %d zones. For %.1f %% of the time, no spot instance was available in any zone. On average, %.1f were available. If available spot instances had replaced as many on-demand workers of *hedged, on demand* as possible at each moment, without boots and interruptions, workers and functions would have cost %.1f %% less.\n\n",
+	fmt.Fprintf(b, "\n## %s, %s, %s\n\n%d windows of %s with %d queries in all. A spot instance costs %.2f times the on-demand price. The record has %d zones. For %.1f %% of the time, no spot instance was available in any zone. On average, %.1f were available. Suppose that available spot instances had replaced as many workers of *hedged, on demand* as possible at each moment, without boots and interruptions. Workers and functions would then have cost %.1f %% less.\n\n",
 		t.Trace, t.Record.Name, t.Catalogue, t.Windows, t.Length, base.Strict.Arrived+base.Relaxed.Arrived, t.PriceFactor, len(t.Record.Zones), 100*t.None, t.Mean, 100*t.ReplaceableSaving())
 	b.WriteString("| policy | workers and functions $ | saved compared with on demand % | workers $ | functions $ | whole bill $ | strict queries missed % | relaxed queries missed % | queries overflowed % | worker hours | instances interrupted |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, g := range t.Bought {

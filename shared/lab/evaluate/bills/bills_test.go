@@ -39,7 +39,7 @@ func TestConclusion(t *testing.T) {
 		want []string
 	}{
 		{[]Window{window(1, 0, 2, 0), window(2, 0, 1, 0)}, []string{"in 2 of the 2", "average 1.000 times", "lowest of all in 1 of these 2", "it is 2.000 times"}},
-		{[]Window{window(1, .1, 2, 0), window(1, .1, 2, .1)}, []string{"in 0 of the 2", "keeps them is 1", "no other bill"}},
+		{[]Window{window(1, .1, 2, 0), window(1, .1, 2, .1)}, []string{"in 0 of the 2", "keeps the bounds is 1", "no other bill"}},
 		{[]Window{window(1, 0, 2, .1)}, []string{"in 1 of the 1", "no other bill"}},
 	} {
 		got := conclusion(tt.ws)

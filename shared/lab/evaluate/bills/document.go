@@ -23,8 +23,8 @@ at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-s
 - **Bill by definition**: the bill of the first seed, simulated [by definition](simulator.md#running-as-a-stage): the scheme gets at once the workers that it wants. The bill
   is in brackets if the scheme does not keep the bounds in this mode.
 
-The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows, and *least* and *most* are the extremes of
-the bill's ratio over these windows.
+The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows. Its columns *least* and *most* have
+the smallest and the largest ratio of the two bills in these windows.
 `
 
 // scheme is the one that the conclusions are about.
@@ -87,7 +87,7 @@ func conclusion(ws []Window) string {
 		}
 		ratios = append(ratios, r)
 	}
-	s := fmt.Sprintf("%s keeps the bounds in %d of the %d windows. The number of windows in which at least one scheme keeps them is %d.", scheme, keeps, len(ws), possible)
+	s := fmt.Sprintf("%s keeps the bounds in %d of the %d windows. The number of windows in which at least one scheme keeps the bounds is %d.", scheme, keeps, len(ws), possible)
 	if len(ratios) == 0 {
 		return s + " There is no other bill to compare with."
 	}

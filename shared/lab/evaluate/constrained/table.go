@@ -59,8 +59,8 @@ func (l *line) cells() []string {
 
 func (t *table) about() string {
 	s := t.first.Settings
-	return fmt.Sprintf("%d queries, from second %.0f to second %.0f of the trace (scaling: %s), on %s. On a function, a query costs %.2f to %.2f times as much as on a busy worker. The seed is %d.",
-		t.first.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, s.InstanceType, t.leastRatio, t.highestRatio, t.first.Seed)
+	return fmt.Sprintf("%d queries, from second %.0f to second %.0f of the trace, on %s. On a function, a query costs %.2f to %.2f times as much as on a busy worker. The seed is %d.",
+		t.first.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, s.InstanceType, t.leastRatio, t.highestRatio, t.first.Seed)
 }
 
 func (t *table) title() string { return t.first.Trace + ", " + t.first.Catalogue }
@@ -76,6 +76,7 @@ const intro = `# Workload 2 under procurement
 The simulator runs in its mode [*by definition*](simulator.md#running-as-a-stage). A [scheme](../schemes.md) sets the number of workers and decides which queries overflow. The number of workers depends on the models that a rule chooses, and so does the cost of the rule. The page about
 [selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds, and has the costs without a scheme.
 
+- Each heading names the trace, the factor by which its arrivals are multiplied, and the [catalogue](simulator.md#catalogues).
 - A query with a latency bound is strict, and the time of the network path is added to its bound. A query without a latency bound is relaxed, with a bound of 10 s.
 - Costs are those of workers and functions. A column with ÷ has the cost with one rule divided by the cost with another.
 - A cell with three shares has the shares with selection, naive_feasible and naive_any, in this order. A *late* query was answered after its bound, or not at all. An *inaccurate*
