@@ -23,8 +23,8 @@ func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "feedback {--right | --wrong | --label LABEL} ID",
 		Short: "Report whether an answer was right",
-		Long: `Report whether the answer to a query was right, or report the correct label of its input. Each query
-counts as one vote. Paragon estimates the accuracy of its models from the votes.
+		Long: `Report whether the answer to a query was right, or report the correct label of its input. The report
+is one vote. Paragon estimates the accuracy of its models from the votes.
 
 If Paragon answers a query in the response to its request, it usually does not store the query. To
 report on such a query, pass its receipt with --receipt. The receipt is a signed text that comes

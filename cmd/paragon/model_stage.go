@@ -118,7 +118,7 @@ func addToStage(ctx context.Context, term *cli.Terminal, f *addFlags, stage, fil
 	term.Printf("For a query of task %s, the stage would now choose (with its present workers and load):\n", added.Task.Name)
 	printChoices(term, added.Choices)
 	term.Printf("Stage %s has run the model successfully. Within about ten seconds the model answers at /v2/models/%s/infer.\n", stage, added.Task.Name)
-	term.Printf("If one of the stage's generic functions (functions that run any model) has enough memory, queries for this model overflow to it.\n")
+	term.Printf("If one of the stage's generic functions (functions that run any model) has enough memory, queries for this model can overflow to that function.\n")
 	return nil
 }
 

@@ -74,7 +74,7 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	cli.ProfilesFlag(fs, &f.folder, cli.AndNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
-	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG files, or else JPEG files, for models of pictures (default: the samples of the catalogue, or else those of Paragon)")
+	fs.StringVar(&f.pictures, "pictures", "", "folder of pictures, for models that take pictures: its *.png files, or its *.jpg files if it has no *.png (default: the samples of the catalogue, or else those of Paragon)")
 	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, in addition to 1")
 	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of queries in one inference, in addition to 1; refused for a model whose answers depend on the other queries of the inference")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "measure also with these numbers of concurrent callers, not only with one")

@@ -14,8 +14,8 @@ const redriveLong = `Submit the queries of dead letters again. A dead letter is 
 every attempt, or crashed too many workers. First repair the cause of the failures, which
 ` + "`paragon status`" + ` and ` + "`paragon logs`" + ` show.
 
-Paragon submits the input as a new query of the same owner. The new query expires after the same
-time as the first query, and names the first query in its field retry_of. The first query keeps its
+Paragon submits the input as a new query of the same owner. The new query has as much time until it
+expires as the first query had. Its field retry_of names the first query. The first query keeps its
 state. If you repeat the command, it submits the input once more only if the new query has expired.
 
 If a query never ended, Paragon first records the query as failed. If a query has already been

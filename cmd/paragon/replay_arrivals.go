@@ -32,7 +32,7 @@ func (f *arrivalFlags) add(term *cli.Terminal, fs *pflag.FlagSet) {
 	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default PARAGON_STAGE, if --cloudwatch is given)")
 	fs.StringVarP(&f.task, "task", "t", "", "task whose arrivals are simulated")
 	f.since = 24 * time.Hour
-	fs.Var(cli.DurationValue(&f.since), "since", "start of the arrivals, as a duration before now; one machine keeps the arrivals of a day")
+	fs.Var(cli.DurationValue(&f.since), "since", "start of the arrivals, as a duration before now; a stage on one machine keeps the arrivals of the last day")
 	fs.StringVar(&f.from, "from", "", "start of the arrivals, instead of --since: a time such as 2026-05-01T12:00:00Z, or a duration before now such as 2h")
 	fs.StringVar(&f.to, "to", "", "end of the arrivals, in the same form as --from (default now)")
 }

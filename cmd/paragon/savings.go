@@ -31,8 +31,8 @@ intervals.
 
 On one machine, the server simulates the time since it started. For a stage in an account, this
 command reads the arrivals, prices and cost of the time given by --since, and simulates on this
-machine. This time ends five minutes ago, because the stage's counts come late. The stage must have
-exactly one pool (group of workers).
+machine. The time of --since ends five minutes before the command starts, because the stage's
+counts come late. The stage must have exactly one pool (group of workers).
 
 The costs are those of workers and functions. For a stage in an account, the output also states the
 minimum cost of alarms, metrics and controller in this time. With this cost included, it says
@@ -42,11 +42,11 @@ and logs.
 The intervals come from the margin of error of the simulation, which is the larger of two errors.
 For the first error, ` + "`paragon-lab calibrate`" + ` compares recorded runs of a stage with their
 simulation. For the second error, this command simulates the scheme that ran, and compares the
-result with the cost that the stage counted. Paragon doubles an error from another scheme, catalogue
-(set of models and prices) or version of Paragon.
+result with the cost that the stage counted. Paragon doubles an error that was measured
+with another scheme, another catalogue (set of models and prices) or another version of Paragon.
 The second error is known only if the stage had costs for at least one hour, and if the settings
-scheme and fleet did not change in the compared time. It is unknown if the setting fleet is fixed.
-For a stage in an account, the command prints costs only if the second error is known.`
+scheme and fleet did not change in the compared time. With the setting fleet=fixed, it is
+never known. For a stage in an account, the command prints costs only if the second error is known.`
 
 // defaultCompared is the length of the time that is compared of a stage in an account.
 const defaultCompared = 6 * time.Hour

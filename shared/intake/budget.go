@@ -46,7 +46,7 @@ func (l onFunctions) giveBack(ctx context.Context, costUSD float64) {
 const crowdName = "overflow-crowd"
 
 // errLine says that functions would answer a query too late.
-var errLine = errors.New("the queries that already wait for functions occupy them until this query expires")
+var errLine = errors.New("functions would be busy with earlier queries until this query expires")
 
 // take takes what lets a query overflow. Its owner, if that one sends more than its share
 // and others overflow too, has three quarters of the places at most, so that the others

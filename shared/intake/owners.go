@@ -106,7 +106,7 @@ func (s *Service) admitOwner(ctx context.Context, owner string, q *submission) (
 	case err == nil:
 		return func(a Answer) { s.settleOwner(ctx, t, lease, q, a) }, nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("reserve from the caller's limits: %w", ctx.Err())
+		return nil, fmt.Errorf("reserve a part of the caller's limits: %w", ctx.Err())
 	case errors.Is(err, limits.ErrBudget):
 		return nil, ownerLimit("owner_hourly_budget_usd", q.set.OwnerHourlyBudgetUSD, "USD per clock hour", untilNextHour(s.Now()))
 	case errors.Is(err, limits.ErrConcurrency):

@@ -167,8 +167,8 @@ Half of the answered queries with a key were sent again. A separate process sent
 
 - **lost**: queries that were accepted with 200 or 202 and never ended.
 - **ended twice**: queries whose record, read again after the run, differed from the result that the caller got.
-- **expired**: queries that expired before anything answered them. An expired query breaks a promise if functions could run. By the kernel's count, functions could run if at least one of two
-  conditions held between the sending of the query and its end: they got at least a tenth of the processor time that they wanted, or together they waited for the processor for less than half of the time from the sending to the end.
+- **expired**: queries that expired before anything answered them. An expired query breaks a promise if functions could run. The kernel counts how long functions ran, and how long
+  they waited for the processor. Between the sending of a query and its end, functions could *not* run if they waited, together, for at least half of this time, and ran for less than a tenth of their running and waiting time.
 - **late**: strict queries that were not answered within their bound. If the caller waited in the request, the caller's clock decides.
 - **in progress at the faulty process**: late queries that a fault delayed. The process was killed while it worked on the query, or it was frozen and Paragon had not detected this yet.
   For a fault of the store, these are the queries that were queued while the store was full, locked or away.

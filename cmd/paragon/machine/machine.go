@@ -275,7 +275,7 @@ func (m *Machine) openBackend(ctx context.Context, invoker platform.Invoker) (*s
 	}
 	m.settings = tuning.New(m.backend.Settings)
 	if err := m.settings.Refresh(ctx); err != nil {
-		m.log.Warn("a stored setting is invalid, so its default is in force", "error", err)
+		m.log.Warn("stored settings cannot be read or are invalid, so their defaults are in force", "error", err)
 	}
 	return owner, nil
 }

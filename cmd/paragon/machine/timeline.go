@@ -87,7 +87,7 @@ func (m *Machine) openRows(ctx context.Context, owner *sqlite.Backend) map[time.
 	for _, step := range timeline.Steps {
 		rows, err := owner.Timeline(ctx, step, now.Truncate(step), now)
 		if err != nil {
-			m.log.Warn("the history of the current hour cannot be read; its counts begin at 0", "error", err)
+			m.log.Warn("the stored history of the current period cannot be read; the counts of this period begin at 0", "period", step.String(), "error", err)
 			continue
 		}
 		for _, r := range rows {

@@ -38,8 +38,8 @@ func Document(w io.Writer, rows []comparison.Ran) error {
 
 const documentIntro = `# Evaluation
 
-` + "`make evaluation`" + ` generates this page. The [simulator](simulator.md) plays recorded traces with each of the [schemes](../schemes.md), and the page compares their costs in US dollars. Each scheme gets
-at once the workers that it wants ([by definition](simulator.md#running-as-a-stage)).
+` + "`make evaluation`" + ` generates this page. The [simulator](simulator.md) plays recorded traces with each of the [schemes](../schemes.md), and the page compares their costs in US dollars. The simulator
+starts as many workers as the scheme wants (the mode [by definition](simulator.md#running-as-a-stage)).
 
 - **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the trace.
 - **Load**: half of the queries are strict with a latency bound of 1 s, and half are relaxed with a bound of 10 s.

@@ -56,8 +56,8 @@ The simulator plays every combination of four conditions:
 - **Price ratio**: the cost of a query on a function, divided by the cost of its share of a busy worker. The ratios are 2.5, 5 and 7.
   The paper's schemes decide without prices. Therefore one run is priced at all three ratios.
 - **Metric delay**: the time from an arrival until the controller's metrics contain it. The delays are 0, 60 and 120 s.
-- **Reactive rule**: the rule by which reactive, exascale, mixed and paragon decide the number of workers. It has two times: a scheme
-  starts enough workers to clear the backlog within the first of them, and closes a worker that was idle for as long as the second. The
+- **Reactive rule**: the rule by which reactive, exascale, mixed and paragon decide the number of workers. The rule has
+  two durations. A scheme starts enough workers to clear the backlog within the first duration, and closes a worker that was idle for the second duration (under paragon, for a third of it). The
   [evaluation](evaluation.md) uses 10 s and 180 s.
 - **Overflow rule**: *at the bound* means that a query overflows only when no worker can start it within its latency bound.
   *When no runner is free* means that a query overflows at once when all runners are busy, as in the text of the paper.
@@ -72,7 +72,7 @@ In a combination, a finding *holds*, or it fails for one of these reasons:
 - *costs more*: mixed costs more than 1.1 times as much as reactive.
 - *none missed*: reactive missed no query, so the finding could not be measured.
 - *saves nothing*: the peak to median is above 1.5, but mixed saves less than 1 %.
-- *saves*: mixed saves at least 1 %, although the peak to median is not above 1.5.
+- *saves anyway*: mixed saves at least 1 %, although the peak to median is not above 1.5.
 
 Near a limit, a single combination proves little: in a fleet of ten workers, one worker more or less changes the result by 10 %. Many combinations with the same result prove more. ` + "`paragon-lab sensitivity --json`" + ` prints every combination.
 `

@@ -101,7 +101,7 @@ func saves(mixed, reactive comparison.Row, dynamic bool) Finding {
 	case dynamic && f.Value < saving:
 		f.Why = "saves nothing"
 	case !dynamic && f.Value >= saving:
-		f.Why = "saves"
+		f.Why = "saves anyway"
 	}
 	return f.judged()
 }

@@ -58,7 +58,7 @@ const mended = `
 On 2026-11-30, five changes reduced the delay of the quiet caller on the stage whose runners take 100 ms:
 
 - A pool that has answered within the last second no longer counts as stopped, even if it is overloaded. Paragon now includes the backlog of such a pool when it decides which queries to accept.
-- On each worker, no caller may occupy both runners while others use the worker: one runner stays free for them. Paragon no longer counts these runners as available to a caller above its share when it decides whether to accept the caller's query.
+- On each worker, no caller may occupy both runners while others use the worker: one runner stays free for them. When Paragon decides whether to accept a query of a caller above its share, it no longer counts the runners that stay free.
 - Callers take turns on the queue of a pool.
 - While other callers use the stage, intake refuses a strict query of a caller above its share if the query would be late.
 - ` + "`paragon up`" + ` sends a query to the worker with the fewest open requests of the same caller.

@@ -84,10 +84,10 @@ The command fails if any result below misses as many deadlines as INFaaS or more
   Proteus assigns the devices again every 10 s.
 - Every query is strict. It asks for an accuracy of at least %d %%, and for the most accurate answer. If ` + "`downgrade`" + ` is on and no device has a slot in time for the chosen variant, another
   variant answers the query ([the rule](../selection.md#another-model-before-overflow)). There are no functions. A query without a slot therefore waits in the work queue and is late.
-- Service times are the medians in the profiles and never vary, as in Proteus's simulator. Where the largest batch is 8, one run takes up to 8 queries if the profile has a lower time per query for a
+- Service times are the medians in the profiles and never vary, as in Proteus's simulator. In the rows with a largest batch of 8, one run takes up to 8 queries if the profile has a lower time per query for a
   batch than for a single query. The path to a device takes no time.
 - The trace has the number of queries in each second. Within the second, the arrival times are drawn at random.
-- The simulator plays a [stage](simulator.md) with the balancers, run queues and admission of production. The mean accuracy is over all queries, including late ones.
+- The simulator plays a [stage](simulator.md) with the same code for balancers, run queues and admission as a real stage. The mean accuracy is over all queries, including late ones.
 
 ## What it comes to
 

@@ -15,11 +15,11 @@ const intro = `# Spot instances by recorded availability
 
 - **hedged, on demand**: the scheme ` + "`hedged`" + ` with on-demand workers and functions.
 - **hedged, spot**: ` + "`hedged`" + ` with [its mix](../schemes.md#spot-instances) of spot instances, on-demand workers and functions.
-- **spothedge**: the policy SpotHedge (SkyServe, EuroSys 2025). It requests one spot instance more than a target number, for which the number of the [rival](simulator.md#rivals) ` + "`quantile`" + ` is used here.
-  Up to the target, an on-demand worker replaces each requested spot instance that does not serve. Here, unlike in SkyServe, queries can overflow to functions.
+- **spothedge**: the policy SpotHedge (SkyServe, EuroSys 2025). It requests one spot instance more than a target number. Here, the target is the number of workers that the [rival](simulator.md#rivals) ` + "`quantile`" + ` would choose.
+  For each requested spot instance that does not serve, it requests an on-demand worker, but no more on-demand workers than the target number. Here, unlike in SkyServe, queries can overflow to functions.
 
 Each way is [simulated as a stage](simulator.md#running-as-a-stage), in windows that are spread evenly over the trace. Each of these windows is combined with a window of a *record*, which states how many spot
-instances were available in each zone. When a running instance is no longer in the record, it gets an interruption notice and drains. A new instance boots for 100 s, and the boot is billed. The records are of
+instances were available in each zone. When more instances run in a zone than the record states, the surplus instances, drawn at random, get an interruption notice and drain. A new instance boots for 100 s, and the boot is billed. The records are of
 a GPU instance type, which AWS interrupts more often than the types that workers use.
 
 Each heading names the trace and its scale, the record, and the [catalogue](simulator.md#catalogues) of models and prices.
