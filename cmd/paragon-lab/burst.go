@@ -124,7 +124,7 @@ func liveBurst(ctx context.Context, term *cli.Terminal, page *burst.Page) error 
 	if err := awaitWorkers(ctx, cl, burstWorkers); err != nil {
 		return err
 	}
-	page.About = fmt.Sprintf("`paragon up` ran %d workers of %s with the networks of `%s`. All networks were slowed down by the same factor, so that %s takes %d ms. Queries had a latency bound of %d ms and an accuracy bound of %d %%. There were %d bursts with `downgrade` off and as many with `downgrade` on. Before each burst, %d queries a second arrived for %d s. In the burst, %d queries a second arrived for %d s. Functions answered at most eight queries at once. The cost is the mean cost of an answered query.",
+	page.About = fmt.Sprintf("`paragon up` ran %d workers on one machine. Each worker had the runners of a %s, one for each vCPU. The models were those of the catalogue `%s`, slowed down by the same factor, so that %s takes %d ms. Queries had a latency bound of %d ms and an accuracy bound of %d %%. There were %d bursts with `downgrade` off and as many with `downgrade` on. Before each burst, %d queries a second arrived for %d s. In the burst, %d queries a second arrived for %d s. Functions answered at most eight queries at once. The cost is the mean cost of an answered query.",
 		burstWorkers, cfg.InstanceType, cfg.Catalogue, burstModel, burstServiceMS, burstLatencyMS, burstAccuracy, page.Rounds, burstCalm, burstCalmSeconds, burstPeak, burstSeconds)
 	tallies := map[string]*liveTally{"off": {catalogue: catalogue}, settings.On: {catalogue: catalogue}}
 	for round := range page.Rounds + 1 { // the first one warms the functions up and is not counted
