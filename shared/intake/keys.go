@@ -72,7 +72,7 @@ func (s *Service) repeat(ctx context.Context, q *submission, held, mine platform
 	}
 	id, err := s.Keys.ParseID(held.ID)
 	if err != nil {
-		return Answer{}, fmt.Errorf("the query of the idempotency key, %s: %w", held.ID, err)
+		return Answer{}, fmt.Errorf("read the query id %s, which is stored with the idempotency key: %w", held.ID, err)
 	}
 	r, there, err := s.answered(ctx, held.ID)
 	if err != nil {

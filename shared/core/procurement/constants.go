@@ -68,7 +68,7 @@ const (
 func hedgedConstants() []Constant {
 	return []Constant{
 		{"binSeconds", binSeconds, "s", "time step of the arrival rates from which the forecast is made", "the default of `tick_seconds`: the scheme gets new arrivals once a tick"},
-		{"bandParts", bandParts, "parts", "number of equally likely parts into which a forecast's error band is divided", "our judgment: ten parts represent the tails of the band, and their cost can be computed within a tick"},
+		{"bandParts", bandParts, "parts", "number of equally likely parts into which a forecast's error band is divided", "our judgment: ten parts are enough for the tails of the band, and few enough that the scheme can compute within a tick what each number of workers would cost"},
 		{"profileSeconds", profileSeconds, "s", "time step of the detrended profile", "our judgment: half the default latency bound of relaxed queries (10 s). Shorter peaks do not matter, because relaxed queries can wait"},
 		{"levelSeconds", levelSeconds, "s", "time over which the load is averaged; in the detrended profile, the load of each step is divided by this mean", "our judgment: the error band of the forecast covers changes of the load that last longer than this"},
 		{"burstSeconds", burstSeconds, "s", "time over which the measured load of a burst is averaged", "the value of `shownSeconds`: both average the newest arrivals in the metrics"},

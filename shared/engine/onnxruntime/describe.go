@@ -119,7 +119,7 @@ func (s *Session) port(side portFunctions, i uintptr, name *uintptr) (Port, erro
 	case typeMap:
 		p.Kind = MapPort
 	default:
-		return Port{}, fmt.Errorf("%s %q is neither a tensor, a sequence nor a map", side.side, p.Name)
+		return Port{}, fmt.Errorf("%s %q has an unsupported type: it must be a tensor, a sequence or a map", side.side, p.Name)
 	}
 	return p, nil
 }
