@@ -152,7 +152,7 @@ test("it says which models get no queries, where and why", async () => {
     assert.match(said, /The store cannot be written.*no space left on device/);
     assert.match(said, /Model mlp gets no queries: its file is damaged\./);
     assert.match(said, /Model cnn-small fails on worker w-1 and gets no queries there until \d.*: no such operator\./);
-    assert.match(said, /Model cnn-small fails on function\s+and gets no queries there/);
+    assert.match(said, /Model cnn-small fails on functions and gets no queries there/);
   } finally {
     await faulty(false);
   }

@@ -78,7 +78,7 @@ function compared(o, cost) {
 function faults(s) {
   const out = s.store_fault ? [`The store cannot be written, so no query is stored: ${s.store_fault}.`] : [];
   for (const w of s.withheld ?? []) out.push(`Model ${w.model} gets no queries: ${w.why}.`);
-  for (const b of s.broken ?? []) out.push(`Model ${b.model} fails on ${b.kind} ${b.name ?? ""} and gets no queries there until ${clock(b.until)}: ${b.why}.`);
+  for (const b of s.broken ?? []) out.push(`Model ${b.model} fails on ${b.kind === "function" ? "functions" : `worker ${b.name}`} and gets no queries there until ${clock(b.until)}: ${b.why}.`);
   return out;
 }
 
