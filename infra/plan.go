@@ -106,7 +106,7 @@ func (c Config) modelsOf(catalogue *profile.Catalogue) ([]*profile.Model, error)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("context \"tasks\": catalogue %s has no model with an .onnx file for the tasks %v", c.Catalogue, c.Tasks)
+		return nil, fmt.Errorf("context \"tasks\": catalogue %s has no model with an .onnx file for the tasks %v (an empty list means all tasks)", c.Catalogue, c.Tasks)
 	}
 	return out, nil
 }

@@ -26,7 +26,7 @@ func (w WarmThroughput) check() error {
 		value, least, most float64
 	}{{"writes", w.Writes, leastWarm.Writes, mostWarmed.Writes}, {"reads", w.Reads, leastWarm.Reads, mostWarmed.Reads}} {
 		if v.value != 0 && (v.value < v.least || v.value > v.most) {
-			return fmt.Errorf("context \"warm_throughput\": %s is %v, and must be 0 or %v to %v", v.name, v.value, v.least, v.most)
+			return fmt.Errorf("context \"warm_throughput\": %s is %v, and must be 0 or %.0f to %.0f", v.name, v.value, v.least, v.most)
 		}
 	}
 	return nil

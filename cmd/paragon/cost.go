@@ -151,12 +151,12 @@ func (f *costFlags) check() error {
 		{"input-kb", f.inputKB, 1e5, false}, {"result-kb", f.resultKB, 1e5, false}, {"keyed-share", f.keyed, 1, false},
 		{"trial-hours", f.trialHours, 744, false}, {"boots", f.boots, 1e5, false},
 	} {
-		low := "0"
+		low := "0 to"
 		if n.above {
-			low = "above 0"
+			low = "above 0 and at most"
 		}
 		if !(n.value >= 0 && n.value <= n.most) || n.above && n.value == 0 {
-			return cli.Usagef("--%s is %v, and must be %s to %s", n.flag, n.value, low, cli.Number(n.most, 4))
+			return cli.Usagef("--%s is %v, and must be %s %s", n.flag, n.value, low, cli.Number(n.most, 4))
 		}
 	}
 	if f.workers < -1 || f.workers > mostWorkers {

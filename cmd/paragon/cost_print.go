@@ -121,7 +121,7 @@ func printBill(term *cli.Terminal, b bill) {
 	}
 	term.Printf("Prices: %s. Options: network=%s, front=%s. %s.\n",
 		b.Prices, b.Network, b.Front, idleMonth(b))
-	term.Printf("With front=workers, the stage costs less than with front=lambda %s. If a worker runs all month anyway, it costs less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("With front=workers, the stage costs less than with front=lambda %s. If a worker runs all month anyway, front=workers costs less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}
@@ -149,7 +149,7 @@ func printLoadOfBill(term *cli.Terminal, b bill) {
 	if b.PlainFunction.Cheaper {
 		verdict = "would cost less"
 	}
-	term.Printf("A plain Lambda function behind the same gateway %s: $%.2f a month, $%.2f per million queries. Without workers, a million queries cost $%.2f more with Paragon. With front=%s, Paragon costs less than the plain function %s.\n",
+	term.Printf("A plain Lambda function behind the same gateway %s: $%.2f a month, $%.2f per million queries. While Paragon has no worker, a million queries cost $%.2f more than with the plain function. With front=%s, Paragon costs less than the plain function %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 

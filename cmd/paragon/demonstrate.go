@@ -225,7 +225,7 @@ func (d *demonstration) answerFirst(ctx context.Context) error {
 		return fmt.Errorf("wait for the first answer: %w", err)
 	}
 	if q.Result == nil {
-		return fmt.Errorf("the first input was not answered: %s: %+v", q.State, q.Failure)
+		return fmt.Errorf("the first input was not answered: %s", reasonOf(q, nil))
 	}
 	d.say("\nA first input of task %s, %s, was answered in %s: %s, by model %s on a %s, at %s per million queries.\n",
 		d.sends.task, d.sends.what, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, pricing.Dollars(1e6*q.CostUSD))

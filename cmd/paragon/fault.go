@@ -123,7 +123,7 @@ func onFaults(ctx context.Context, term *cli.Terminal, do func(context.Context, 
 	}
 	now, err := do(ctx, cl)
 	if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == http.StatusNotFound {
-		return errors.New("this server does not accept faults: only a `paragon up` on one machine does")
+		return errors.New("this server does not accept faults: only `paragon up` and `paragon serve` on one machine do")
 	}
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func (t *logTail) known(name string) error {
 	if name == "" || slices.Contains(all, name) {
 		return nil
 	}
-	return cli.Usagef("--process is %q: the log has no line of such a process; it has lines of: %s%s", name, strings.Join(all, ", "), cli.Meant(name, all))
+	return cli.Usagef("--process is %q: the log has no line of such a process; name one of: %s%s", name, strings.Join(all, ", "), cli.Meant(name, all))
 }
 
 // last returns the last lines that a filter takes, at most a given number, of the files of a

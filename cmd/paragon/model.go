@@ -179,10 +179,10 @@ func printBatches(term *cli.Terminal, m profile.Model) {
 		}
 		best, pays := m.BatchOnReference(math.MaxInt)
 		if pays {
-			term.Printf("  batching pays: in a run of %d queries, each takes %s at p50\n", best.Max, cli.Milliseconds(best.PerQueryMS))
+			term.Printf("  batching pays: a run of %d queries takes %s per query at p50\n", best.Max, cli.Milliseconds(best.PerQueryMS))
 			return
 		}
-		term.Printf("  batching does not pay: in a run of %d queries, each takes %s at p50\n", l.Batch, cli.Milliseconds(l.MS.P50/float64(l.Batch)))
+		term.Printf("  batching does not pay: a run of %d queries takes %s per query at p50\n", l.Batch, cli.Milliseconds(l.MS.P50/float64(l.Batch)))
 		return
 	}
 }

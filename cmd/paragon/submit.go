@@ -84,7 +84,7 @@ func (f *submitFlags) check(files []string) error {
 	case f.key != "" && len(files) > 1:
 		return cli.Usagef("--key is for one query, and %d files are given", len(files))
 	case stdin > 1:
-		return cli.Usagef("give - only once: standard input can be read once")
+		return cli.Usagef("the argument - (standard input) is given more than once: standard input can be read only once")
 	}
 	return checkWait(f.wait)
 }

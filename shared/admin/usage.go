@@ -20,7 +20,7 @@ const mostUsage = 500
 // owner alone when it is named. ErrUnknown where nothing is kept by owner.
 func (a *Archive) Usage(ctx context.Context, hours int, owner string) (api.Usage, error) {
 	if a.Owners == nil && a.Timeline == nil {
-		return api.Usage{}, fmt.Errorf("usage by owner: %w: this stage stores no usage", ErrUnknown)
+		return api.Usage{}, fmt.Errorf("usage by owner: %w, because this stage stores no usage", ErrUnknown)
 	}
 	to := a.Now().Truncate(time.Second)
 	from := to.Add(-time.Duration(hours-1) * time.Hour).Truncate(time.Hour)

@@ -179,6 +179,6 @@ func (s *Service) Close(ctx context.Context) {
 
 func (s *Service) flush(ctx context.Context) {
 	if err := s.Flush(ctx); err != nil {
-		s.Log.Warn("could not write arrivals; they are written later", "error", err)
+		s.Log.Warn("could not write arrivals; they are kept for the next write, and are lost if the process ends first", "error", err)
 	}
 }

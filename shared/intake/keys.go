@@ -43,7 +43,7 @@ func (s *Service) first(ctx context.Context, q *submission, held platform.Attemp
 	a, err := s.answer(ctx, q)
 	if turnedAway(err) {
 		if e := s.giveUp(ctx, q); e != nil {
-			s.Log.Warn("could not free the idempotency key of a refused query; a repeat will get the state expired", "error", e)
+			s.Log.Warn("could not free the idempotency key of a refused query; until that query expires, a repeat gets the same id and deadline", "error", e)
 		}
 	}
 	return a, err
@@ -127,7 +127,7 @@ func (s *Service) owe(ctx context.Context, q *submission) error {
 	owed.Owed = true
 	held, _, err := s.Attempts.ReplaceKey(ctx, owed.ID, owed)
 	if err != nil {
-		return fmt.Errorf("store that no repeat of the request may replace query %s: %w", owed.ID, err)
+		return fmt.Errorf("keep query %s from being replaced by a repeat of its request: %w", owed.ID, err)
 	}
 	if held.ID != owed.ID {
 		return fmt.Errorf("query %s was replaced by a repeat of its request: %w", owed.ID, platform.ErrConflict)

@@ -191,7 +191,7 @@ func (s *Store) remove(model string, at time.Time) (profile.Model, error) {
 		return profile.Model{}, fmt.Errorf("model %.64q: %w", model, ErrNotAdded)
 	}
 	if of, _ := profile.ParseVersion(model); of != model {
-		return profile.Model{}, fmt.Errorf("%s %w of model %s: `paragon model rollback %s` withdraws it", model, ErrVersion, of, of)
+		return profile.Model{}, fmt.Errorf("%s %w of model %s, and a single version cannot be removed; `paragon model rollback %s` withdraws the version on trial, or else the version that is served", model, ErrVersion, of, of)
 	}
 	for _, m := range next.Models {
 		if of, _ := profile.ParseVersion(m.Name); of == model {

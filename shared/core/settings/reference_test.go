@@ -20,8 +20,8 @@ const reference = "../../../docs/settings.md"
 func TestReference(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Settings\n\n`go generate ./shared/core/settings` generates this page from the struct `Settings`.\n\n" +
-		"`paragon tune set NAME VALUE` changes a setting. The stage uses the new value within one tick (`tick_seconds`), without a deployment. " +
-		"The command refuses a value outside its range. If such a value is stored in another way, the previous value stays in force. " +
+		"`paragon tune set NAME VALUE` changes a setting. Workers, functions and the controller read the new value within about 10 s, without a deployment. In an account, a stage without workers may take a minute. " +
+		"`paragon tune set` refuses a value outside the range of the setting. If such a value is stored in another way, running processes keep the previous value, and processes that start later use the default. " +
 		"On one machine, `paragon up --set NAME=VALUE` stores a value before the workers and functions start. " +
 		"In an account, `settings` in the context of `cdk.json` sets the values of [a deployment](deploy.md#the-context). " +
 		"The pages on [schemes](schemes.md), [selection](selection.md), [models](models.md) and [the path of a query](queries.md) explain the terms in the table.\n\n" +

@@ -29,7 +29,7 @@ function show(at, { choice, predicted_ms: predicted, candidates: all }) {
   const box = element("div", "scroll", table, { tabIndex: 0, role: "group", ariaLabel: "Candidates" });
   const more = element("button", "plain", `Show all ${all.length}`, { hidden: all.length <= shownFirst });
   more.addEventListener("click", () => { body.replaceChildren(...all.map(row)); more.hidden = true; });
-  at.replaceChildren(element("p", "", `Chosen: ${choice}. ${predicted > 0 ? `Predicted latency: ${milliseconds(predicted)}` : "No latency was predicted, because no worker counted as ready"}. Candidates under the present load:`), box, more);
+  at.replaceChildren(element("p", "", `Chosen: ${choice}. ${predicted > 0 ? `Predicted latency: ${milliseconds(predicted)}` : "No latency was predicted, because no worker was ready"}. Candidates under the present load:`), box, more);
 }
 
 const head = (text, i) => element("th", i > 1 && i < 5 ? "num" : "", text);

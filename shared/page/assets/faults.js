@@ -8,7 +8,7 @@ const every = 10000; // milliseconds between two readings
 
 const kinds = {
   "no-capacity": ["refuse every launch", "launches"],
-  "launch-fails": ["refuse the next launch", "launches"],
+  "launch-fails": ["refuse the next launches (1 if empty)", "launches"],
   "never-ready": ["launch workers that never become ready", "launches"],
   "slow-boot": ["lengthen the boot of each worker", "seconds", "launches"],
   "die-after": ["kill each worker some time after its start", "seconds", "launches"],
@@ -56,7 +56,7 @@ function show({ faults, group, workers }) {
 }
 
 function item(f) {
-  const until = f.launches ? `for ${f.launches} more launches` : "until it is cleared";
+  const until = f.launches ? `launches left: ${f.launches}` : "until it is cleared";
   const text = [f.kind, f.seconds && `${f.seconds} s`, until].filter(Boolean).join(", ");
   const button = element("button", "plain", "Clear", { ariaLabel: `Clear ${f.kind}` });
   button.addEventListener("click", () => act(() => clear(f.kind)));

@@ -27,7 +27,7 @@ const specs = {
   overflow: { title: "Answered by functions", write: inPercent, least: 1, lines: both },
   cold: { title: "Cold starts per minute", write: number, least: 1, lines: both },
   waiting: { title: "Messages in the queues", write: number, least: 2, lines: [{ label: "waiting", colour: "strict" }] },
-  queue: { title: "Oldest message in a queue", write: milliseconds, lines: [{ label: "age", colour: "strict" }] },
+  queue: { title: "Age of the oldest message", write: milliseconds, lines: [{ label: "age", colour: "strict" }] },
   workers: { title: "Workers", write: number, least: 2, lines: [{ label: "ready", colour: "good" }, { label: "wanted", colour: "quiet", dash: [4, 3] }] },
   cost: { title: "Cost since the start of the chart", write: dollars, lines: [] },
 };

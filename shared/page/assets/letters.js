@@ -17,7 +17,7 @@ export function countLetters(queues, operator) {
   byId("letters").hidden = !queue;
   if (!queue) return;
   byId("letters-none").hidden = queue.visible > 0;
-  byId("letters-count").textContent = queue.visible > 0 ? `${many(queue.visible, "query", "queries")} failed too often, or crashed their runner.` : "";
+  byId("letters-count").textContent = queue.visible > 0 ? `${many(queue.visible, "query", "queries")} failed too often, or crashed runners.` : "";
   for (const b of buttons) b.hidden = queue.visible === 0 || !operator;
 }
 

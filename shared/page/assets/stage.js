@@ -85,7 +85,7 @@ function faults(s) {
 // notices are what needs care, as sentences.
 function notices(faults, warnings) {
   const out = faults.length ? [`A stored setting is invalid: ${faults.join("; ")}.`] : [];
-  const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : "";
+  const more = warnings.length > 1 ? ` (the first of ${warnings.length} warnings)` : "";
   if (warnings.length) out.push(`A model's profile may be wrong${more}: ${warnings[0].text}.`);
   return out;
 }
