@@ -120,7 +120,28 @@ func (c *Controller) collectSpent(ctx context.Context, in *decision.Case, m *mem
 		s.Note = err.Error() // without a budget nothing hangs on it
 	}
 	in.SpentUSD += functions
+	in.Others = c.othersOf(ctx, in.Pool, hour)
 	in.Signals = append(in.Signals, s)
+}
+
+// othersOf adds up the other pools by their last ticks. Pools are decided in their order, so
+// that those before this one have been decided in this tick.
+func (c *Controller) othersOf(ctx context.Context, pool string, hour time.Time) (others decision.Others) {
+	perHour := &others.DecidedUSDPerHour
+	for _, p := range c.Pools {
+		if p.Name == pool {
+			perHour = &others.PresentUSDPerHour
+			continue
+		}
+		last := c.known(ctx, p.Name)
+		if last.hour.Equal(hour) {
+			others.SpentUSD += last.workersUSD
+		}
+		if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
+			*perHour += pricing.FleetHourUSD(i, last.rules.To)
+		}
+	}
+	return others
 }
 
 // measure writes how the tick went. A metric that cannot be written is not

@@ -3,6 +3,7 @@ package control
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/decision"
@@ -40,5 +41,32 @@ func TestTheTimeOnFunctionsIsThatOfTheQueriesThatCome(t *testing.T) {
 	}
 	if after.OverflowUSD >= before.OverflowUSD {
 		t.Errorf("the way to a function costs $%v, and $%v for queries that take a 20th of the time", before.OverflowUSD, after.OverflowUSD)
+	}
+}
+
+// The budget is the stage's: the pools before one in the tick count with what was decided for
+// them, those after it with what they have, and all with what they cost in this hour.
+func TestThePoolsShareTheBudget(t *testing.T) {
+	_, catalogue := profilestest.Loaded(t)
+	pool := func(name string) Pool { return Pool{Name: name, InstanceType: "c5.large"} }
+	c := New(Options{Catalogue: catalogue, Pools: []Pool{pool("a"), pool("b"), pool("c")}})
+	hour := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	for name, m := range map[string]memory{
+		"a": {Hour: hour, WorkersUSD: 0.5, Rules: decision.Action{To: 1}},
+		"b": {Hour: hour, WorkersUSD: 4, Rules: decision.Action{To: 2}},
+		"c": {Hour: hour.Add(-time.Hour), WorkersUSD: 9, Rules: decision.Action{To: 3}}, // not yet ticked in this hour
+	} {
+		c.keepForView(name, m)
+	}
+	in, _ := catalogue.Instance("c5.large")
+	for name, want := range map[string]decision.Others{
+		"a": {SpentUSD: 4, PresentUSDPerHour: 5 * in.USDPerHour},
+		"b": {SpentUSD: 0.5, DecidedUSDPerHour: in.USDPerHour, PresentUSDPerHour: 3 * in.USDPerHour},
+		"c": {SpentUSD: 4.5, DecidedUSDPerHour: 3 * in.USDPerHour},
+	} {
+		got := c.othersOf(t.Context(), name, hour)
+		if math.Abs(got.DecidedUSDPerHour-want.DecidedUSDPerHour)+math.Abs(got.PresentUSDPerHour-want.PresentUSDPerHour)+math.Abs(got.SpentUSD-want.SpentUSD) > 1e-9 {
+			t.Errorf("pool %s: the others take %+v, want %+v", name, got, want)
+		}
 	}
 }

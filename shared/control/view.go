@@ -269,12 +269,15 @@ func (c *Controller) waiting(ctx context.Context, p Pool) (workload.Waiting, err
 	return workload.Waiting{Strict: visible[0], Relaxed: visible[1], InFlight: inFlight, Oldest: oldest}, nil
 }
 
-// lastTick is what the view needs of a pool's last tick, be it another
+// lastTick is what the view and other pools need of a pool's last tick, be it another
 // controller's; the zero value before the first.
 type lastTick struct {
 	rules decision.Action
 	means workload.Means
 	warm  int // stopped instances that were ready to be started
+	// workersUSD is what its workers had cost in the hour that began at a time.
+	hour       time.Time
+	workersUSD float64
 }
 
 func (c *Controller) known(ctx context.Context, pool string) lastTick {
@@ -287,11 +290,11 @@ func (c *Controller) known(ctx context.Context, pool string) lastTick {
 	return t
 }
 
-// keepForView keeps what the view needs of a tick.
+// keepForView keeps what the view and other pools need of a tick.
 func (c *Controller) keepForView(pool string, m memory) lastTick {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last[pool] = lastTick{m.Rules, m.Means, m.Warm}
+	c.last[pool] = lastTick{m.Rules, m.Means, m.Warm, m.Hour, m.WorkersUSD}
 	return c.last[pool]
 }
 

@@ -36,6 +36,15 @@ type Group struct {
 	LaunchFault string `json:"launch_fault,omitempty"`
 }
 
+// Others is what the other pools' workers take of the budget, which is the stage's.
+type Others struct {
+	SpentUSD float64 `json:"spent_usd"` // in this clock hour so far
+	// DecidedUSDPerHour is of the workers that the pools want for which this tick has
+	// decided already, and PresentUSDPerHour of those that the last tick wanted for the rest.
+	DecidedUSDPerHour float64 `json:"decided_usd_per_hour"`
+	PresentUSDPerHour float64 `json:"present_usd_per_hour"`
+}
+
 // Case is all that a decision is made from, so that it can be made again.
 type Case struct {
 	At       time.Time            `json:"at"`
@@ -43,8 +52,10 @@ type Case struct {
 	Signals  []Signal             `json:"signals"`
 	Snapshot procurement.Snapshot `json:"snapshot"`
 	Group    Group                `json:"group"`
-	// SpentUSD is what this clock hour has cost so far.
+	// SpentUSD is what this pool's workers and all functions have cost in this clock hour
+	// so far, and Others what the workers of the stage's other pools cost.
 	SpentUSD float64 `json:"spent_usd"`
+	Others   Others  `json:"others,omitzero"`
 	// Leaving names the workers that would leave first, in that order
 	// (fleet.LeavingOrder); Dead those that are ended and replaced (Census.Replaced).
 	// Stuck are the dead ones of earlier records, which left like any other.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/paragon-serving/paragon/shared/core/decision"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -28,6 +30,39 @@ func steady() decision.Case {
 	return decision.Case{At: noon, Pool: "general", Snapshot: s, Settings: set, Group: decision.Group{Max: 100, Desired: 5},
 		Leaving: []string{"a", "b", "c", "d", "e"},
 		Before:  decision.State{TickedAt: noon.Add(-10 * time.Second), WatchedFrom: noon.Add(-time.Hour)}}
+}
+
+// However many workers the pools have, after a tick all of them together are within the
+// budget, and what is left of it is not left to nobody.
+func TestAllPoolsTogetherKeepTheBudget(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		have := rapid.SliceOfN(rapid.IntRange(0, 9), 2, 5).Draw(t, "workers of the pools")
+		budget := rapid.Float64Range(0.01, 3).Draw(t, "budget")
+		spent := rapid.Float64Range(0, 0.5).Draw(t, "spent by the workers of each pool")
+		in := steady()
+		price, total := in.Snapshot.WorkerUSDPerHour, 0
+		for i := range have {
+			c := in
+			c.Settings.HourlyBudgetUSD, c.Settings.MaxStep, c.SpentUSD = budget, 100, spent
+			c.Snapshot.Pool.Ready, c.Group.Desired = have[i], have[i]
+			c.Others.SpentUSD = spent * float64(len(have)-1)
+			c.Others.DecidedUSDPerHour = price * float64(total)
+			for _, n := range have[i+1:] {
+				c.Others.PresentUSDPerHour += price * float64(n)
+			}
+			r, _, err := decision.Make(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += r.Action.To
+		}
+		left := max(0, budget-spent*float64(len(have)))
+		if usd := price * float64(total); usd > left+1e-6 {
+			t.Fatalf("%d workers for $%v an hour, of $%v", total, usd, left)
+		} else if total < 5 && usd+price <= left-1e-6 {
+			t.Fatalf("only %d workers, and $%v of $%v unused", total, left-usd, left)
+		}
+	})
 }
 
 func TestClamps(t *testing.T) {
@@ -51,6 +86,19 @@ func TestClamps(t *testing.T) {
 		{"a budget of three workers", func(c *decision.Case) { c.Settings.HourlyBudgetUSD = 0.3 }, 3, "wanted 5, clamped to 3 by hourly_budget_usd"},
 		{"half of the budget is spent", func(c *decision.Case) { c.Settings.HourlyBudgetUSD, c.SpentUSD = 0.4, 0.2 }, 2, "wanted 5, clamped to 2 by hourly_budget_usd"},
 		{"the budget is spent", func(c *decision.Case) { c.Settings.HourlyBudgetUSD, c.SpentUSD = 0.4, 0.5 }, 0, "wanted 5, clamped to 0 by hourly_budget_usd"},
+		{"other pools have spent half of the budget", func(c *decision.Case) { c.Settings.HourlyBudgetUSD, c.Others.SpentUSD = 0.4, 0.2 }, 2, "wanted 5, clamped to 2 by hourly_budget_usd"},
+		{"other pools were given a quarter of the budget in this tick", func(c *decision.Case) {
+			c.Settings.HourlyBudgetUSD, c.Others.DecidedUSDPerHour = 0.4, 0.1
+		}, 3, "wanted 5, clamped to 3 by hourly_budget_usd"},
+		{"other pools have been given more than the budget", func(c *decision.Case) {
+			c.Settings.HourlyBudgetUSD, c.Others.DecidedUSDPerHour = 0.4, 0.5
+		}, 0, "wanted 5, clamped to 0 by hourly_budget_usd"},
+		{"the budget pays for what other pools have, and for three", func(c *decision.Case) {
+			c.Snapshot.Pool.Ready, c.Group.Desired, c.Settings.HourlyBudgetUSD, c.Others.PresentUSDPerHour = 3, 3, 0.8, 0.5
+		}, 3, "wanted 5, clamped to 3 by hourly_budget_usd"},
+		{"half of the budget, as other pools have as many workers", func(c *decision.Case) {
+			c.Snapshot.Pool.Ready, c.Group.Desired, c.Settings.HourlyBudgetUSD, c.Others.PresentUSDPerHour = 5, 5, 0.8, 0.5
+		}, 4, "wanted 5, clamped to 4 by hourly_budget_usd"},
 		{"just started to watch", func(c *decision.Case) {
 			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Before = 7, []float64{999, 999}, decision.State{}
 		}, 7, "wanted 5, raised to 7 by watch_seconds"},

@@ -77,11 +77,14 @@ func (c Case) guard(wanted int, outcome procurement.Outcome, after State) (int, 
 
 // budgetLeft is what may still be spent in this clock hour; false without a budget.
 func (c Case) budgetLeft() (float64, bool) {
-	return max(0, c.Settings.HourlyBudgetUSD-c.SpentUSD), c.Settings.HourlyBudgetUSD > 0
+	return max(0, c.Settings.HourlyBudgetUSD-c.SpentUSD-c.Others.SpentUSD), c.Settings.HourlyBudgetUSD > 0
 }
 
 // affordable is how many workers the budget pays for, for a whole hour and for
-// what is left of this one; false without a budget or a price.
+// what is left of this one; false without a budget or a price. What this tick has decided
+// for other pools is taken from it, and so is what the remaining pools have, which decide
+// later. Where the rest is too small for what they and this pool have, it is divided in
+// proportion to that.
 func (c Case) affordable() (int, bool) {
 	left, limited := c.budgetLeft()
 	price := c.Snapshot.WorkerUSDPerHour
@@ -90,6 +93,11 @@ func (c Case) affordable() (int, bool) {
 	}
 	toGo := c.At.Truncate(time.Hour).Add(time.Hour).Sub(c.At).Hours()
 	toGo = max(toGo, c.Settings.TickSeconds/3600)
-	n := min(left/(price*toGo), c.Settings.HourlyBudgetUSD/price, mostWorkers)
+	perHour := max(0, min(left/toGo, c.Settings.HourlyBudgetUSD)-c.Others.DecidedUSDPerHour)
+	if others := c.Others.PresentUSDPerHour; others > 0 {
+		own := price * float64(max(c.Group.Desired, c.Snapshot.Pool.Ready+c.Snapshot.Pool.Booting))
+		perHour -= min(others, perHour*others/(others+own))
+	}
+	n := min(perHour/price, mostWorkers)
 	return int(math.Floor(n + 1e-9)), true
 }

@@ -100,7 +100,7 @@ func (w *world) observe() decision.Case {
 	case 2:
 		s.Arrivals = nil
 	}
-	c := decision.Case{At: w.at, Pool: "general", Snapshot: s, Group: w.group, SpentUSD: w.value(w.spent), Settings: w.set, Before: w.state,
+	c := decision.Case{At: w.at, Pool: "general", Snapshot: s, Group: w.group, SpentUSD: w.value(w.spent), Others: w.others(), Settings: w.set, Before: w.state,
 		Signals: []decision.Signal{{Name: decision.Arrivals, AgeSeconds: 3}}}
 	for i := range w.ready {
 		c.Leaving = append(c.Leaving, "w"+strconv.Itoa(i))
@@ -157,6 +157,14 @@ func TestNothingPassesTheBounds(t *testing.T) {
 	}
 }
 
+// others is one pool of two or more, and nothing otherwise.
+func (w *world) others() (o decision.Others) {
+	if w.one(2) {
+		o = decision.Others{SpentUSD: w.value(w.Float64() / 10), DecidedUSDPerHour: w.value(w.Float64()), PresentUSDPerHour: w.value(w.Float64())}
+	}
+	return o
+}
+
 // passes says which promise a decision breaks.
 func passes(c decision.Case, r decision.Record) string {
 	set, to, have := c.Settings, r.Action.To, c.Snapshot.Pool.Ready+c.Snapshot.Pool.Booting
@@ -165,7 +173,7 @@ func passes(c decision.Case, r decision.Record) string {
 	if set.HourlyBudgetUSD > 0 && price > 0 {
 		ceiling = min(ceiling, int(set.HourlyBudgetUSD/price+1e-9))
 		toGo := max(set.TickSeconds/3600, c.At.Truncate(time.Hour).Add(time.Hour).Sub(c.At).Hours())
-		if to > 0 && r.Case.SpentUSD+float64(to)*price*toGo > set.HourlyBudgetUSD+1e-6 {
+		if o := r.Case.Others; to > 0 && r.Case.SpentUSD+o.SpentUSD+(o.DecidedUSDPerHour+float64(to)*price)*toGo > set.HourlyBudgetUSD+1e-6 {
 			return "more than the budget"
 		}
 	}

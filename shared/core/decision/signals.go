@@ -27,9 +27,11 @@ func (c Case) tidy() Case {
 	for _, f := range faults {
 		c.fault(f.Signal, f.Why)
 	}
-	if !procurement.IsValue(c.SpentUSD) {
-		c.fault(Work, "the amount spent is not a number, is negative or is unreasonably large")
-		c.SpentUSD = 0
+	for _, usd := range []*float64{&c.SpentUSD, &c.Others.SpentUSD, &c.Others.DecidedUSDPerHour, &c.Others.PresentUSDPerHour} {
+		if !procurement.IsValue(*usd) {
+			c.fault(Work, "the amount spent is not a number, is negative or is unreasonably large")
+			*usd = 0
+		}
 	}
 	if before := c.Before.TickedAt; !before.IsZero() && c.At.Before(before) {
 		c.fault(Clock, fmt.Sprintf("the clock went back by %.0f s", before.Sub(c.At).Seconds()))
