@@ -130,6 +130,7 @@ type Controller struct {
 
 	mu          sync.Mutex                  // guards what follows
 	last        map[string]lastTick         // by pool
+	token       int64                       // of the lease, when the last tick began
 	lettersAt   time.Time                   // when dead letters were last ended
 	looked      looked                      // at the fleet and its queues
 	viewed      chan struct{}               // holds one where looked is new

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/decision"
@@ -112,7 +113,11 @@ func (c *Controller) collectSpent(ctx context.Context, in *decision.Case, m *mem
 	m.SpentTo = in.At.UTC()
 	in.SpentUSD = m.WorkersUSD
 	s := decision.Signal{Name: "spending"}
+	m.Up = workers
 	functions, err := c.spentByFunctions(ctx, in, hour)
+	var unknown error
+	in.Others, unknown = c.othersOf(ctx, in.Pool, hour)
+	err = errors.Join(err, unknown)
 	switch {
 	case err != nil && in.Settings.HourlyBudgetUSD > 0:
 		s.Fault = err.Error()
@@ -120,28 +125,33 @@ func (c *Controller) collectSpent(ctx context.Context, in *decision.Case, m *mem
 		s.Note = err.Error() // without a budget nothing hangs on it
 	}
 	in.SpentUSD += functions
-	in.Others = c.othersOf(ctx, in.Pool, hour)
 	in.Signals = append(in.Signals, s)
 }
 
 // othersOf adds up the other pools by their last ticks. Pools are decided in their order, so
-// that those before this one have been decided in this tick.
-func (c *Controller) othersOf(ctx context.Context, pool string, hour time.Time) (others decision.Others) {
-	perHour := &others.DecidedUSDPerHour
+// that those before this one have been decided in this tick. Workers that leave cost, too.
+func (c *Controller) othersOf(ctx context.Context, pool string, hour time.Time) (others decision.Others, err error) {
+	decided := true
 	for _, p := range c.Pools {
 		if p.Name == pool {
-			perHour = &others.PresentUSDPerHour
+			decided = false
 			continue
 		}
-		last := c.known(ctx, p.Name)
+		last, err := c.lastOf(ctx, p.Name)
+		if err != nil {
+			return others, err
+		}
 		if last.hour.Equal(hour) {
 			others.SpentUSD += last.workersUSD
 		}
-		if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
-			*perHour += pricing.FleetHourUSD(i, last.rules.To)
+		in, _ := c.Catalogue.Current().Instance(p.InstanceType)
+		if n := max(last.rules.To, last.up); decided {
+			others.DecidedUSDPerHour += pricing.FleetHourUSD(in, n)
+		} else {
+			others.WantedUSDPerHour = append(others.WantedUSDPerHour, pricing.FleetHourUSD(in, max(n, last.wanted)))
 		}
 	}
-	return others
+	return others, nil
 }
 
 // measure writes how the tick went. A metric that cannot be written is not

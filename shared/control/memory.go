@@ -37,6 +37,10 @@ type memory struct {
 	Hour       time.Time `json:"hour,omitzero"`
 	SpentTo    time.Time `json:"spent_to,omitzero"`
 	WorkersUSD float64   `json:"workers_usd"`
+	// Up is how many workers there were at the last tick, those that leave included, and
+	// Wanted how many it would have been for without the budget.
+	Up     int `json:"up,omitempty"`
+	Wanted int `json:"wanted,omitempty"`
 }
 
 // mostMemory bounds what a memory or a record unpacks to, in bytes.
@@ -74,13 +78,22 @@ func Unpack(packed []byte) ([]byte, error) {
 
 // recall reads a pool's memory. One that cannot be read is as if there were
 // none: the controller then watches before it lets any worker go.
-func (c *Controller) recall(ctx context.Context, p Pool) memory {
-	packed, err := c.DecisionLog.Memory(ctx, p.Name)
-	if errors.Is(err, platform.ErrNotFound) {
+func (c *Controller) recall(ctx context.Context, pool string) memory {
+	m, err := c.remembered(ctx, pool)
+	if err != nil {
+		c.Log.Warn("could not read the state of earlier ticks; starting without it", "pool", pool, "error", err)
 		return memory{}
 	}
+	return m
+}
+
+// remembered is what the decision log has of a pool: nothing before its first tick.
+func (c *Controller) remembered(ctx context.Context, pool string) (m memory, err error) {
+	packed, err := c.DecisionLog.Memory(ctx, pool)
+	if errors.Is(err, platform.ErrNotFound) {
+		return memory{}, nil
+	}
 	var raw []byte
-	var m memory
 	if err == nil {
 		raw, err = Unpack(packed)
 	}
@@ -88,10 +101,9 @@ func (c *Controller) recall(ctx context.Context, p Pool) memory {
 		err = json.Unmarshal(raw, &m)
 	}
 	if err != nil {
-		c.Log.Warn("could not read the state of earlier ticks; starting without it", "pool", p.Name, "error", err)
-		return memory{}
+		return memory{}, fmt.Errorf("read what is remembered of pool %s: %w", pool, err)
 	}
-	return m
+	return m, nil
 }
 
 // entry is a decision as the decision log keeps it.

@@ -37,6 +37,7 @@ func (c *Controller) Tick(ctx context.Context) error {
 	// find nobody at work.
 	ctx, cancel := context.WithTimeout(ctx, leaseLength(set))
 	defer cancel()
+	c.noteLease(lease)
 	var errs []error
 	for _, p := range c.Pools {
 		if err := c.tickPool(ctx, lease, p); err != nil {
@@ -47,6 +48,13 @@ func (c *Controller) Tick(ctx context.Context) error {
 	c.judgeTrials(ctx)
 	errs = append(errs, c.endDeadLetters(ctx))
 	return errors.Join(errs...)
+}
+
+// noteLease notes whether another controller may have ticked since.
+func (c *Controller) noteLease(l platform.Lease) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.token = l.Token
 }
 
 // leaseLength outlives two ticks that were missed.
@@ -84,7 +92,7 @@ func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool)
 		return err
 	}
 	span.Set("tick", r.ID)
-	after.State, after.Rules = state, r.Action
+	after.State, after.Rules, after.Wanted = state, r.Action, r.BeforeBudget()
 	e, err := c.entry(r, in.Settings)
 	if err != nil {
 		return err
@@ -92,7 +100,7 @@ func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool)
 	if err := c.write(ctx, lease, after, e); err != nil {
 		return err
 	}
-	c.keepForView(p.Name, after)
+	c.keepTick(p.Name, after)
 	c.noteQuiet(r, state)
 	level := slog.LevelDebug // the record says it all, and most change nothing
 	if r.Action.Moves() {
@@ -121,7 +129,7 @@ func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool)
 func (c *Controller) gather(ctx context.Context, p Pool) (decision.Case, memory, error) {
 	ctx, span := c.Traces.Child(ctx, "collect")
 	defer span.End()
-	in, after, err := c.collect(ctx, p, c.recall(ctx, p))
+	in, after, err := c.collect(ctx, p, c.recall(ctx, p.Name))
 	if err != nil {
 		span.Fail("could not read the fleet")
 	}

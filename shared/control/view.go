@@ -278,24 +278,58 @@ type lastTick struct {
 	// workersUSD is what its workers had cost in the hour that began at a time.
 	hour       time.Time
 	workersUSD float64
+	up, wanted int   // as in memory
+	token      int64 // of the lease under which it was seen
 }
 
+// known is the last tick that this process knows, or nothing where none can be read.
 func (c *Controller) known(ctx context.Context, pool string) lastTick {
 	c.mu.Lock()
 	t, ok := c.last[pool]
 	c.mu.Unlock()
-	if !ok {
-		t = c.keepForView(pool, c.recall(ctx, Pool{Name: pool}))
+	if ok {
+		return t
+	}
+	t, err := c.lastOf(ctx, pool)
+	if err != nil {
+		c.Log.Warn("could not read the state of earlier ticks", "pool", pool, "error", err)
 	}
 	return t
 }
 
-// keepForView keeps what the view and other pools need of a tick.
-func (c *Controller) keepForView(pool string, m memory) lastTick {
+// lastOf is the last tick, also where it was another controller's: it is read unless it was
+// seen under the present lease.
+func (c *Controller) lastOf(ctx context.Context, pool string) (lastTick, error) {
+	c.mu.Lock()
+	t, ok := c.last[pool]
+	token := c.token
+	c.mu.Unlock()
+	if ok && t.token == token {
+		return t, nil
+	}
+	m, err := c.remembered(ctx, pool)
+	if err != nil {
+		return lastTick{}, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last[pool] = lastTick{m.Rules, m.Means, m.Warm, m.Hour, m.WorkersUSD}
-	return c.last[pool]
+	if now, ok := c.last[pool]; ok && now.token == c.token {
+		return now, nil // a tick has ended since
+	}
+	t = m.lastTick(token)
+	c.last[pool] = t
+	return t, nil
+}
+
+// keepTick keeps what the view and other pools need of a tick.
+func (c *Controller) keepTick(pool string, m memory) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last[pool] = m.lastTick(c.token)
+}
+
+func (m memory) lastTick(token int64) lastTick {
+	return lastTick{m.Rules, m.Means, m.Warm, m.Hour, m.WorkersUSD, m.Up, m.Wanted, token}
 }
 
 // mostPeers bounds the peers of a pool in the view: every intake reads it.

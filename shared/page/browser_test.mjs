@@ -160,8 +160,7 @@ test("it says which models get no queries, where and why", async () => {
 });
 
 test("it shows what the controller decided", async () => {
-  await page.locator("#decisions li").nth(1).waitFor();
-  assert.match(await text("#decisions"), /keep 3 workers: 50\.0 queries[\s\S]*grow from 2 to 3 workers/);
+  await page.locator("#decisions").filter({ hasText: /keep 3 workers: 50\.0 queries[\s\S]*grow from 2 to 3 workers/ }).waitFor();
   assert.equal(await page.locator("#decisions li").count(), 2); // of the ticks that keep the workers, only the newest
   assert.equal(await page.locator("#decisions .moves").count(), 1);
   assert.equal(await page.locator("#decisions-none").isHidden(), true);

@@ -28,10 +28,15 @@ func LowerThread() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, Nice) }
 // for: a lock, or the end of what it does before garbage is collected. So does a thread that
 // starts a process: it gives its core back only once the new one has replaced its program.
 func IdleProcess(pid int) {
-	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	for _, thread := range threads {
-		if id, err := strconv.Atoi(thread.Name()); err == nil {
-			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+	lowered := map[int]bool{}
+	for more := true; more; { // until none was started by one that was not yet lowered
+		more = false
+		threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		for _, thread := range threads {
+			if id, err := strconv.Atoi(thread.Name()); err == nil && !lowered[id] {
+				_ = unix.SchedSetAttr(id, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+				lowered[id], more = true, true
+			}
 		}
 	}
 }

@@ -39,10 +39,15 @@ type Group struct {
 // Others is what the other pools' workers take of the budget, which is the stage's.
 type Others struct {
 	SpentUSD float64 `json:"spent_usd"` // in this clock hour so far
-	// DecidedUSDPerHour is of the workers that the pools want for which this tick has
-	// decided already, and PresentUSDPerHour of those that the last tick wanted for the rest.
+	// DecidedUSDPerHour is of the workers of the pools for which this tick has decided already.
 	DecidedUSDPerHour float64 `json:"decided_usd_per_hour"`
-	PresentUSDPerHour float64 `json:"present_usd_per_hour"`
+	// WantedUSDPerHour is of the workers that each of the remaining pools wanted in the last
+	// tick, without regard to the budget.
+	WantedUSDPerHour []float64 `json:"wanted_usd_per_hour,omitempty"`
+}
+
+func (o Others) none() bool {
+	return o.SpentUSD == 0 && o.DecidedUSDPerHour == 0 && len(o.WantedUSDPerHour) == 0
 }
 
 // Case is all that a decision is made from, so that it can be made again.

@@ -32,35 +32,63 @@ func steady() decision.Case {
 		Before:  decision.State{TickedAt: noon.Add(-10 * time.Second), WatchedFrom: noon.Add(-time.Hour)}}
 }
 
-// However many workers the pools have, after a tick all of them together are within the
-// budget, and what is left of it is not left to nobody.
+// However many workers the pools have and want: after each tick all of them together are
+// within the budget, nothing that would pay for a worker is left while one is wanted, and no
+// pool that wants a worker has none while another has several.
 func TestAllPoolsTogetherKeepTheBudget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		have := rapid.SliceOfN(rapid.IntRange(0, 9), 2, 5).Draw(t, "workers of the pools")
-		budget := rapid.Float64Range(0.01, 3).Draw(t, "budget")
-		spent := rapid.Float64Range(0, 0.5).Draw(t, "spent by the workers of each pool")
-		in := steady()
-		price, total := in.Snapshot.WorkerUSDPerHour, 0
+		have := rapid.SliceOfN(rapid.IntRange(0, 9), 2, 4).Draw(t, "workers of the pools")
+		most := rapid.SliceOfN(rapid.IntRange(0, 5), len(have), len(have)).Draw(t, "wanted")
+		wanted := slices.Clone(have) // in the last tick
+		price := steady().Snapshot.WorkerUSDPerHour
+		for range rapid.IntRange(1, 4).Draw(t, "ticks") {
+			budget := rapid.Float64Range(0.01, 2).Draw(t, "budget")
+			spent := rapid.Float64Range(0, 0.2).Draw(t, "spent by the workers of each pool")
+			left, total := max(0, budget-spent*float64(len(have))), 0
+			for i := range have {
+				c := steady() // wants five
+				c.Settings.HourlyBudgetUSD, c.Settings.MaxWorkers, c.Settings.MaxStep, c.SpentUSD = budget, most[i], 100, spent
+				c.Snapshot.Pool.Ready, c.Group.Desired = have[i], have[i]
+				c.Others = decision.Others{SpentUSD: spent * float64(len(have)-1), DecidedUSDPerHour: price * float64(total)}
+				for _, n := range wanted[i+1:] {
+					c.Others.WantedUSDPerHour = append(c.Others.WantedUSDPerHour, price*float64(n))
+				}
+				r, _, err := decision.Make(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				have[i], wanted[i] = r.Action.To, r.BeforeBudget()
+				total += have[i]
+			}
+			if usd := price * float64(total); usd > left+1e-6 {
+				t.Fatalf("%v workers for $%v an hour, of $%v", have, usd, left)
+			}
+		}
+		// Once the wishes are those of the last tick, too.
+		total, unmet := 0, 0
+		budget := rapid.Float64Range(0.01, 2).Draw(t, "last budget")
 		for i := range have {
-			c := in
-			c.Settings.HourlyBudgetUSD, c.Settings.MaxStep, c.SpentUSD = budget, 100, spent
+			c := steady()
+			c.Settings.HourlyBudgetUSD, c.Settings.MaxWorkers, c.Settings.MaxStep = budget, most[i], 100
 			c.Snapshot.Pool.Ready, c.Group.Desired = have[i], have[i]
-			c.Others.SpentUSD = spent * float64(len(have)-1)
-			c.Others.DecidedUSDPerHour = price * float64(total)
-			for _, n := range have[i+1:] {
-				c.Others.PresentUSDPerHour += price * float64(n)
+			c.Others = decision.Others{DecidedUSDPerHour: price * float64(total)}
+			for _, n := range wanted[i+1:] {
+				c.Others.WantedUSDPerHour = append(c.Others.WantedUSDPerHour, price*float64(n))
 			}
 			r, _, err := decision.Make(c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			total += r.Action.To
+			have[i] = r.Action.To
+			total, unmet = total+r.Action.To, unmet+r.BeforeBudget()-r.Action.To
 		}
-		left := max(0, budget-spent*float64(len(have)))
-		if usd := price * float64(total); usd > left+1e-6 {
-			t.Fatalf("%d workers for $%v an hour, of $%v", total, usd, left)
-		} else if total < 5 && usd+price <= left-1e-6 {
-			t.Fatalf("only %d workers, and $%v of $%v unused", total, left-usd, left)
+		if unmet > 0 && price*float64(total+len(have)) <= budget {
+			t.Fatalf("%v workers where a budget of $%v pays for more", have, budget)
+		}
+		for i := range have {
+			if have[i] == 0 && wanted[i] > 0 && slices.Max(have) > 1 {
+				t.Fatalf("of wishes %v, pool %d has none: %v", wanted, i, have)
+			}
 		}
 	})
 }
@@ -93,12 +121,15 @@ func TestClamps(t *testing.T) {
 		{"other pools have been given more than the budget", func(c *decision.Case) {
 			c.Settings.HourlyBudgetUSD, c.Others.DecidedUSDPerHour = 0.4, 0.5
 		}, 0, "wanted 5, clamped to 0 by hourly_budget_usd"},
-		{"the budget pays for what other pools have, and for three", func(c *decision.Case) {
-			c.Snapshot.Pool.Ready, c.Group.Desired, c.Settings.HourlyBudgetUSD, c.Others.PresentUSDPerHour = 3, 3, 0.8, 0.5
-		}, 3, "wanted 5, clamped to 3 by hourly_budget_usd"},
-		{"half of the budget, as other pools have as many workers", func(c *decision.Case) {
-			c.Snapshot.Pool.Ready, c.Group.Desired, c.Settings.HourlyBudgetUSD, c.Others.PresentUSDPerHour = 5, 5, 0.8, 0.5
+		{"another pool wants little of the budget", func(c *decision.Case) {
+			c.Settings.HourlyBudgetUSD, c.Others.WantedUSDPerHour = 0.5, []float64{0.1}
 		}, 4, "wanted 5, clamped to 4 by hourly_budget_usd"},
+		{"half of the budget, as another pool wants more", func(c *decision.Case) {
+			c.Settings.HourlyBudgetUSD, c.Others.WantedUSDPerHour = 0.8, []float64{9}
+		}, 4, "wanted 5, clamped to 4 by hourly_budget_usd"},
+		{"a third of the budget", func(c *decision.Case) {
+			c.Settings.HourlyBudgetUSD, c.Others.WantedUSDPerHour = 0.7, []float64{9, 0.3}
+		}, 2, "wanted 5, clamped to 2 by hourly_budget_usd"},
 		{"just started to watch", func(c *decision.Case) {
 			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Before = 7, []float64{999, 999}, decision.State{}
 		}, 7, "wanted 5, raised to 7 by watch_seconds"},

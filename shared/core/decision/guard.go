@@ -3,11 +3,15 @@ package decision
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
+
+// byBudget names the budget in a clamp.
+const byBudget = "hourly_budget_usd"
 
 // Clamp is a bound outside the scheme that changed what it wanted.
 type Clamp struct {
@@ -69,8 +73,8 @@ func (c Case) guard(wanted int, outcome procurement.Outcome, after State) (int, 
 	g.atMost(max(have, c.Group.Desired)+set.MaxStep, "max_step")
 	g.atMost(set.MaxWorkers, "max_workers")
 	g.atMost(c.Group.Max, "the group's maximum")
-	if n, limited := c.affordable(); limited {
-		g.atMost(n, "hourly_budget_usd")
+	if n, limited := c.affordable(g.n); limited {
+		g.atMost(n, byBudget)
 	}
 	return g.n, g.clamps, after
 }
@@ -82,10 +86,10 @@ func (c Case) budgetLeft() (float64, bool) {
 
 // affordable is how many workers the budget pays for, for a whole hour and for
 // what is left of this one; false without a budget or a price. What this tick has decided
-// for other pools is taken from it, and so is what the remaining pools have, which decide
-// later. Where the rest is too small for what they and this pool have, it is divided in
-// proportion to that.
-func (c Case) affordable() (int, bool) {
+// for other pools is taken off. The rest is divided between this pool, which wants some
+// workers, and those that are decided later: a pool that wants less than an equal part has
+// what it wants, and the others have equal parts of the rest.
+func (c Case) affordable(wanted int) (int, bool) {
 	left, limited := c.budgetLeft()
 	price := c.Snapshot.WorkerUSDPerHour
 	if !limited || price <= 0 {
@@ -94,10 +98,33 @@ func (c Case) affordable() (int, bool) {
 	toGo := c.At.Truncate(time.Hour).Add(time.Hour).Sub(c.At).Hours()
 	toGo = max(toGo, c.Settings.TickSeconds/3600)
 	perHour := max(0, min(left/toGo, c.Settings.HourlyBudgetUSD)-c.Others.DecidedUSDPerHour)
-	if others := c.Others.PresentUSDPerHour; others > 0 {
-		own := price * float64(max(c.Group.Desired, c.Snapshot.Pool.Ready+c.Snapshot.Pool.Booting))
-		perHour -= min(others, perHour*others/(others+own))
+	if later := c.Others.WantedUSDPerHour; len(later) > 0 {
+		perHour = equalPart(perHour, append([]float64{price * float64(wanted)}, later...))
 	}
 	n := min(perHour/price, mostWorkers)
 	return int(math.Floor(n + 1e-9)), true
+}
+
+// equalPart is the most that any one may have of an amount, where nobody has more than it
+// wants: all of the amount if it is enough for everyone.
+func equalPart(amount float64, wanted []float64) float64 {
+	wanted = slices.Sorted(slices.Values(wanted))
+	rest := amount
+	for i, w := range wanted {
+		if part := rest / float64(len(wanted)-i); w >= part {
+			return part
+		}
+		rest -= w
+	}
+	return amount
+}
+
+// BeforeBudget is how many workers a decision would have been for without the budget.
+func (r Record) BeforeBudget() int {
+	for _, k := range r.Clamps {
+		if k.By == byBudget {
+			return k.Wanted
+		}
+	}
+	return r.Action.To
 }

@@ -160,7 +160,7 @@ func TestNothingPassesTheBounds(t *testing.T) {
 // others is one pool of two or more, and nothing otherwise.
 func (w *world) others() (o decision.Others) {
 	if w.one(2) {
-		o = decision.Others{SpentUSD: w.value(w.Float64() / 10), DecidedUSDPerHour: w.value(w.Float64()), PresentUSDPerHour: w.value(w.Float64())}
+		o = decision.Others{SpentUSD: w.value(w.Float64() / 10), DecidedUSDPerHour: w.value(w.Float64()), WantedUSDPerHour: []float64{w.value(w.Float64()), w.value(3 * w.Float64())}}
 	}
 	return o
 }

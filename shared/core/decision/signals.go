@@ -27,7 +27,12 @@ func (c Case) tidy() Case {
 	for _, f := range faults {
 		c.fault(f.Signal, f.Why)
 	}
-	for _, usd := range []*float64{&c.SpentUSD, &c.Others.SpentUSD, &c.Others.DecidedUSDPerHour, &c.Others.PresentUSDPerHour} {
+	c.Others.WantedUSDPerHour = slices.Clone(c.Others.WantedUSDPerHour)
+	amounts := []*float64{&c.SpentUSD, &c.Others.SpentUSD, &c.Others.DecidedUSDPerHour}
+	for i := range c.Others.WantedUSDPerHour {
+		amounts = append(amounts, &c.Others.WantedUSDPerHour[i])
+	}
+	for _, usd := range amounts {
 		if !procurement.IsValue(*usd) {
 			c.fault(Work, "the amount spent is not a number, is negative or is unreasonably large")
 			*usd = 0

@@ -112,6 +112,9 @@ func (r Record) Explain() string {
 	}
 	if left := r.Action.BudgetLeftUSD; left != nil {
 		line("budget", "%s are left of this hour's budget of %s", pricing.Dollars(*left), pricing.Dollars(c.Settings.HourlyBudgetUSD))
+		if o := c.Others; !o.none() {
+			line("budget", "workers of other pools have cost %s this hour; of the budget, this tick has already given them %s per hour", pricing.Dollars(o.SpentUSD), pricing.Dollars(o.DecidedUSDPerHour))
+		}
 	}
 	return b.String()
 }

@@ -57,17 +57,24 @@ func (r reply) tensor() engine.Tensor {
 const holdsFor = time.Second
 
 // Serve decodes what it reads and writes the tensors, until there is no more.
-func Serve(in io.Reader, out io.Writer) error { return serve(in, out, debug.FreeOSMemory) }
+func Serve(in io.Reader, out io.Writer) error { return serve(in, out, release) }
+
+// release gives memory back to the system. What a sync.Pool keeps is garbage only for the
+// second collection.
+func release() {
+	debug.FreeOSMemory()
+	debug.FreeOSMemory()
+}
 
 func serve(in io.Reader, out io.Writer, free func()) error {
 	requests, replies := gob.NewDecoder(bufio.NewReader(in)), gob.NewEncoder(out)
-	release := time.AfterFunc(holdsFor, free)
-	defer release.Stop()
+	unused := time.AfterFunc(holdsFor, free)
+	defer unused.Stop()
 	for {
-		release.Reset(holdsFor)
+		unused.Reset(holdsFor)
 		var q request
 		err := requests.Decode(&q)
-		release.Stop()
+		unused.Stop()
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
@@ -174,12 +181,16 @@ func (p *Pool) give(c *process) {
 	c.unused = time.AfterFunc(idleFor, func() { p.remove(c) })
 }
 
-// remove ends a process, unless a picture has taken it meanwhile.
+// remove ends a process, unless a picture has taken it meanwhile. Others need not wait for
+// its end, which has the idle priority.
 func (p *Pool) remove(c *process) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if i := slices.Index(p.free, c); i >= 0 {
+	i := slices.Index(p.free, c)
+	if i >= 0 {
 		p.free = slices.Delete(p.free, i, i+1)
+	}
+	p.mu.Unlock()
+	if i >= 0 {
 		_ = c.end() // it reads no more, and so ends
 	}
 }

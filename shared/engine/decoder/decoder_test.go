@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -205,4 +206,24 @@ func TestWithoutAProcessItIsDecodedHere(t *testing.T) {
 	if _, err := p.Decode(preprocess.PNG, encoded(t, 64), spec, limits); err != nil {
 		t.Error(err)
 	}
+}
+
+// What decoding keeps for the next picture is given back, too.
+func TestReleaseKeepsNothingOfAPicture(t *testing.T) {
+	allocated := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	large := encoded(t, 2000)
+	release()
+	before := allocated()
+	if _, err := preprocess.Decode(preprocess.PNG, large, spec, preprocess.Limits{MaxPixels: 1 << 22}); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if after := allocated(); after > before+1<<20 {
+		t.Errorf("%d bytes are allocated after the picture, and were %d before it", after, before)
+	}
+	runtime.KeepAlive(large)
 }
