@@ -47,7 +47,7 @@ func tableRows(text string) (rows [][]string) {
 func holdCounts(t *testing.T, a assembly, lambda bool) {
 	t.Helper()
 	text := section(t, "deploy.md", "## Measurements")
-	m := regexp.MustCompile(`(\d+) resources with (\d+) inference functions; (\d+) with`).FindStringSubmatch(text)
+	m := regexp.MustCompile(`(\d+) resources, of which (\d+) are inference functions; (\d+) resources with`).FindStringSubmatch(text)
 	if m == nil {
 		t.Fatal("the page has no size of the template")
 	}
