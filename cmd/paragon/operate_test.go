@@ -107,7 +107,7 @@ func TestTune(t *testing.T) {
 		t.Errorf("the fleet moves:\n%s", text)
 	}
 	term.says(t, cli.ExitOK, "moving -> fixed", "tune", "set", "fleet", "fixed")
-	term.says(t, cli.ExitOK, "fleet is fixed", "tune", "set", "scheme", "paragon")
+	term.says(t, cli.ExitOK, "setting fleet=fixed", "tune", "set", "scheme", "paragon")
 	if n := strings.Count(term.says(t, cli.ExitOK, "version 7", "tune", "history", "max_workers"), "\n"); n != 7 {
 		t.Errorf("%d changes", n)
 	}
