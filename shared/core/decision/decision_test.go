@@ -41,10 +41,8 @@ func TestAllPoolsTogetherKeepTheBudget(t *testing.T) {
 		most := rapid.SliceOfN(rapid.IntRange(0, 5), len(have), len(have)).Draw(t, "wanted")
 		wanted := slices.Clone(have) // in the last tick
 		price := steady().Snapshot.WorkerUSDPerHour
-		for range rapid.IntRange(1, 4).Draw(t, "ticks") {
-			budget := rapid.Float64Range(0.01, 2).Draw(t, "budget")
-			spent := rapid.Float64Range(0, 0.2).Draw(t, "spent by the workers of each pool")
-			left, total := max(0, budget-spent*float64(len(have))), 0
+		// tick decides for each pool, and returns how many workers all have and how many more they want.
+		tick := func(budget, spent float64) (total, unmet int) {
 			for i := range have {
 				c := steady() // wants five
 				c.Settings.HourlyBudgetUSD, c.Settings.MaxWorkers, c.Settings.MaxStep, c.SpentUSD = budget, most[i], 100, spent
@@ -58,31 +56,21 @@ func TestAllPoolsTogetherKeepTheBudget(t *testing.T) {
 					t.Fatal(err)
 				}
 				have[i], wanted[i] = r.Action.To, r.BeforeBudget()
-				total += have[i]
+				total, unmet = total+have[i], unmet+wanted[i]-have[i]
 			}
-			if usd := price * float64(total); usd > left+1e-6 {
-				t.Fatalf("%v workers for $%v an hour, of $%v", have, usd, left)
+			return total, unmet
+		}
+		for range rapid.IntRange(1, 4).Draw(t, "ticks") {
+			budget := rapid.Float64Range(0.01, 2).Draw(t, "budget")
+			spent := rapid.Float64Range(0, 0.2).Draw(t, "spent by the workers of each pool")
+			total, _ := tick(budget, spent)
+			if left := max(0, budget-spent*float64(len(have))); price*float64(total) > left+1e-6 {
+				t.Fatalf("%v workers for $%v an hour, of $%v", have, price*float64(total), left)
 			}
 		}
 		// Once the wishes are those of the last tick, too.
-		total, unmet := 0, 0
 		budget := rapid.Float64Range(0.01, 2).Draw(t, "last budget")
-		for i := range have {
-			c := steady()
-			c.Settings.HourlyBudgetUSD, c.Settings.MaxWorkers, c.Settings.MaxStep = budget, most[i], 100
-			c.Snapshot.Pool.Ready, c.Group.Desired = have[i], have[i]
-			c.Others = decision.Others{DecidedUSDPerHour: price * float64(total)}
-			for _, n := range wanted[i+1:] {
-				c.Others.WantedUSDPerHour = append(c.Others.WantedUSDPerHour, price*float64(n))
-			}
-			r, _, err := decision.Make(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			have[i] = r.Action.To
-			total, unmet = total+r.Action.To, unmet+r.BeforeBudget()-r.Action.To
-		}
-		if unmet > 0 && price*float64(total+len(have)) <= budget {
+		if total, unmet := tick(budget, 0); unmet > 0 && price*float64(total+len(have)) <= budget {
 			t.Fatalf("%v workers where a budget of $%v pays for more", have, budget)
 		}
 		for i := range have {

@@ -48,7 +48,7 @@ type Offer struct {
 	// Arch is the inference functions' architecture; empty means no functions.
 	Arch string
 	// ColdShare is the share of invocations that meet a cold start, 0 to 1. It
-	// weighs on a function's cost, and from sizing.ColdShows on its latency.
+	// weighs on a function's cost, and from a share of 5 % (package sizing) on its latency.
 	ColdShare float64
 	// PathMS and OverflowPathMS are the routes' own times (the settings of that name).
 	PathMS, OverflowPathMS float64

@@ -20,7 +20,7 @@ func P95MS(warmP95MS, coldP95MS, coldShare float64) float64 {
 }
 
 // coldWeight is how much the newest invocation counts in a cold share. The share
-// must distinguish 5 % from less: one cold start among warm runs stays below ColdShows,
+// must distinguish 5 % from less: one cold start among warm runs stays below coldShows,
 // and three in a row pass it.
 const coldWeight = 0.02
 

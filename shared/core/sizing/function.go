@@ -51,7 +51,7 @@ type Size struct {
 	ServiceMS float64 `json:"service_ms"`        // p50 of a warm run
 }
 
-// Warm is the cold share of a plan: cold starts below ColdShows of the
+// Warm is the cold share of a plan: cold starts below coldShows of the
 // invocations, as for functions that a steady load keeps warm.
 func Warm(int) float64 { return 0 }
 
