@@ -145,6 +145,6 @@ func retryMessage(m query.Message, id string) (query.Message, error) {
 	m.RetryOf, m.ID = m.ID, id
 	m.AcceptedAt, m.ExpiresAt, m.ForgetAt = parsed.AcceptedAt, parsed.ExpiresAt, parsed.ForgetAt
 	// Keyed, as it may be sent twice: consumers look for its record before they run it.
-	m.Attempts, m.Deaths, m.Pinned, m.Keyed, m.Trace = 0, 0, false, true, ""
+	m.Attempts, m.Died, m.Pinned, m.Keyed, m.Trace = 0, nil, false, true, ""
 	return m, nil
 }

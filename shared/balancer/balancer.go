@@ -36,9 +36,9 @@ type Options struct {
 	Repeats int
 	// MostDeaths is how many targets may end during a request before it goes to no further
 	// one; 0 means any number. Died answers it then, and one that found no other target
-	// after fewer.
+	// after fewer; died has the ids of those that ended.
 	MostDeaths int
-	Died       func(w http.ResponseWriter, r *http.Request, deaths int)
+	Died       func(w http.ResponseWriter, r *http.Request, died []string)
 	// Eject is how long a target is passed over after its connection failed; 0
 	// means not at all.
 	Eject time.Duration
@@ -197,8 +197,9 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 	var room [4]*target
 	tried := room[:0]
 	began, owner := time.Now(), b.ownerOf(body)
-	status, deaths := http.StatusServiceUnavailable, 0
-	for len(tried) <= b.opts.Repeats && (b.opts.MostDeaths == 0 || deaths < b.opts.MostDeaths) {
+	status := http.StatusServiceUnavailable
+	var died []string
+	for len(tried) <= b.opts.Repeats && (b.opts.MostDeaths == 0 || len(died) < b.opts.MostDeaths) {
 		a := b.acquire(run, owner, tried)
 		if a == nil {
 			break
@@ -227,14 +228,14 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 			return
 		}
 		if errors.Is(err, errEnded) {
-			deaths++
+			died = append(died, a.to.ID)
 		}
 		status = statusOf(err)
 		tried = append(tried, a.target)
 	}
-	if deaths > 0 && b.opts.Died != nil {
+	if len(died) > 0 && b.opts.Died != nil {
 		b.fellBack.Add(1)
-		b.opts.Died(w, b.overwritten(body.replay(r)), deaths)
+		b.opts.Died(w, b.overwritten(body.replay(r)), died)
 		return
 	}
 	b.without(w, body.replay(r), status)

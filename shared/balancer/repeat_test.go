@@ -52,8 +52,8 @@ func TestARequestThatEndsItsTargetsStops(t *testing.T) {
 		want   string
 		unsent bool // the last target never gets the request
 	}{
-		{"two deaths", "ddg", "2 deaths", true},
-		{"a death, and none left", "d", "1 deaths", false},
+		{"two deaths", "ddg", "t0 t1", true},
+		{"a death, and none left", "d", "t0", false},
 		{"a death", "dg", "good", false},
 		{"not there", "nng", "good", false},
 		{"frozen", "ffg", "good", false},
@@ -81,9 +81,9 @@ func TestARequestThatEndsItsTargetsStops(t *testing.T) {
 			}
 			b, server := front(t, Options{
 				Repeats: len(targets), MostDeaths: 2, Fallback: says("fell back"),
-				Died: func(w http.ResponseWriter, r *http.Request, deaths int) {
+				Died: func(w http.ResponseWriter, r *http.Request, died []string) {
 					data, _ := io.ReadAll(r.Body)
-					_, _ = fmt.Fprintf(w, "%d deaths%s", deaths, data[len("12345"):])
+					_, _ = fmt.Fprintf(w, "%s%s", strings.Join(died, " "), data[len("12345"):])
 				},
 			}, targets...)
 			var losing sync.WaitGroup

@@ -18,7 +18,7 @@ func (s *Service) deadly(ctx context.Context, q *submission) (Answer, error) {
 		return Answer{}, err
 	}
 	q.m.Placement = placedDirect
-	f := settle.Deadly(q.m.Deaths)
+	f := settle.Deadly(len(q.m.Died))
 	if err := platform.OweCallback(ctx, s.CallbackQueue, q.m); err != nil {
 		return Answer{}, err
 	}

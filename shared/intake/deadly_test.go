@@ -28,13 +28,13 @@ func TestDeathsOfWorkersCount(t *testing.T) {
 			d.publishPool(t, placement.Pool{Workers: 1, Runners: 2})
 			r := strictly()
 			r.Class = tc.class
-			got, err := d.Take(t.Context(), "me", r, Terms{Key: tc.key, Deaths: tc.deaths})
+			got, err := d.Take(t.Context(), "me", r, Terms{Key: tc.key, Died: make([]string, tc.deaths)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if tc.deaths < query.MostDeaths {
 				ms := d.received(t, platform.WorkQueue("general", tc.class))
-				if len(ms) != 1 || ms[0].Deaths != tc.deaths || ms[0].Attempts != tc.deaths {
+				if len(ms) != 1 || len(ms[0].Died) != tc.deaths || ms[0].Attempts != tc.deaths {
 					t.Errorf("it is %s, sent as %+v", got.Record.State, ms)
 				}
 				return

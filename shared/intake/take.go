@@ -28,8 +28,8 @@ type Terms struct {
 	// Since is when the request came, where another process took it, counted it and
 	// has not answered by the moment of KeepAfter; zero for any other.
 	Since time.Time
-	// Deaths is how many workers ended while they held the request.
-	Deaths int
+	// Died has the ids of the workers that ended while they held the request.
+	Died []string
 }
 
 // key is what the query's attempt is kept under. The line feed, which no caller's
@@ -143,7 +143,7 @@ func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms,
 		Owner: owner, Task: p.need.Task, Need: p.need, Model: p.model.Name, Class: p.class,
 		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(p.latencyMS)), ExpiresAt: expires,
 		ForgetAt: expires.Add(query.Duration(set.IdempotencyHours * 3600 * 1000)),
-		Attempts: t.Deaths, Deaths: t.Deaths, Input: p.input(r), AllScores: r.AllScores, Choice: p.chosen.Reason, Keyed: t.Key != "", Callback: r.Callback,
+		Attempts: len(t.Died), Died: t.Died, Input: p.input(r), AllScores: r.AllScores, Choice: p.chosen.Reason, Keyed: t.Key != "", Callback: r.Callback,
 	}
 	return q, nil
 }
@@ -226,7 +226,7 @@ func (s *Service) sign(m *query.Message, kind signed.Kind) error {
 // answer has a query answered in its request where that can be, and sends it to
 // a queue otherwise.
 func (s *Service) answer(ctx context.Context, q *submission) (Answer, error) {
-	if q.m.Deaths >= query.MostDeaths {
+	if len(q.m.Died) >= query.MostDeaths {
 		return s.deadly(ctx, q)
 	}
 	s.shares.came(q.m.AcceptedAt, q.m.Owner)

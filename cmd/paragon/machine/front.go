@@ -75,8 +75,8 @@ func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter fun
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner, ByOwner: true,
 		Bodies: shared, Lead: httpapi.NumbersAt,
-		MostDeaths: query.MostDeaths, Died: func(w http.ResponseWriter, r *http.Request, deaths int) {
-			api.ServeHTTP(w, httpapi.AfterDeaths(r, deaths))
+		MostDeaths: query.MostDeaths, Died: func(w http.ResponseWriter, r *http.Request, died []string) {
+			api.ServeHTTP(w, httpapi.AfterDeaths(r, died))
 		},
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz", Checked: f.checked},
 		Overdue: &balancer.Overdue{After: keepAfter, Handler: func(w http.ResponseWriter, r *http.Request, came time.Time) {

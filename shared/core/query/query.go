@@ -166,8 +166,10 @@ type Message struct {
 	ExpiresAt  time.Time `json:"expires_at"`  // the process that finds it unfinished after this ends it
 	Input      Input     `json:"input"`
 	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
-	Deaths     int       `json:"deaths,omitempty"`   // of them, those that ended with their worker
-	Pinned     bool      `json:"pinned,omitempty"`   // may not be handed over again: functions returned it
+	// Died has the id of each worker that ended while it held the query, each once: what saw the
+	// end of a request and what saw the end of its process both name it.
+	Died   []string `json:"died,omitempty"`
+	Pinned bool     `json:"pinned,omitempty"` // may not be handed over again: functions returned it
 	// Refuser is a version on trial that could not run on the input: if what is served
 	// can, the fault was the version's.
 	Refuser string `json:"refuser,omitempty"`

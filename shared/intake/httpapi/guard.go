@@ -52,18 +52,18 @@ func (a *server) admit(r *http.Request) (string, error) {
 	return owner, a.svc.OverRate(owner)
 }
 
-// deathsKey is under which a request's context has how many workers it ended with.
-type deathsKey struct{}
+// diedKey is under which a request's context has the ids of the workers that held it as they ended.
+type diedKey struct{}
 
-// AfterDeaths is a request that the given number of workers held as they ended.
-func AfterDeaths(r *http.Request, deaths int) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), deathsKey{}, deaths))
+// AfterDeaths is a request that the given workers held as they ended.
+func AfterDeaths(r *http.Request, died []string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), diedKey{}, died))
 }
 
-// deathsOf is the number that AfterDeaths gave; 0 without.
-func deathsOf(r *http.Request) int {
-	n, _ := r.Context().Value(deathsKey{}).(int)
-	return n
+// diedOf are the workers that AfterDeaths gave; nil without.
+func diedOf(r *http.Request) []string {
+	died, _ := r.Context().Value(diedKey{}).([]string)
+	return died
 }
 
 // takenAt is the time that TakenAt gave; zero without.

@@ -27,7 +27,7 @@ func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
 	if err := call.checkClasses(); err != nil {
 		return err
 	}
-	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Wait: query.Duration(a.svc.Settings().MaxWaitSeconds * 1000), Since: takenAt(r), Deaths: deathsOf(r)}
+	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Wait: query.Duration(a.svc.Settings().MaxWaitSeconds * 1000), Since: takenAt(r), Died: diedOf(r)}
 	answers, err := a.inferAll(r.Context(), owner, call.request, inputs, t)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func (a *server) submit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Since: takenAt(r), Deaths: deathsOf(r)}
+	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Since: takenAt(r), Died: diedOf(r)}
 	if err := intake.CheckKey(t.Key); err != nil {
 		return err
 	}

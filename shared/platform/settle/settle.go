@@ -109,8 +109,8 @@ func (s *Settler) over(ctx context.Context, d platform.Delivery, state query.Sta
 		return true, s.drop(ctx, d)
 	case s.Now().After(d.Message.ExpiresAt):
 		return true, s.expire(ctx, d)
-	case d.Message.Deaths >= query.MostDeaths:
-		return true, s.Fail(ctx, d, Attempts(d), Deadly(d.Message.Deaths))
+	case len(d.Message.Died) >= query.MostDeaths:
+		return true, s.Fail(ctx, d, Attempts(d), Deadly(len(d.Message.Died)))
 	case Attempts(d) >= s.MaxAttempts():
 		return true, s.Fail(ctx, d, Attempts(d), query.Failure{Code: query.TooOften,
 			Detail: fmt.Sprintf("%d runs ended without an answer", Attempts(d))})

@@ -81,7 +81,7 @@ func TestDeathsBoundAttempts(t *testing.T) {
 	} {
 		b := &book{}
 		d := delivery("q")
-		d.Message.Deaths, d.Message.Attempts, d.Receives = tc.deaths, tc.attempts, tc.receives
+		d.Message.Died, d.Message.Attempts, d.Receives = make([]string, tc.deaths), tc.attempts, tc.receives
 		run, left, err := settler(b).Runnable(t.Context(), []platform.Delivery{d})
 		if ended := len(tc.want) > 0; err != nil || len(left) != 0 || ended == (len(run) == 1) {
 			t.Errorf("%+v: %d to run, %d left, error %v", tc, len(run), len(left), err)

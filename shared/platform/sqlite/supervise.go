@@ -54,7 +54,7 @@ func (h *Backend) gone(ctx context.Context, id string, ended bool) error {
 			return err
 		}
 		if ended {
-			if _, err := t.exec(countDeath, id); err != nil {
+			if err := t.countDeath(id); err != nil {
 				return err
 			}
 		}
@@ -62,10 +62,19 @@ func (h *Backend) gone(ctx context.Context, id string, ended bool) error {
 	})
 }
 
-// countDeath counts a worker's end in the messages that it holds: one of them may have
-// been its cause.
-const countDeath = `UPDATE messages SET message = CAST(json_set(CAST(message AS TEXT),
-	'$.deaths', 1 + coalesce(json_extract(CAST(message AS TEXT), '$.deaths'), 0)) AS BLOB) WHERE holder = ?`
+// countDeath notes a worker's end in the messages that it holds: one of them may have been
+// its cause. A message that names the worker already was placed after the worker had ended
+// during its request, and given to a receive that the worker had left waiting: that receive
+// had no run, and does not count either.
+func (t *tx) countDeath(worker string) error {
+	const named = `EXISTS (SELECT 1 FROM json_each(CAST(message AS TEXT), '$.died') WHERE value = ?)`
+	if _, err := t.exec(`UPDATE messages SET receives = receives - 1 WHERE holder = ? AND `+named, worker, worker); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE messages SET message = CAST(json_insert(CAST(message AS TEXT), '$.died[#]', ?) AS BLOB)
+		WHERE holder = ? AND NOT `+named, worker, worker, worker)
+	return err
+}
 
 // Suspend takes a worker out that lives and does not answer, as one that is stopped: it is
 // listed as suspended, gets no messages, and what it holds goes back to the queues at

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,28 +18,38 @@ func worker(id string, s platform.WorkerState) platform.WorkerReport {
 }
 
 // The end of a worker's process counts in what it held, and that of one which was declared
-// dead, or is stopped, does not.
+// dead, or is stopped, does not. An end that the message names already, as it was seen in a
+// request, counts once, and the receive that met it not at all.
 func TestOnlyEndsOfProcessesAreDeaths(t *testing.T) {
 	for _, tc := range []struct {
-		name   string
-		leave  []func(*Backend, context.Context, string) error
-		deaths int
+		name     string
+		leave    []func(*Backend, context.Context, string) error
+		died     []string // in the message as it is sent
+		want     []string // in the second receive
+		receives int
 	}{
-		{"ended", []func(*Backend, context.Context, string) error{(*Backend).NoteEnd}, 1},
-		{"declared dead", []func(*Backend, context.Context, string) error{(*Backend).MarkGone, (*Backend).NoteEnd}, 0},
-		{"stopped", []func(*Backend, context.Context, string) error{(*Backend).Suspend, (*Backend).MarkGone, (*Backend).NoteEnd}, 0},
+		{"ended", []func(*Backend, context.Context, string) error{(*Backend).NoteEnd}, nil, []string{"w0"}, 2},
+		{"ended after another one", []func(*Backend, context.Context, string) error{(*Backend).NoteEnd}, []string{"v"}, []string{"v", "w0"}, 2},
+		{"ended during the request", []func(*Backend, context.Context, string) error{(*Backend).NoteEnd}, []string{"v", "w0"}, []string{"v", "w0"}, 1},
+		{"declared dead", []func(*Backend, context.Context, string) error{(*Backend).MarkGone, (*Backend).NoteEnd}, nil, nil, 2},
+		{"stopped", []func(*Backend, context.Context, string) error{(*Backend).Suspend, (*Backend).MarkGone, (*Backend).NoteEnd}, nil, nil, 2},
 	} {
 		h := open(t, Options{})
-		send(t, h, "a")
+		must(t, h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: "a", Died: tc.died}))
+		var ds []platform.Delivery
 		for i := range 2 {
 			id := fmt.Sprint("w", i)
 			must(t, h.Launch(t.Context(), worker(id, platform.Ready)))
-			if ds, err := h.As(id).Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err != nil || len(ds) != 1 || ds[0].Message.Deaths != i*tc.deaths {
-				t.Errorf("%s: worker %d got %+v, error %v", tc.name, i, ds, err)
+			var err error
+			if ds, err = h.As(id).Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err != nil || len(ds) != 1 {
+				t.Fatalf("%s: worker %d got %+v, error %v", tc.name, i, ds, err)
 			}
 			for _, leave := range tc.leave {
 				must(t, leave(h, t.Context(), id))
 			}
+		}
+		if got := ds[0]; !slices.Equal(got.Message.Died, tc.want) || got.Receives != tc.receives {
+			t.Errorf("%s: the second worker got %q after %d receives, want %q after %d", tc.name, got.Message.Died, got.Receives, tc.want, tc.receives)
 		}
 	}
 }
