@@ -19,6 +19,11 @@ const Nice = 10
 // where a sandbox forbids it, the work runs as other work does.
 func LowerThread() { _ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, Nice) }
 
+// Yield lets another thread run that waits for this core, if there is one. A thread of SCHED_IDLE
+// that does so often is in nobody's way: once it has a core, where a thread in front of it has used
+// up its time slice, it would have it until the next timer tick, 4 ms later with 250 ticks a second.
+func Yield() { _, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }
+
 // IdleProcess has every thread of a process that was just started, and what they start, run by
 // SCHED_IDLE (sched(7)): of a core that another thread wants it has a three-hundredth, and the
 // kernel interrupts it as soon as that one wakes, where one of a low niceness goes on until its

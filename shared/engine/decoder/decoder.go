@@ -57,7 +57,7 @@ func (r reply) tensor() engine.Tensor {
 const holdsFor = time.Second
 
 // Serve decodes what it reads and writes the tensors, until there is no more.
-func Serve(in io.Reader, out io.Writer) error { return serve(in, out, release) }
+func Serve(in io.Reader, out io.Writer) error { return serve(in, out, release, priority.Yield) }
 
 // release gives memory back to the system. What a sync.Pool keeps is garbage only for the
 // second collection.
@@ -66,7 +66,7 @@ func release() {
 	debug.FreeOSMemory()
 }
 
-func serve(in io.Reader, out io.Writer, free func()) error {
+func serve(in io.Reader, out io.Writer, free, yield func()) error {
 	requests, replies := gob.NewDecoder(bufio.NewReader(in)), gob.NewEncoder(out)
 	unused := time.AfterFunc(holdsFor, free)
 	defer unused.Stop()
@@ -80,6 +80,7 @@ func serve(in io.Reader, out io.Writer, free func()) error {
 		} else if err != nil {
 			return fmt.Errorf("read a picture: %w", err)
 		}
+		q.Limits.Yield = yield
 		r := answer(q)
 		err = replies.Encode(r)
 		if err == nil {

@@ -163,13 +163,14 @@ func TestProcessesThatEndedWithoutWorkCostNoPicture(t *testing.T) {
 	p.give(working)
 }
 
-// The memory of a picture is given back once no other one has come for a second.
+// The memory of a picture is given back once no other one has come for a second, and while one is
+// decoded, the core is offered to others after each of its 16 rows.
 func TestMemoryIsGivenBackWithoutWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, requests := io.Pipe()
 		replies, out := io.Pipe()
-		freed, ended := 0, make(chan error)
-		go func() { ended <- serve(in, out, func() { freed++ }) }()
+		freed, yielded, ended := 0, 0, make(chan error)
+		go func() { ended <- serve(in, out, func() { freed++ }, func() { yielded++ }) }()
 		asks, answers := gob.NewEncoder(requests), bufio.NewReader(replies)
 		heads := gob.NewDecoder(answers)
 		ask := func() {
@@ -195,8 +196,8 @@ func TestMemoryIsGivenBackWithoutWork(t *testing.T) {
 				t.Errorf("after %s without work memory was given back %d times, want %d", step.wait, freed, step.want)
 			}
 		}
-		if err := errors.Join(requests.Close(), <-ended); err != nil {
-			t.Error(err)
+		if err := errors.Join(requests.Close(), <-ended); err != nil || yielded != 4*16 {
+			t.Errorf("the core was offered %d times, error %v", yielded, err)
 		}
 	})
 }

@@ -44,6 +44,9 @@ const (
 type Limits struct {
 	MaxPixels int // width times height of a picture; 0 means the Spec's DefaultMaxPixels
 	MaxBytes  int // of the encoded input; 0 means DefaultMaxBytes
+	// Yield is called at the end of each line of pixels, or more often; nil for nothing. What
+	// runs at idle priority gives its core away there.
+	Yield func()
 }
 
 // defaultMaxBytes is the most bytes of an input unless Limits say otherwise.
@@ -77,6 +80,9 @@ func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits,
 	}
 	if lim.MaxBytes == 0 {
 		lim.MaxBytes = defaultMaxBytes
+	}
+	if lim.Yield == nil {
+		lim.Yield = func() {}
 	}
 	if len(data) > lim.MaxBytes {
 		return "", lim, inputError(fieldData, "%d bytes are above the limit of %d", len(data), lim.MaxBytes)

@@ -69,7 +69,7 @@ func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, e
 	if lying(as) {
 		stored.Width, stored.Height = s.Height, s.Width
 	}
-	picture, err := f.decodeSized(data, stored)
+	picture, err := f.decodeSized(data, stored, lim.Yield)
 	if err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
 	}
@@ -78,23 +78,38 @@ func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, e
 }
 
 // decodeSized reads a picture in the model's size.
-func (f format) decodeSized(data []byte, s Spec) (sized, error) {
+func (f format) decodeSized(data []byte, s Spec, yield func()) (sized, error) {
 	if f.contentType == JPEG {
-		if picture, ok := resizeJPEG(data, s); ok {
+		if picture, ok := resizeJPEG(data, s, yield); ok {
 			return picture, nil
 		}
 	}
 	if f.contentType == PNG {
-		if picture, ok := commonpng.Decode(data); ok {
+		if picture, ok := commonpng.Decode(data, yield); ok {
 			defer picture.Free()
-			return resize(picture.Image, s), nil
+			return resize(picture.Image, s, yield), nil
 		}
 	}
-	picture, err := f.decode(bytes.NewReader(data))
+	picture, err := f.decode(&yieldingReader{bytes.NewReader(data), yield})
 	if err != nil {
 		return sized{}, err
 	}
-	return resize(picture, s), nil
+	return resize(picture, s, yield), nil
+}
+
+// yieldingReader reads in small pieces, with a call of yield before each, so that a decoder which
+// cannot be interrupted calls it as it goes.
+type yieldingReader struct {
+	from  io.Reader
+	yield func()
+}
+
+// pieceBytes become some lines of pixels in most pictures.
+const pieceBytes = 256
+
+func (r *yieldingReader) Read(p []byte) (int, error) {
+	r.yield()
+	return r.from.Read(p[:min(len(p), pieceBytes)])
 }
 
 // formatOf is the format of pictures that a content type means, if it is one.

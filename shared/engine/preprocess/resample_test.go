@@ -59,7 +59,7 @@ func TestPlanesComeOutAsPixels(t *testing.T) {
 		rgb := image.NewRGBA(p.Rect)
 		draw.Draw(rgb, rgb.Rect, p, image.Point{}, draw.Src)
 		s := Spec{Width: 31, Height: 17, Channels: 3}
-		got, want := inRGB(resize(p.SubImage(part), s)), inRGB(resize(rgb.SubImage(part), s))
+		got, want := inRGB(resize(p.SubImage(part), s, func() {})), inRGB(resize(rgb.SubImage(part), s, func() {}))
 		for i, v := range got.Pix {
 			if d := int(v) - int(want.Pix[i]); d < -5 || d > 5 {
 				rt.Fatalf("%v of %v: byte %d is %d, and %d by way of RGB", part, p.SubsampleRatio, i, v, want.Pix[i])
@@ -74,7 +74,7 @@ func TestTransparentPixelsAreBlack(t *testing.T) {
 	for i := range 1600 {
 		p.SetNRGBA(i%40, i/40, color.NRGBA{200, 100, 50, 128})
 	}
-	got := resize(p, Spec{Width: 7, Height: 9, Channels: 3})
+	got := resize(p, Spec{Width: 7, Height: 9, Channels: 3}, func() {})
 	for i, v := range got.Pix {
 		want := [4]int{100, 50, 25, 255}[i%4]
 		if d := int(v) - want; d < -1 || d > 1 {
@@ -182,7 +182,7 @@ func TestAJPEGComesOutAsTheStandardLibrarys(t *testing.T) {
 	for _, size := range []image.Point{{30, 20}, {97, 64}, {640, 427}, {500, 1200}, {1500, 1100}} {
 		for _, s := range []Spec{{Width: 56, Height: 48, Channels: 3, Resize: profile.Cover}, {Width: 28, Height: 28, Channels: 3}, {Width: 28, Height: 28, Channels: 3, Resize: profile.ShorterSide, ShorterSidePX: 32}} {
 			data := encodeJPEG(t, paint(size.X, size.Y, scene))
-			decodedInPart, ok := resizeJPEG(data, s)
+			decodedInPart, ok := resizeJPEG(data, s, func() {})
 			if !ok {
 				t.Fatalf("%v to %+v: not decoded", size, s)
 			}

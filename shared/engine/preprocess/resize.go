@@ -40,7 +40,7 @@ var sizedPictures = sync.Pool{New: func() any { return new(image.RGBA) }}
 // training pipelines use. One that looks at four pixels whatever the ratio takes
 // less time, but turns fine patterns of a large photograph into others that the
 // model never saw.
-func resize(picture image.Image, s Spec) sized {
+func resize(picture image.Image, s Spec, yield func()) sized {
 	v := viewOf(picture.Bounds(), s)
 	part := v.part()
 	if at, ok := v.pixels(s); ok {
@@ -54,7 +54,7 @@ func resize(picture image.Image, s Spec) sized {
 	}
 	fx, fy := v.factors(s)
 	if fx > 1 || fy > 1 {
-		picture, v = average(picture, part, fx, fy), v.from(part.Min)
+		picture, v = average(picture, part, fx, fy, yield), v.from(part.Min)
 		part = picture.Bounds()
 	}
 	if p, ok := picture.(*image.YCbCr); ok { // a quarter of the work that all its pixels in RGB are
@@ -135,7 +135,7 @@ const mostFiltered = 16
 // resizeJPEG is resize of a JPEG picture of the common kind, which is decoded only
 // as far as the model sees it. It is false for others, and for those of which too
 // much would be left to the filter.
-func resizeJPEG(data []byte, s Spec) (sized, bool) {
+func resizeJPEG(data []byte, s Spec, yield func()) (sized, bool) {
 	var v view
 	picture, ok := baseline.Decode(data, func(width, height int) (image.Rectangle, int) {
 		v = viewOf(image.Rect(0, 0, width, height), s)
@@ -148,7 +148,7 @@ func resizeJPEG(data []byte, s Spec) (sized, bool) {
 			return image.Rectangle{}, 0
 		}
 		return v.part(), shrink
-	})
+	}, yield)
 	if !ok {
 		return sized{}, false
 	}
@@ -166,13 +166,14 @@ func resizeJPEG(data []byte, s Spec) (sized, bool) {
 // times fy, or of as many as are left at the right and the bottom. It costs a fraction
 // of what the filter takes on a large picture, and bounds the filter's memory on a
 // long and thin one.
-func average(picture image.Image, part image.Rectangle, fx, fy int) *image.RGBA {
+func average(picture image.Image, part image.Rectangle, fx, fy int, yield func()) *image.RGBA {
 	out := image.NewRGBA(image.Rect(0, 0, (part.Dx()+fx-1)/fx, (part.Dy()+fy-1)/fy))
 	strip := image.NewRGBA(image.Rect(0, 0, part.Dx(), fy))
 	for y := range out.Rect.Dy() {
 		rows := min(fy, part.Dy()-y*fy)
 		draw.Draw(strip, image.Rect(0, 0, part.Dx(), rows), picture, part.Min.Add(image.Pt(0, y*fy)), draw.Src)
 		averageRow(out.Pix[y*out.Stride:][:out.Stride], strip, rows, fx)
+		yield()
 	}
 	return out
 }

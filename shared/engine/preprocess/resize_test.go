@@ -33,7 +33,7 @@ func TestResizeGolden(t *testing.T) {
 		"average-exact": {601, 403, Spec{Width: 32, Height: 32, Channels: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := resize(paint(c.w, c.h, rings), c.spec).RGBA
+			got := resize(paint(c.w, c.h, rings), c.spec, func() {}).RGBA
 			path := filepath.Join("testdata", name+".png")
 			if *update {
 				if err := os.WriteFile(path, encodePNG(t, got), 0o644); err != nil {
@@ -77,7 +77,7 @@ func TestFinePatternsDoNotAlias(t *testing.T) {
 		return color.RGBA{R: v, G: v, B: v, A: 255}
 	}
 	for _, size := range []image.Point{{640, 480}, {1000, 750}, {2048, 1536}} {
-		got := resize(paint(size.X, size.Y, stripes), Spec{Width: 224, Height: 224, Channels: 3})
+		got := resize(paint(size.X, size.Y, stripes), Spec{Width: 224, Height: 224, Channels: 3}, func() {})
 		for i := 0; i < len(got.Pix); i += 4 {
 			if v := got.Pix[i]; v < 127-16 || v > 128+16 {
 				t.Fatalf("%v: pixel %d is %d, far from the mean", size, i/4, v)
@@ -106,7 +106,7 @@ func TestCropIsCentred(t *testing.T) {
 // A picture of the model's size within a larger one is cut out, not resampled.
 func TestCoverOfTheSameSizeIsExact(t *testing.T) {
 	picture := paint(20, 16, ramp)
-	got := resize(picture, Spec{Width: 16, Height: 16, Channels: 3, Resize: profile.Cover})
+	got := resize(picture, Spec{Width: 16, Height: 16, Channels: 3, Resize: profile.Cover}, func() {})
 	for y := range 16 {
 		for x := range 16 {
 			if got.RGBAAt(x, y) != ramp(x+2, y) {
@@ -124,7 +124,7 @@ func TestOddSizesKeepTheColour(t *testing.T) {
 		canvas := image.NewRGBA(image.Rectangle{Max: size})
 		draw.Draw(canvas, canvas.Rect, picture, image.Point{}, draw.Src)
 		for _, how := range []string{profile.Exact, profile.Cover} {
-			got := resize(canvas, Spec{Width: 28, Height: 28, Channels: 3, Resize: how})
+			got := resize(canvas, Spec{Width: 28, Height: 28, Channels: 3, Resize: how}, func() {})
 			for i, v := range got.Pix {
 				want := [4]int{200, 100, 50, 255}[i%4]
 				if d := int(v) - want; d < -1 || d > 1 {

@@ -41,10 +41,10 @@ func (p *Picture) Free() { memories.Put(p.memory) }
 type Want func(width, height int) (part image.Rectangle, shrink int)
 
 // Decode decodes a picture as far as it is wanted. It is false for pictures that
-// it does not read; Free is called on the others.
-func Decode(data []byte, want Want) (*Picture, bool) {
+// it does not read; Free is called on the others. yield is called before each line of MCUs.
+func Decode(data []byte, want Want, yield func()) (*Picture, bool) {
 	m := memories.Get().(*memory)
-	d := decoder{data: data, memory: m}
+	d := decoder{data: data, memory: m, yield: yield}
 	if !d.segments() || !d.scan(want) {
 		memories.Put(m)
 		return nil, false
@@ -92,6 +92,7 @@ const (
 type decoder struct {
 	*memory
 	data          []byte // what is not read yet
+	yield         func()
 	width, height int
 	components    []component
 	quantized     [4]bool    // of quantization

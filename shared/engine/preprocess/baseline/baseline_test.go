@@ -68,7 +68,7 @@ func standard(t failing, data []byte) []Plane {
 // The planes are those of the standard library's decoder, but for rounding.
 func TestPlanesAreTheStandardLibrarys(t *testing.T) {
 	for name, data := range pictures(t) {
-		got, ok := Decode(data, all)
+		got, ok := Decode(data, all, func() {})
 		if other := strings.Contains(name, "other"); ok == other {
 			t.Errorf("%s: decoded %v", name, ok)
 			continue
@@ -111,12 +111,12 @@ func TestAPartHasTheSamplesOfTheWhole(t *testing.T) {
 		name := rapid.SampledFrom(names).Draw(rt, "picture")
 		shrink := rapid.SampledFrom([]int{1, 2, 4, 8}).Draw(rt, "shrink")
 		var part image.Rectangle
-		whole, ok := Decode(files[name], func(w, h int) (image.Rectangle, int) { return image.Rect(0, 0, w, h), shrink })
+		whole, ok := Decode(files[name], func(w, h int) (image.Rectangle, int) { return image.Rect(0, 0, w, h), shrink }, func() {})
 		got, ok2 := Decode(files[name], func(w, h int) (image.Rectangle, int) {
 			x, y := rapid.IntRange(0, w-1).Draw(rt, "x"), rapid.IntRange(0, h-1).Draw(rt, "y")
 			part = image.Rect(x, y, rapid.IntRange(x+1, w).Draw(rt, "right"), rapid.IntRange(y+1, h).Draw(rt, "bottom"))
 			return part, shrink
-		})
+		}, func() {})
 		if !ok || !ok2 {
 			rt.Fatalf("decoded %v and %v", ok, ok2)
 		}
@@ -153,9 +153,9 @@ func TestASmallerPictureIsTheMean(t *testing.T) {
 	if err := jpeg.Encode(&file, smooth, &jpeg.Options{Quality: 95}); err != nil {
 		t.Fatal(err)
 	}
-	full, _ := Decode(file.Bytes(), all)
+	full, _ := Decode(file.Bytes(), all, func() {})
 	for _, shrink := range []int{2, 4, 8} {
-		got, ok := Decode(file.Bytes(), func(w, h int) (image.Rectangle, int) { return image.Rect(0, 0, w, h), shrink })
+		got, ok := Decode(file.Bytes(), func(w, h int) (image.Rectangle, int) { return image.Rect(0, 0, w, h), shrink }, func() {})
 		if !ok {
 			t.Fatal("not decoded")
 		}
@@ -191,7 +191,7 @@ func compareDamaged(t failing, data []byte) {
 	if c, err := jpeg.DecodeConfig(bytes.NewReader(data)); err != nil || c.Width*c.Height > 1<<20 {
 		return
 	}
-	got, ok := Decode(data, all)
+	got, ok := Decode(data, all, func() {})
 	if !ok {
 		return
 	}
@@ -226,7 +226,7 @@ func BenchmarkDecode(b *testing.B) {
 	data := pictures(b)["photograph-420.jpg"]
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		p, ok := Decode(data, all)
+		p, ok := Decode(data, all, func() {})
 		if !ok {
 			b.Fatal("not decoded")
 		}

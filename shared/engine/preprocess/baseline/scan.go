@@ -79,6 +79,9 @@ func (d *decoder) interval(r *reader, first, last, across int) bool {
 	var dc [mostComponents]int32
 	for mcu := first; mcu < last; mcu++ {
 		mx, my := mcu%across, mcu/across
+		if mx == 0 {
+			d.yield()
+		}
 		for i := range d.components {
 			c := &d.components[i]
 			for y := my * c.v; y < (my+1)*c.v; y++ {

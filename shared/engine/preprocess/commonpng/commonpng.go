@@ -41,10 +41,11 @@ type memory struct {
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
 // Decode decodes a picture. It is false for pictures that it does not read; Free is called
-// on the others. The caller has bounded the width and height that the header says.
-func Decode(data []byte) (Picture, bool) {
+// on the others. The caller has bounded the width and height that the header says. yield is
+// called after each row.
+func Decode(data []byte, yield func()) (Picture, bool) {
 	m := memories.Get().(*memory)
-	picture, ok := m.decode(data)
+	picture, ok := m.decode(data, yield)
 	m.compressed.parts = nil // which are the caller's
 	if !ok {
 		memories.Put(m)
@@ -53,7 +54,7 @@ func Decode(data []byte) (Picture, bool) {
 	return Picture{picture, m}, true
 }
 
-func (m *memory) decode(data []byte) (image.Image, bool) {
+func (m *memory) decode(data []byte, yield func()) (image.Image, bool) {
 	data, ok := bytes.CutPrefix(data, []byte("\x89PNG\r\n\x1a\n"))
 	if !ok {
 		return nil, false
@@ -69,7 +70,7 @@ func (m *memory) decode(data []byte) (image.Image, bool) {
 	if m.compressed.parts, ok = pixelChunks(data); !ok {
 		return nil, false
 	}
-	return m.pixels(h)
+	return m.pixels(h, yield)
 }
 
 // chunk is a part of a file (section 5.3).
@@ -177,7 +178,7 @@ func (r *chunksReader) more() bool {
 }
 
 // pixels decompresses the pixels.
-func (m *memory) pixels(h header) (image.Image, bool) {
+func (m *memory) pixels(h header, yield func()) (image.Image, bool) {
 	if !m.open() {
 		return nil, false
 	}
@@ -195,6 +196,7 @@ func (m *memory) pixels(h header) (image.Image, bool) {
 		}
 		keep(m.pix[y*kept*h.width:][:kept*h.width], m.line[1:], h.bytes)
 		m.line, m.above = m.above, m.line
+		yield()
 	}
 	// The end, with the checksum, and nothing behind it.
 	if n, err := io.ReadFull(m.inflate, m.line[:1]); n > 0 || err != io.EOF {

@@ -66,7 +66,7 @@ func drawn(t *rapid.T) pieces {
 // decodes it to. It says whether it was decoded.
 func sameAsLibrary(t rapid.TB, data []byte) bool {
 	t.Helper()
-	got, ok := Decode(data)
+	got, ok := Decode(data, func() {})
 	if !ok {
 		return false
 	}
@@ -152,7 +152,7 @@ func TestUncommonPicturesAreLeftToTheStandardLibrary(t *testing.T) {
 		"no width":              with(func(p *pieces) { p.width = 0 }),
 		"a negative height":     with(func(p *pieces) { p.height = -1 }),
 	} {
-		if _, ok := Decode(p.file()); ok {
+		if _, ok := Decode(p.file(), func() {}); ok {
 			t.Errorf("%s: decoded", name)
 		}
 	}
@@ -170,7 +170,7 @@ func TestUncommonPicturesAreLeftToTheStandardLibrary(t *testing.T) {
 func TestNothingOfTheFileIsKept(t *testing.T) {
 	m := new(memory)
 	memories.Put(m)
-	p, ok := Decode(pieces{width: 1, height: 1, bits: 8, rows: []byte{0, 1}}.file())
+	p, ok := Decode(pieces{width: 1, height: 1, bits: 8, rows: []byte{0, 1}}.file(), func() {})
 	if !ok || p.memory.compressed.parts != nil {
 		t.Fatalf("decoded: %v, kept: %v", ok, p.memory.compressed.parts)
 	}
