@@ -89,7 +89,7 @@ func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 	if direct {
 		// This worker is the one with the fewest requests: what it has no slot for
 		// in time, the pool has none for.
-		choose = func(a placement.Ask) placement.Choice { return placement.Beyond(a, q.noSlotMS) }
+		choose = func(a placement.Ask) placement.Choice { return placement.PlaceFromWorker(a, q.noSlotMS) }
 	}
 	route := func() placement.Choice {
 		c := choose(q.ask)

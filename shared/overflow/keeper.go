@@ -72,7 +72,7 @@ func (k Keeper) handOver(ctx context.Context, from platform.QueueName, booting b
 			return err
 		}
 		for i, d := range ds {
-			if booting && k.Now().Before(r.due(d.Message)) || !k.May(ctx, d.Message) {
+			if booting && k.Now().Before(r.overflowAt(d.Message)) || !k.May(ctx, d.Message) {
 				kept = append(kept, d)
 				continue
 			}
@@ -89,10 +89,10 @@ func (k Keeper) handOver(ctx context.Context, from platform.QueueName, booting b
 	return nil
 }
 
-// due is when a query leaves a pool whose workers are on their way: a strict one at
-// once, a relaxed one keptSooner views before the last moment.
-func (r Rule) due(m query.Message) time.Time {
-	at, _, ok := r.LastMoments(m)
+// overflowAt is when a query leaves a pool whose workers are on their way: a strict one at
+// once, a relaxed one keptSooner views before sizing.RelaxedOverflowAt.
+func (r Rule) overflowAt(m query.Message) time.Time {
+	at, _, ok := r.RelaxedOverflowWindow(m)
 	if !ok {
 		return m.AcceptedAt
 	}

@@ -1,5 +1,5 @@
 // Package overflow is how queries leave the work queues for the inference functions:
-// when they must (LastMoments), whether the stage's limits let them (Charger), and the
+// when they must (Rule), whether the stage's limits let them (Charger), and the
 // way there where no worker is left to take them (Keeper). Intake, workers and the
 // controller share it.
 package overflow
@@ -21,16 +21,14 @@ type Rule struct {
 	Settings     settings.Settings
 }
 
-// LastMoments are those at which a function still keeps a relaxed query's bound: one
-// that must be started first, and a warm one. The first is sooner where a worker would
-// be too late then. It is false for a query of another class, and where no function
-// holds the model.
-func (r Rule) LastMoments(m query.Message) (at, by time.Time, ok bool) {
+// RelaxedOverflowWindow is sizing.RelaxedOverflowWindow of a query. It is false for one of
+// another class, and where no function holds the model.
+func (r Rule) RelaxedOverflowWindow(m query.Message) (at, by time.Time, ok bool) {
 	p, known := r.Catalogue.ModelDecoding(m.Model, m.Input.Decoding)
 	if !known || r.Arch == "" || m.Class != query.Relaxed {
 		return at, by, false
 	}
-	atMS, byMS, ok := sizing.LastMoments(r.Catalogue, p, r.Arch, r.InstanceType, query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt)),
+	atMS, byMS, ok := sizing.RelaxedOverflowWindow(r.Catalogue, p, r.Arch, r.InstanceType, query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt)),
 		sizing.Paths{WorkerMS: r.Settings.PathMS, FunctionMS: r.Settings.OverflowPathMS, LookAheadMS: r.Settings.LookAheadMS})
 	if !ok {
 		return at, by, false

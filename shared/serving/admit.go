@@ -30,7 +30,7 @@ func (w *Worker) admit(ctx context.Context, ds []platform.Delivery) int {
 		}
 		away = w.enqueue(taken, run)
 	}
-	handedOver := w.evictLate()
+	handedOver := w.evict()
 	w.start()
 	if w.turnAway(away) && len(away) == len(taken) {
 		w.yields(ctx, taken[0].d.Message.Class)
@@ -79,7 +79,7 @@ func (w *Worker) enqueue(taken []*lease, run []platform.Delivery) (away []*lease
 // less time.
 func (w *Worker) workOf(m query.Message) schedule.Work {
 	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt.Add(-w.loads(m.Model)), Pinned: m.Pinned, Large: m.Input.Decoding.Large()}
-	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
+	work.OverflowAt, work.OverflowBy = w.relaxedOverflowWindow(m)
 	catalogue := w.Catalogue.Current()
 	p, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)
 	if !ok {
@@ -94,18 +94,15 @@ func (w *Worker) workOf(m query.Message) schedule.Work {
 	return work
 }
 
-// evictLate hands over what would be late here and gives back what cannot start
+// evict hands over what would be late here and gives back what cannot start
 // within the look-ahead. It returns how many it hands over.
-func (w *Worker) evictLate() int {
+func (w *Worker) evict() int {
 	s, now, may := w.Settings(), w.Now(), w.allowed()
 	w.mu.Lock()
-	var late []schedule.Late[*lease]
+	late := w.queue.EvictOverflow(now, may.strict, may.relaxed)
 	var keep time.Time
-	if may.strict {
-		late = w.queue.EvictLate(now)
-	}
 	if may.relaxed {
-		late, keep = append(late, w.queue.EvictDue(now)...), now.Add(near)
+		keep = now.Add(near)
 	}
 	surplus := w.queue.EvictSurplus(now, query.Duration(s.LookAheadMS), keep)
 	w.handedOver += int64(len(late))

@@ -80,11 +80,8 @@ func (w *Worker) turnAway(ls []*lease) (again bool) {
 	var others []*lease
 	for _, l := range ls {
 		m := l.d.Message
-		goes := may.strict && m.Class == query.Strict
-		if at, by := w.lastMoments(m); may.relaxed && !at.IsZero() {
-			goes = goes || !now.Before(at) && !now.After(by)
-		}
-		if goes && !m.Pinned {
+		work := w.workOf(m)
+		if !m.Pinned && may.strict && m.Class == query.Strict || may.relaxed && work.RelaxedDue(now) {
 			w.work.Go(func() { w.handOver(l, "the runs of model "+m.Model+" fail here") })
 		} else {
 			others = append(others, l)

@@ -27,7 +27,7 @@ func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (que
 		return query.Outcome{}, &schedule.NoSlot{PredictedMS: max(0, query.Milliseconds(p.LatestAt.Sub(w.Now())))}
 	}
 	defer w.inRequest.Done()
-	w.evictLate() // it may have made a relaxed query of the queue's late
+	w.evict() // it may have made a relaxed query of the queue's late
 	w.startHere(l)
 	select {
 	case r := <-l.reply:

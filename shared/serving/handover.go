@@ -77,11 +77,10 @@ func (w *Worker) allowed() rules {
 	return w.rules
 }
 
-// lastMoments are those at which a function still keeps a relaxed query's
-// bound: one that must be started first, and a warm one; zero without any. The first is
-// sooner where this worker would be too late then.
-func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
-	at, by, _ = overflow.Rule{Catalogue: w.Catalogue.Current(), Arch: w.Arch, InstanceType: w.InstanceType, Settings: w.Settings()}.LastMoments(m)
+// relaxedOverflowWindow is between which moments a relaxed query that waits is handed over;
+// zero without a function that could answer it.
+func (w *Worker) relaxedOverflowWindow(m query.Message) (at, by time.Time) {
+	at, by, _ = overflow.Rule{Catalogue: w.Catalogue.Current(), Arch: w.Arch, InstanceType: w.InstanceType, Settings: w.Settings()}.RelaxedOverflowWindow(m)
 	return at, by
 }
 
@@ -89,7 +88,7 @@ func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 // over at their bounds: on those in hand each time, and from next on on the
 // oldest ones of the queue. It returns when to look there again.
 func (w *Worker) watch(ctx context.Context, next time.Time) time.Time {
-	w.evictLate()
+	w.evict()
 	for ctx.Err() == nil {
 		now := w.Now()
 		n := min(mostReceived, heldPerRunner*w.Runners-w.leases.len())
@@ -110,7 +109,7 @@ func (w *Worker) watch(ctx context.Context, next time.Time) time.Time {
 func (w *Worker) soonest(ds []platform.Delivery, now time.Time) time.Duration {
 	first := time.Duration(0)
 	for _, d := range ds {
-		at, _ := w.lastMoments(d.Message)
+		at, _ := w.relaxedOverflowWindow(d.Message)
 		if left := at.Sub(now); left > near && (first == 0 || left < first) {
 			first = left
 		}

@@ -68,7 +68,7 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 		}
 	}
 	w.notify()
-	w.evictLate()
+	w.evict()
 	w.start()
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/schedule"
@@ -24,7 +25,7 @@ const longestHeld = 25 * time.Second
 // for it in time.
 func (e *engine) admit(p *pool, j job) {
 	overflows := p.control.rule(j.strict) == procurement.AtBound && e.mayOverflow(p, &j)
-	late := true // on the worker that has the request, if there is one
+	endMS := math.Inf(1) // on the worker that has the request, if there is one
 	for offer := range 2 {
 		w := e.front.requests[j.request].worker
 		if offer > 0 {
@@ -39,15 +40,16 @@ func (e *engine) admit(p *pool, j job) {
 			return
 		}
 		if offer == 0 {
-			late = prediction.LatestAt.After(moment(j.deadline))
+			endMS = query.Milliseconds(prediction.LatestAt.Sub(moment(e.now)))
 		}
 	}
 	if w := e.front.requests[j.request].worker; e.instead(p, w, j) {
 		e.startHeld(p, w)
 		return
 	}
+	ask := placement.Ask{Class: j.class(), BudgetMS: float64(j.deadline-e.now) / 1000, OverflowAllowed: overflows, RelaxedOverflow: overflows}
 	switch {
-	case overflows && (j.strict || late || e.cfg.NoDefer):
+	case overflows && e.cfg.NoDefer, placement.PlaceFromWorker(ask, endMS).Route == placement.ToOverflow:
 		e.overflow(p, &j, false)
 	case j.strict:
 		p.strict.push(j, p.service[j.model])
@@ -88,15 +90,14 @@ func (e *engine) hold(p *pool, w int, j job) (bool, schedule.Prediction) {
 func (p *pool) work(j *job, extraUS int64) schedule.Work {
 	m := &p.cfg.Models[j.model]
 	w := schedule.Work{
-		Class: query.Relaxed, Model: m.Name, DeadlineAt: moment(j.deadline), P50MS: m.ServiceMS, P99MS: max(m.P99MS, m.ServiceMS),
+		Class: j.class(), Model: m.Name, DeadlineAt: moment(j.deadline), P50MS: m.ServiceMS, P99MS: max(m.P99MS, m.ServiceMS),
 		BatchMax: m.BatchMax, BatchEachMS: m.BatchMS,
 	}
 	if j.strict {
-		w.Class = query.Strict
 		return w
 	}
 	warm := sizing.LastMoment(j.deadline-extraUS, micros(m.FunctionMS), 0, false)
-	w.HandOverAt, w.HandOverBy = moment(j.handover), moment(warm)
+	w.OverflowAt, w.OverflowBy = moment(j.handover), moment(warm)
 	return w
 }
 
@@ -191,13 +192,8 @@ func (e *engine) watchHeld(p *pool, w int, j *job) {
 // goes to the pool's work queues.
 func (e *engine) handOverHeld(p *pool, w int) {
 	q, now := p.workers[w].queue, moment(e.now)
-	var late []schedule.Late[job]
-	if p.control.strict == procurement.AtBound && e.underLimit() {
-		late = q.EvictLate(now)
-	}
-	if p.control.relaxed == procurement.AtBound && e.underLimit() {
-		late = append(late, q.EvictDue(now)...)
-	}
+	may := e.underLimit()
+	late := q.EvictOverflow(now, may && p.control.strict == procurement.AtBound, may && p.control.relaxed == procurement.AtBound)
 	for k := range late {
 		j := &late[k].Item
 		p.countHeld(j, -1)

@@ -51,7 +51,7 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
 	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
 	if !j.strict {
-		j.handover = sizing.HandOverAt(j.handover, j.deadline, micros(max(m.P99MS, m.ServiceMS)), e.aheadUS())
+		j.handover = sizing.RelaxedOverflowAt(j.handover, j.deadline, micros(max(m.P99MS, m.ServiceMS)), e.aheadUS())
 	}
 	if cold {
 		j.handover = max(e.now, j.handover)

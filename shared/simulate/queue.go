@@ -1,5 +1,7 @@
 package simulate
 
+import "github.com/paragon-serving/paragon/shared/core/query"
+
 // job is a query in the simulation.
 type job struct {
 	at       int64 // arrival
@@ -12,6 +14,13 @@ type job struct {
 	strict   bool
 	counted  bool
 	accepted bool // its caller has a 202
+}
+
+func (j *job) class() query.Class {
+	if j.strict {
+		return query.Strict
+	}
+	return query.Relaxed
 }
 
 // queue holds jobs in the order of their handover times, as a ring. Bounds are

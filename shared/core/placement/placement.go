@@ -7,10 +7,12 @@ package placement
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // Route is where a query goes.
@@ -108,13 +110,12 @@ type Choice struct {
 func Place(a Ask, runners int, aheadMS float64) Choice {
 	if a.Class == query.Relaxed {
 		ms := predicted(a, runners, aheadMS+a.RelaxedAheadMS)
-		if a.RelaxedOverflow && a.OverflowAllowed {
-			if runners <= 0 {
-				return overflow(a, cmp.Or(a.Absence, NoWorkers), 0)
-			}
-			if ms > a.BudgetMS {
-				return overflow(a, NoSlotInTime, ms)
-			}
+		takes, why := ms, NoSlotInTime
+		if runners <= 0 {
+			takes, why = math.Inf(1), cmp.Or(a.Absence, NoWorkers)
+		}
+		if a.relaxedOverflowsNow(takes) {
+			return overflow(a, why, ms)
 		}
 		return Choice{Route: ToWork, Reason: RelaxedWaits, PredictedMS: ms}
 	}
@@ -128,13 +129,20 @@ func Place(a Ask, runners int, aheadMS float64) Choice {
 	return overflow(a, cmp.Or(a.Absence, NoWorkers), 0)
 }
 
-// Beyond chooses the route of a query for which the worker that holds its
+// PlaceFromWorker chooses the route of a query for which the worker that holds its
 // request has no slot in time: it would end there in endMS milliseconds.
-func Beyond(a Ask, endMS float64) Choice {
-	if a.Class == query.Relaxed && !(a.RelaxedOverflow && a.OverflowAllowed && endMS > a.BudgetMS) {
+func PlaceFromWorker(a Ask, endMS float64) Choice {
+	if a.Class == query.Relaxed && !a.relaxedOverflowsNow(endMS) {
 		return Choice{Route: ToWork, Reason: RelaxedWaits, PredictedMS: endMS}
 	}
 	return overflow(a, NoSlotInTime, endMS)
+}
+
+// relaxedOverflowsNow reports whether a relaxed query overflows as it is placed: with
+// workers that take workerMS for it and what is ahead of it, sizing.RelaxedOverflowAt has
+// passed. The function's own last moment is for the process that holds the query later.
+func (a Ask) relaxedOverflowsNow(workerMS float64) bool {
+	return a.RelaxedOverflow && a.OverflowAllowed && sizing.RelaxedOverflowAt(math.Inf(1), a.BudgetMS, workerMS, 0) < 0
 }
 
 func overflow(a Ask, why Reason, ms float64) Choice {

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -54,5 +55,32 @@ func TestOverflowThatIsOffSaysWhy(t *testing.T) {
 	c := Place(Ask{Class: query.Strict, OverflowOff: "the setting is 0"}, 0, 0)
 	if got := c.String(); !strings.HasPrefix(got, "overflow is off") || !strings.HasSuffix(got, ": the setting is 0") {
 		t.Errorf("%q does not say why", got)
+	}
+}
+
+// A relaxed query for which its worker has no slot in time overflows if it may and if
+// that worker would answer it after its bound; one that would answer it just in time keeps it.
+func TestPlaceFromWorker(t *testing.T) {
+	strict := Ask{Class: query.Strict, BudgetMS: 1000, OverflowAllowed: true}
+	relaxed := strict
+	relaxed.Class, relaxed.RelaxedOverflow = query.Relaxed, true
+	waits, closed := relaxed, relaxed
+	waits.RelaxedOverflow, closed.OverflowAllowed = false, false
+	for _, tc := range []struct {
+		name  string
+		ask   Ask
+		endMS float64
+		want  Route
+	}{
+		{"strict", strict, 1001, ToOverflow},
+		{"relaxed, just in time", relaxed, 1000, ToWork},
+		{"relaxed, too late", relaxed, 1000.001, ToOverflow},
+		{"relaxed, without a worker", relaxed, math.Inf(1), ToOverflow},
+		{"relaxed that may not overflow", waits, 1001, ToWork},
+		{"relaxed, and overflow is off", closed, 1001, ToWork},
+	} {
+		if got := PlaceFromWorker(tc.ask, tc.endMS); got.Route != tc.want {
+			t.Errorf("%s: got %+v, want %s", tc.name, got, tc.want)
+		}
 	}
 }

@@ -207,7 +207,7 @@ func TestAQueueWithoutRunnersAdmitsNothing(t *testing.T) {
 		t.Errorf("admitted: %+v", p)
 	}
 	q.Add(strictWork(500, 1, 1), 1)
-	if late := q.EvictLate(t0); len(late) != 1 {
+	if late := q.evictStrict(t0); len(late) != 1 {
 		t.Errorf("evicted %v", late)
 	}
 }

@@ -30,8 +30,8 @@ func BenchmarkOverload(b *testing.B) {
 					}
 					q.Done(running[k].Ticket, ends[k])
 					running, ends = append(running[:k], running[k+1:]...), append(ends[:k], ends[k+1:]...)
-					q.EvictLate(now)
-					q.EvictDue(now)
+					q.evictStrict(now)
+					q.evictRelaxed(now)
 				}
 				w := Work{Class: query.Strict, Owner: owner(i % owners), Model: "m", P50MS: 6, P99MS: 9, DeadlineAt: now.Add(time.Second)}
 				if _, ok := q.Admit(now, w, w.DeadlineAt, i); ok {

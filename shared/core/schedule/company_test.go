@@ -122,7 +122,7 @@ func TestTheKeptRunnerHasNoRoom(t *testing.T) {
 		t.Errorf("%d given back of one that cannot start", len(late))
 	}
 	q.Add(Work{Class: query.Strict, Owner: "b", DeadlineAt: after(10), P50MS: 1, P99MS: 1}, 2)
-	if late := q.EvictLate(t0); len(late) > 0 {
+	if late := q.evictStrict(t0); len(late) > 0 {
 		t.Errorf("the runner is not there for the other owner: %v", late)
 	}
 }

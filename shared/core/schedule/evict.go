@@ -50,10 +50,24 @@ func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], 
 	}
 }
 
-// EvictLate removes and returns the strict queries that could not finish by
+// EvictOverflow removes and returns what leaves this worker for the inference functions
+// now, of the classes that may overflow: strict queries that would be late here, and
+// then relaxed ones that must not wait longer.
+func (q *Queue[T]) EvictOverflow(now time.Time, strict, relaxed bool) []Late[T] {
+	var out []Late[T]
+	if strict {
+		out = q.evictStrict(now)
+	}
+	if relaxed {
+		out = append(out, q.evictRelaxed(now)...)
+	}
+	return out
+}
+
+// evictStrict removes and returns the strict queries that could not finish by
 // their deadlines here and may be handed over. One that starts at once on a free
 // runner stays, however late: nobody is faster.
-func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
+func (q *Queue[T]) evictStrict(now time.Time) []Late[T] {
 	if len(q.held) == 0 || q.held[0].work.Class != query.Strict {
 		return nil
 	}
@@ -68,8 +82,25 @@ func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 	return out
 }
 
+// evictRelaxed removes and returns the relaxed queries that are due (RelaxedDue). Those
+// that can start at once on a free runner stay.
+func (q *Queue[T]) evictRelaxed(now time.Time) []Late[T] {
+	if !slices.ContainsFunc(q.held, func(e *entry[T]) bool { return e.work.RelaxedDue(now) }) {
+		return nil
+	}
+	var out []Late[T]
+	q.evict(now, false, func(e *entry[T], s *slot, free bool) bool {
+		goes := !free && e.work.RelaxedDue(now)
+		if goes {
+			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, AtBound: true})
+		}
+		return goes
+	})
+	return out
+}
+
 // EvictSurplus removes and returns the held queries that cannot start within
-// lookAhead: another worker may. Those that EvictDue will take by dueBy stay, so
+// lookAhead: another worker may. Those that EvictOverflow will take by dueBy stay, so
 // that they are in hand then; the zero time keeps none. What was admitted stays.
 func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy time.Time) []T {
 	if !slices.ContainsFunc(q.held, func(e *entry[T]) bool { return e.work.EndBy.IsZero() }) {
@@ -77,7 +108,7 @@ func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy ti
 	}
 	var out []T
 	q.evict(now, false, func(e *entry[T], s *slot, _ bool) bool {
-		goes := s.start > lookAhead && e.work.EndBy.IsZero() && !e.work.dueBy(now, dueBy)
+		goes := s.start > lookAhead && e.work.EndBy.IsZero() && !e.work.relaxedDueBy(now, dueBy)
 		if goes {
 			out = append(out, e.item)
 		}
@@ -86,29 +117,11 @@ func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy ti
 	return out
 }
 
-// due reports whether a relaxed query must be handed over now: a function that
-// has to be started first would soon be too late, and a warm one is not yet.
-func (w *Work) due(now time.Time) bool { return w.dueBy(now, now) }
+// RelaxedDue reports whether a relaxed query must be handed over now: its OverflowAt has
+// come, and its OverflowBy has not passed.
+func (w *Work) RelaxedDue(now time.Time) bool { return w.relaxedDueBy(now, now) }
 
-// dueBy reports whether it will be due by then, and is not too late now.
-func (w *Work) dueBy(now, then time.Time) bool {
-	return !w.Pinned && !w.HandOverAt.IsZero() && !w.HandOverAt.After(then) && !now.After(w.HandOverBy)
-}
-
-// EvictDue removes and returns the relaxed queries that no runner has started by
-// the last moment at which a function keeps their bound. Those that can start
-// at once on a free runner stay.
-func (q *Queue[T]) EvictDue(now time.Time) []Late[T] {
-	if !slices.ContainsFunc(q.held, func(e *entry[T]) bool { return e.work.due(now) }) {
-		return nil
-	}
-	var out []Late[T]
-	q.evict(now, false, func(e *entry[T], s *slot, free bool) bool {
-		goes := !free && e.work.due(now)
-		if goes {
-			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, AtBound: true})
-		}
-		return goes
-	})
-	return out
+// relaxedDueBy reports whether it will be due by then, and is not too late now.
+func (w *Work) relaxedDueBy(now, then time.Time) bool {
+	return !w.Pinned && !w.OverflowAt.IsZero() && !w.OverflowAt.After(then) && !now.After(w.OverflowBy)
 }

@@ -199,7 +199,7 @@ func TestSlowRunsCountEverywhere(t *testing.T) {
 		if ms := tc.q.WorkMS(query.Strict, after(0)); (ms < 40) != tc.admit {
 			t.Errorf("%s: %v ms of work", tc.name, ms)
 		}
-		if late := tc.q.EvictLate(after(0)); (len(late) == 0) != tc.admit {
+		if late := tc.q.evictStrict(after(0)); (len(late) == 0) != tc.admit {
 			t.Errorf("%s: %d late", tc.name, len(late))
 		}
 	}

@@ -31,10 +31,10 @@ type Work struct {
 	// of the model in one inference, each of which then takes BatchEachMS. 0 means never.
 	BatchMax    int
 	BatchEachMS float64
-	// HandOverAt and HandOverBy are the last moments at which an inference
-	// function keeps a relaxed query's bound: one that must be started first, and
-	// a warm one. Zero of a query that no function may answer.
-	HandOverAt, HandOverBy time.Time
+	// OverflowAt and OverflowBy are between which moments a relaxed query that waits is
+	// handed over to an inference function: sizing.RelaxedOverflowWindow. Zero of a query
+	// that no function may answer.
+	OverflowAt, OverflowBy time.Time
 }
 
 // endBy is the moment by which the query must end.

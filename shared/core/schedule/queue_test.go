@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -133,7 +134,7 @@ func TestRoomKeepsTheLookAhead(t *testing.T) {
 	})
 }
 
-// EvictLate never takes a query that would be in time, one that may not be
+// evictStrict never takes a query that would be in time, one that may not be
 // bounced, or one that could start at once; and leaves none that is late.
 func TestBouncesExactlyWhatIsLate(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -143,7 +144,7 @@ func TestBouncesExactlyWhatIsLate(t *testing.T) {
 		for _, e := range q.held {
 			few[e.item] = e.few
 		}
-		late := q.EvictLate(t0)
+		late := q.evictStrict(t0)
 		starts := play(q)
 		for _, l := range late {
 			w := works[l.Item]
@@ -173,13 +174,13 @@ func TestBouncesExactlyWhatIsLate(t *testing.T) {
 				rt.Fatalf("bounced %+v, which would be done at %v", w, again)
 			}
 		}
-		if again := q.EvictLate(t0); len(again) > 0 {
+		if again := q.evictStrict(t0); len(again) > 0 {
 			rt.Fatalf("left %v", again)
 		}
 	})
 }
 
-// EvictDue takes the relaxed queries between their last moments that no free
+// evictRelaxed takes the relaxed queries between their last moments that no free
 // runner starts at once, and nothing else; what is nearly due is no surplus.
 func TestHandsOverExactlyWhatIsDue(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -187,17 +188,17 @@ func TestHandsOverExactlyWhatIsDue(t *testing.T) {
 		for i := range q.held {
 			w := &q.held[i].work
 			if w.Class == query.Relaxed && rapid.Bool().Draw(rt, "on a function") {
-				w.HandOverAt = after(rapid.Float64Range(-500, 500).Draw(rt, "at"))
-				w.HandOverBy = w.HandOverAt.Add(query.Duration(rapid.Float64Range(0, 400).Draw(rt, "window")))
+				w.OverflowAt = after(rapid.Float64Range(-500, 500).Draw(rt, "at"))
+				w.OverflowBy = w.OverflowAt.Add(query.Duration(rapid.Float64Range(0, 400).Draw(rt, "window")))
 			}
 			works[q.held[i].item] = *w
 		}
 		free := q.runners - len(q.running)
 		ahead, soon := query.Duration(100), t0.Add(query.Duration(200))
 		due := func(w Work, then time.Time) bool {
-			return !w.HandOverAt.IsZero() && !w.Pinned && !w.HandOverAt.After(then) && !t0.After(w.HandOverBy)
+			return !w.OverflowAt.IsZero() && !w.Pinned && !w.OverflowAt.After(then) && !t0.After(w.OverflowBy)
 		}
-		for _, l := range q.EvictDue(t0) {
+		for _, l := range q.evictRelaxed(t0) {
 			if !due(works[l.Item], t0) || !l.AtBound {
 				rt.Fatalf("handed over %+v: %s", works[l.Item], l.Why())
 			}
@@ -228,7 +229,7 @@ func TestLateInWords(t *testing.T) {
 	q.Add(strictWork(5000, 900, 900), "runs")
 	q.Start(t0, 1)
 	q.Add(strictWork(600, 100, 100), "late")
-	late := q.EvictLate(t0)
+	late := q.evictStrict(t0)
 	if len(late) != 1 || late[0].Why() != "would start in 900 ms, 400 ms too late" {
 		t.Errorf("got %+v", late)
 	}
@@ -338,6 +339,33 @@ func BenchmarkEvict(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		q.Room(query.Strict, t0, 50*time.Millisecond, 5)
-		q.EvictLate(t0)
+		q.evictStrict(t0)
+	}
+}
+
+// What overflows leaves by class: strict queries that would be late, and relaxed ones at
+// their moment, in this order.
+func TestEvictOverflowGoesByClass(t *testing.T) {
+	for _, tc := range []struct {
+		strict, relaxed bool
+		want            []string
+	}{
+		{false, false, nil},
+		{true, false, []string{"strict"}},
+		{false, true, []string{"relaxed"}},
+		{true, true, []string{"strict", "relaxed"}},
+	} {
+		q := NewQueue[string](1)
+		q.Add(strictWork(5000, 900, 900), "runs")
+		q.Start(t0, 1)
+		q.Add(strictWork(600, 100, 100), "strict")
+		q.Add(Work{Class: query.Relaxed, DeadlineAt: after(5000), P50MS: 100, P99MS: 100, OverflowAt: t0, OverflowBy: after(500)}, "relaxed")
+		var got []string
+		for _, l := range q.EvictOverflow(t0, tc.strict, tc.relaxed) {
+			got = append(got, l.Item)
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("strict %v, relaxed %v: %v leave", tc.strict, tc.relaxed, got)
+		}
 	}
 }

@@ -197,16 +197,6 @@ func TestLastResort(t *testing.T) {
 	}
 }
 
-func TestHandOverGoesByTheSlowerOfWorkerAndFunction(t *testing.T) {
-	for _, c := range []struct{ functionLast, worker, lookAhead, want float64 }{
-		{9700, 200, 0, 9700}, {9700, 900, 0, 9100}, {9700, 200, 50, 9650}, {9700, 900, 50, 9050},
-	} {
-		if got := HandOverAt(c.functionLast, 10_000, c.worker, c.lookAhead); got != c.want {
-			t.Errorf("%+v: handed over at %v", c, got)
-		}
-	}
-}
-
 // A size that has not run is as cold as the least cold of those that have.
 func TestSizesThatHaveNotRun(t *testing.T) {
 	shares := ColdShares{}

@@ -14,15 +14,6 @@ func LastMoment[T ~int64 | ~float64](deadline, takes, coldAdds T, cold bool) T {
 	return deadline - takes
 }
 
-// HandOverAt is when a relaxed query that may overflow leaves the workers: at the last
-// moment at which a function keeps its bound, or, where workers are slower, at the last
-// at which a worker does, as waiting longer gains nothing. It is lookAhead sooner,
-// for which a query may wait in the hands of the worker that took it. All are in one
-// unit, counted from one moment.
-func HandOverAt[T ~int64 | ~float64](functionLast, deadline, workerTakes, lookAhead T) T {
-	return min(functionLast, deadline-workerTakes) - lookAhead
-}
-
 // TooSlowByQueue reports whether a function with the time takes keeps what is left of a
 // bound only when the process that holds the query invokes it: the overflow queue's way is too
 // long. All are in one unit.
@@ -80,26 +71,4 @@ func PassOnAfter(c *profile.Catalogue, m *profile.Model, instanceType string, la
 func secondRunAfter(latencyMS, pathMS, runMS, firstMS float64) (afterMS float64, ok bool) {
 	afterMS = latencyMS - pathMS - runMS
 	return afterMS, afterMS >= firstMS
-}
-
-// Paths are what a way to an answer takes besides the run, in milliseconds.
-type Paths struct {
-	WorkerMS, FunctionMS float64
-	// LookAheadMS is how much sooner a query leaves the workers than at the last moment.
-	LookAheadMS float64
-}
-
-// LastMoments are those after acceptance at which a function still keeps a relaxed
-// query's bound: one that must be started first, or sooner where a worker would be too
-// late then, and a warm one. It is false when no function holds the model.
-func LastMoments(c *profile.Catalogue, m *profile.Model, arch, instanceType string, boundMS float64, paths Paths) (atMS, byMS float64, ok bool) {
-	last, ok := LastResort(c, m, arch, boundMS, paths.FunctionMS)
-	if !ok {
-		return 0, 0, false
-	}
-	workerMS := 0.0
-	if st, ok := c.OnVM(m, instanceType); ok {
-		workerMS = st.MS.P99
-	}
-	return HandOverAt(last.ColdAfterMS, boundMS-paths.WorkerMS, workerMS, paths.LookAheadMS), last.WarmAfterMS, true
 }

@@ -1,0 +1,31 @@
+package sizing
+
+import (
+	"math"
+	"testing"
+)
+
+func TestRelaxedOverflowGoesByTheSlowerOfWorkerAndFunction(t *testing.T) {
+	never := math.Inf(1)
+	for _, c := range []struct{ functionLast, worker, lookAhead, want float64 }{
+		{9700, 200, 0, 9700}, {9700, 900, 0, 9100}, {9700, 200, 50, 9650}, {9700, 900, 50, 9050},
+		{never, 10_000, 0, 0}, {never, 10_001, 0, -1}, {9700, never, 0, -never},
+	} {
+		if got := RelaxedOverflowAt(c.functionLast, 10_000, c.worker, c.lookAhead); got != c.want {
+			t.Errorf("%+v: overflows at %v", c, got)
+		}
+	}
+}
+
+func TestRelaxedOverflowWindow(t *testing.T) {
+	c, m := catalogue(100, 110)
+	measured(m, 512, 310, 2000)
+	paths := Paths{WorkerMS: 5, FunctionMS: 15, LookAheadMS: 50}
+	at, by, ok := RelaxedOverflowWindow(c, m, "x86_64", "no such instance", 10_000, paths)
+	if !ok || at != 10_000-15-310-2000-50 || by != 10_000-15-310 {
+		t.Errorf("from %v to %v, %v", at, by, ok)
+	}
+	if _, _, ok := RelaxedOverflowWindow(c, m, "arm64", "no such instance", 10_000, paths); ok {
+		t.Error("a hand-over without functions")
+	}
+}
