@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/instance"
@@ -87,11 +88,11 @@ func (m *machine) addr(listen string) string {
 	return listen
 }
 
-func (m *machine) settingsEvery() time.Duration {
+func (m *machine) settingsReader() settings.Reader {
 	if m.ec2 == nil {
-		return settingsEvery
+		return settings.LocalReader
 	}
-	return settingsEveryInGroup
+	return settings.WorkerReader
 }
 
 // awaitService returns true when the machine is to serve. One that its group prepares

@@ -22,6 +22,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
@@ -37,8 +38,6 @@ import (
 )
 
 const (
-	// How often the settings are read anew: in an account by many machines.
-	settingsEvery, settingsEveryInGroup = time.Second, 10 * time.Second
 	// How often the folder of added models is asked whether it has changed.
 	modelsEvery = 500 * time.Millisecond
 	// pollWait is how long an idle worker waits for a message at once.
@@ -160,7 +159,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 		log.Warn("could not read the settings; starting with their defaults", "error", err)
 	}
 	o.Settings = tunables.Current
-	go tunables.Run(ctx, here.settingsEvery())
+	go tunables.Run(ctx, settings.RefreshEvery(here.settingsReader()))
 	changed := make(chan struct{}, 1)
 	e, err := load(ctx, &o, env, changed)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/paragon-serving/paragon/profiles/schema"
 	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform/aws/front"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
@@ -66,7 +67,7 @@ func (c controller) handle(ctx context.Context, why started) error {
 	if err := c.tunables.Refresh(ctx); err != nil {
 		slog.Warn("a setting is invalid; its last valid value stays in force", "error", err)
 	}
-	go c.tunables.Run(ctx, stage.SettingsEvery)
+	go c.tunables.Run(ctx, settings.RefreshEvery(settings.ControllerReader))
 	exported := c.metrics.Start(ctx)
 	c.Run(ctx)
 	c.traces.Flush(ctx)

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/stage"
 	"github.com/paragon-serving/paragon/shared/telemetry/debug"
@@ -32,7 +33,7 @@ func wire(ctx context.Context, env func(string) string) (batch, error) {
 	if err != nil {
 		return batch{}, err
 	}
-	go parts.Tunables.Run(ctx, stage.SettingsEvery)
+	go parts.Tunables.Run(ctx, settings.RefreshEvery(settings.DispatcherReader))
 	b := batch{spent: &spent{to: parts.Platform.Metrics, now: time.Now}, traces: traces, catalogue: parts.Catalogue,
 		counted: &counted{tally.NewBook(time.Now()), parts.Platform.Fleet, "dispatcher-" + ulid.Make().String(), parts.Settings}}
 	d, err := parts.Dispatcher(b.spent.add, b.counted.Book)

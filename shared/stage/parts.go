@@ -75,19 +75,11 @@ func (p Parts) Handler(svc *intake.Service, o httpapi.Options) (http.Handler, er
 	return httpapi.New(svc, o)
 }
 
-// SettingsEvery is how often a function reads the settings anew that does not read
-// the view of the fleet.
-const SettingsEvery = 5 * time.Second
-
-// settingsAnyway is how often one does that reads the view, should no controller
-// write it.
-const settingsAnyway = 5 * time.Minute
-
 // RefreshByViews keeps settings and catalogue of a process current that reads the view of
 // the fleet, until ctx ends: it returns what is to be called with each view, which
 // reports whether they have changed.
 func (p Parts) RefreshByViews(ctx context.Context) func(context.Context, platform.FleetView) {
-	go p.Tunables.Run(ctx, settingsAnyway)
+	go p.Tunables.Run(ctx, settings.RefreshEvery(settings.ViewReader))
 	var version atomic.Int64
 	version.Store(p.Tunables.State().Version) // as read at the start; 0 if that failed
 	return func(ctx context.Context, v platform.FleetView) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/control"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
@@ -32,7 +33,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 	m.recorder = newRecorder(context.Background(), m, owner)
 	m.dispatching(d.Pump, m.functions.Close)
 	m.background(c.Run,
-		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
+		func(ctx context.Context) { m.settings.Run(ctx, settings.RefreshEvery(settings.LocalReader)) },
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
 		m.updateSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },

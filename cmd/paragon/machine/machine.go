@@ -45,9 +45,6 @@ const Version = "0.1.0"
 // stopGrace is how long children and requests under way get to end in order.
 const stopGrace = 10 * time.Second
 
-// refreshEvery is how often the settings are read again.
-const refreshEvery = time.Second
-
 // Machine is a running Paragon. Close it in order with Close; killed at any
 // line, the next Start on the same folder goes on where it stopped.
 type Machine struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
+	tunable "github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
@@ -198,6 +199,6 @@ func settingsAreShared(t *testing.T, h *Backend) {
 		t.Fatal(err)
 	}
 	readAll("12", 1)
-	now = now.Add(cacheTime)
+	now = now.Add(tunable.CacheTime)
 	readAll("13", 2)
 }

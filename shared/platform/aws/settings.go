@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	tunable "github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
@@ -32,9 +33,6 @@ type settings struct {
 	table    table
 	now      func() time.Time
 }
-
-// cacheTime is the time to live of the cached values of SSM.
-const cacheTime = 5 * time.Second
 
 const askedAttribute = "asked" // when SSM was last read, in Unix milliseconds
 
@@ -74,7 +72,7 @@ func (s *settings) changed(ctx context.Context) (map[string]string, int64, error
 		return nil, 0, fmt.Errorf("read the settings: %w", err)
 	}
 	known := textOf(row, documentAttribute) != ""
-	if known && s.now().Sub(time.UnixMilli(numberOf(row, askedAttribute))) < cacheTime {
+	if known && s.now().Sub(time.UnixMilli(numberOf(row, askedAttribute))) < tunable.CacheTime {
 		return given(row)
 	}
 	claimed, mine, err := s.claim(ctx)
@@ -108,7 +106,7 @@ func (s *settings) claim(ctx context.Context) (at time.Time, mine bool, err erro
 		Key: settingsKey(), UpdateExpression: aws.String("SET #asked = :now"),
 		ConditionExpression:       aws.String("attribute_not_exists(#asked) OR #asked <= :before"),
 		ExpressionAttributeNames:  placeholders(askedAttribute),
-		ExpressionAttributeValues: item{":now": number(now.UnixMilli()), ":before": number(now.Add(-cacheTime).UnixMilli())},
+		ExpressionAttributeValues: item{":now": number(now.UnixMilli()), ":before": number(now.Add(-tunable.CacheTime).UnixMilli())},
 	})
 	return now, mine, err
 }
