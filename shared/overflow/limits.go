@@ -35,6 +35,14 @@ func NewTaker(store platform.Shared, now func() time.Time, name string) *limits.
 // LimitsOf are the stage's limits on overflow now, by a view of the fleet. Workers come
 // first in the budget, as they are paid for whatever they do. Where the last tick of
 // this hour found it spent, as invoices come late, nothing is left.
+//
+// It charges the workers that are up for a whole hour, where the controller charges them
+// pro rata (affordable in package decision), because the two divide different amounts. What
+// functions have taken is counted from the start of the clock hour (package limits), so
+// that the workers' part of the same hour has to come off. What workers that have left cost
+// in this hour is not in the view: it counts from the tick that finds the budget spent.
+// The controller instead divides what is left after all that was spent, in which the past
+// of both is, over the rest of the hour.
 func LimitsOf(set settings.Settings, v platform.FleetView, c *profile.Catalogue, now time.Time) limits.Limits {
 	l := limits.Limits{BudgetUSD: math.Inf(1), Concurrency: set.MaxOverflowConcurrency}
 	if set.HourlyBudgetUSD <= 0 {

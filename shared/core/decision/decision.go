@@ -182,7 +182,7 @@ func Choose(c Case) (Chosen, error) {
 
 func choose(scheme procurement.Scheme, c Case) Chosen {
 	c = c.tidy()
-	d, after := c.choose(scheme)
+	d, after := c.decideOrHold(scheme)
 	return Chosen{c, d, after}
 }
 

@@ -10,9 +10,11 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
-// choose lets the scheme decide, unless a signal cannot be relied upon: then the
-// fleet holds, and after hold_limit_seconds it goes to the safe mode.
-func (c Case) choose(by procurement.Scheme) (procurement.Decision, State) {
+// decideOrHold lets the scheme decide, or holds the fleet: if a signal has a fault (it could
+// not be read, is too old or has no valid value), or if procurement.Run holds, as no
+// arrivals are known yet. After hold_limit_seconds of holding it goes to the safe mode. It
+// is the only rule for when the controller holds.
+func (c Case) decideOrHold(by procurement.Scheme) (procurement.Decision, State) {
 	if faults := c.faults(); faults != "" {
 		return c.hold(by, faults)
 	}
@@ -35,7 +37,8 @@ func (c Case) gap() bool {
 	return c.Before.WatchedFrom.IsZero() || c.At.Sub(c.Before.TickedAt) > missed
 }
 
-// hold keeps what there is, and what was asked for and has not come.
+// hold keeps what there is, and what was asked for and has not come. It does so for
+// decideOrHold, which says when.
 func (c Case) hold(by procurement.Scheme, cause string) (procurement.Decision, State) {
 	after := c.Before
 	after.LowerFrom, after.LowerMost = time.Time{}, 0
