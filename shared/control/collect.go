@@ -35,7 +35,7 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	c.collectArrivals(ctx, &in, &after)
 	c.collectCosts(p, &in, after)
 	waiting := c.collectQueues(ctx, p, &in)
-	work := workload.BacklogOf(waiting, census.Ready, in.Snapshot.ServiceMS, now)
+	work := workload.BacklogOf(waiting.Work(in.Snapshot.ServiceMS), census.Ready, in.Snapshot.ServiceMS, now)
 	in.Snapshot.Pool = poolOf(census, c.runnersOf(p), work)
 	n := needed(census.Ready, c.runnersOf(p), waiting.All())
 	after.IdleTracking = before.IdleTracking.Observe(now, n, len(census.Ready))

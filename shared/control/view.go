@@ -159,7 +159,8 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	known := c.known(ctx, p.Name)
 	census := fleet.Count(workers, now, set)
 	ready := census.Ready
-	work := workload.BacklogOf(waiting, ready, workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType), now)
+	meanMS := workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType)
+	work := workload.BacklogOf(waiting.Work(meanMS), ready, meanMS, now)
 	seen.Heard, seen.Stalled = census.Heard(), c.stalled(p.Name, waiting.Strict > 0, census, now)
 	seen.Workers, seen.StrictMS, seen.RelaxedMS = len(ready), work.StrictMS, work.RelaxedMS
 	broken := make([][]breaker.Open, 0, len(ready))

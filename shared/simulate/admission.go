@@ -79,7 +79,7 @@ func (e *engine) hold(p *pool, w int, j job) (bool, schedule.Prediction) {
 		ok = true
 	}
 	if ok {
-		p.countHeld(&j, 1)
+		p.held++
 		e.watchHeld(p, w, &j)
 	}
 	return ok, prediction
@@ -101,12 +101,6 @@ func (p *pool) work(j *job, extraUS int64) schedule.Work {
 	return w
 }
 
-// countHeld counts queries that come into a worker's queue, or leave it.
-func (p *pool) countHeld(j *job, n int) {
-	p.held += n
-	p.heldU += int64(n) * p.service[j.model]
-}
-
 // startHeld starts what a worker's free runners can.
 func (e *engine) startHeld(p *pool, w int) {
 	wk := &p.workers[w]
@@ -115,9 +109,7 @@ func (e *engine) startHeld(p *pool, w int) {
 		if !ok {
 			return
 		}
-		for k := range r.Items {
-			p.countHeld(&r.Items[k], -1)
-		}
+		p.held -= len(r.Items)
 		i := p.occupy(w, e.now)
 		e.runHeld(p, i, r)
 		e.events.push(event{at: p.slots[i].end, kind: runEnds, ref: int32(i), pool: p.id})
@@ -173,7 +165,7 @@ func (e *engine) receive(p *pool, w int, class query.Class, from *queue) {
 		}
 		if j := from.pop(p.service); !e.expired(&j) {
 			q.Add(p.work(&j, e.overflowExtraUS()), j)
-			p.countHeld(&j, 1)
+			p.held++
 			e.watchHeld(p, w, &j)
 		}
 	}
@@ -196,7 +188,7 @@ func (e *engine) handOverHeld(p *pool, w int) {
 	late := q.EvictOverflow(now, may && p.control.strict == procurement.AtBound, may && p.control.relaxed == procurement.AtBound)
 	for k := range late {
 		j := &late[k].Item
-		p.countHeld(j, -1)
+		p.held--
 		switch {
 		case e.instead(p, w, *j):
 		case e.mayOverflow(p, j):

@@ -104,7 +104,7 @@ func (e *engine) place(p *pool, j job, m *Model) {
 		Class: query.Strict, BudgetMS: float64(j.deadline-e.now) / 1000, ServiceMS: max(m.P99MS, m.ServiceMS),
 		OverflowAllowed: p.control.strict == procurement.AtBound,
 	}
-	if placement.Place(ask, p.capacity, float64(p.ahead(e.now))/1000).Route == placement.ToOverflow {
+	if placement.Place(ask, p.capacity, p.backlog(e.now, false).StrictMS).Route == placement.ToOverflow {
 		e.overflow(p, &j, false)
 		return
 	}

@@ -126,7 +126,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	// one is used like the mean of them.
 	pool := procurement.Pool{
 		Ready: p.nReady, Booting: p.nBooting, Draining: p.nDraining, RunnersEach: p.runners, BusyRunners: p.running,
-		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU+p.heldU) / 1000, IdleSeconds: p.idleSeconds(e.now),
+		Used: used, UsedLeast: used, QueuedMS: p.backlog(e.now, e.cfg.AsDeployed != nil).WaitingMS, IdleSeconds: p.idleSeconds(e.now),
 	}
 	if e.cfg.Spot.Availability != nil {
 		pool.SpotReady, pool.SpotBooting = p.countSpot()

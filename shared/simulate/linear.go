@@ -109,9 +109,9 @@ func (c *Config) overflowPrices(perWork float64) []float64 {
 	return slices.Compact(out)
 }
 
-// fleet is what the linear programme chooses, by step: workers that are ready, in parts of
+// plannedFleet is what the linear programme chooses, by step: workers that are ready, in parts of
 // one, and the work that they and functions do.
-type fleet struct {
+type plannedFleet struct {
 	ready, done []float64
 	leastUSD    float64
 }
@@ -170,10 +170,10 @@ func (c *Config) programme(d demand) (interior.Problem, []steps) {
 }
 
 // cheapestFleet solves the programme.
-func (c *Config) cheapestFleet(d demand) fleet {
+func (c *Config) cheapestFleet(d demand) plannedFleet {
 	p, places := c.programme(d)
 	s := interior.Solve(p)
-	out := fleet{leastUSD: max(0, s.Least) * c.Pools[0].USDPerHour * c.cheapestSpot() / 3600 * d.step}
+	out := plannedFleet{leastUSD: max(0, s.Least) * c.Pools[0].USDPerHour * c.cheapestSpot() / 3600 * d.step}
 	waiting := 0.0
 	for i, at := range places {
 		before := waiting
@@ -196,9 +196,9 @@ func linearUSD(c Config) (float64, error) {
 }
 
 // linear is the cheapest fleet of a run, and the demand that it is for.
-func (c *Config) linear() (demand, fleet, error) {
+func (c *Config) linear() (demand, plannedFleet, error) {
 	if len(c.Pools) != 1 {
-		return demand{}, fleet{}, invalidf("the linear program is of one pool, not %d", len(c.Pools))
+		return demand{}, plannedFleet{}, invalidf("the linear program is of one pool, not %d", len(c.Pools))
 	}
 	d := c.demand()
 	return d, c.cheapestFleet(d), nil

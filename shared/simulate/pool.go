@@ -3,7 +3,9 @@ package simulate
 import (
 	"math/bits"
 
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/workload"
 )
 
 type workerState uint8
@@ -57,9 +59,8 @@ type pool struct {
 	warm                        int   // instances that are stopped
 	strict, relaxed             queue // of the pool
 
-	held  int   // queries in workers' queues
-	heldU int64 // and their service time, in microseconds
-	turn  int   // where the balancer begins to compare
+	held int // queries in workers' queues
+	turn int // where the balancer begins to compare
 
 	reported   []int // free runners less what waits, by worker, as the others know it
 	reportedAt int64
@@ -142,9 +143,15 @@ func (p *pool) integrate(now int64) {
 	p.busyTo = now
 }
 
-// ahead is the work before a query that joins the strict queue now, in
-// microseconds of one runner. No runner is idle while it waits, so that it
-// starts at the latest when this is worked off by all of them.
-func (p *pool) ahead(now int64) int64 {
-	return p.strict.workU + p.endSum - now*int64(p.running)
+// backlog is the work that the pool has before it, by the rule of production. As deployed
+// each query that waits counts for the mean service time; by definition its own is known.
+// What runs counts as ahead of a strict query, whatever its class: it is not interrupted.
+func (p *pool) backlog(now int64, deployed bool) workload.Backlog {
+	on := workload.Queued{StrictMS: float64(p.strict.workU) / 1000, RelaxedMS: float64(p.relaxed.workU) / 1000}
+	if deployed {
+		on = workload.Waiting{Strict: p.strict.n, Relaxed: p.relaxed.n}.Work(p.control.serviceMS)
+	}
+	at := moment(now)
+	workers := [...]fleet.Report{{At: at, HeldRelaxed: p.held, StrictMS: float64(p.endSum-now*int64(p.running)) / 1000}}
+	return workload.BacklogOf(on, workers[:], p.control.serviceMS, at)
 }

@@ -150,7 +150,7 @@ func (c *Config) newPlan(d demand) *plan {
 }
 
 // byLevels plans each worker for the work that the linear program would do then.
-func (c *Config) byLevels(d demand, f fleet, factor float64) *plan {
+func (c *Config) byLevels(d demand, f plannedFleet, factor float64) *plan {
 	out, n := c.newPlan(d), len(d.work)
 	l := c.level(d)
 	l.ratio = d.meanPrice() * factor
@@ -163,7 +163,7 @@ func (c *Config) byLevels(d demand, f fleet, factor float64) *plan {
 }
 
 // byThreshold runs each worker while the program's number is above its own by a threshold.
-func (c *Config) byThreshold(d demand, f fleet, threshold float64) *plan {
+func (c *Config) byThreshold(d demand, f plannedFleet, threshold float64) *plan {
 	out, l := c.newPlan(d), c.level(d)
 	for k := 0.0; k < slices.Max(f.ready); k++ {
 		for i, ready := range f.ready {

@@ -17,6 +17,15 @@ type Waiting struct {
 // All is both classes.
 func (w Waiting) All() int { return w.Strict + w.Relaxed }
 
+// Work is that on the queues where each query counts for the mean service time, as its
+// own is not known.
+func (w Waiting) Work(meanServiceMS float64) Queued {
+	return Queued{StrictMS: float64(w.Strict) * meanServiceMS, RelaxedMS: float64(w.Relaxed) * meanServiceMS}
+}
+
+// Queued is the work on a pool's work queues, in milliseconds of one runner.
+type Queued struct{ StrictMS, RelaxedMS float64 }
+
 // Backlog is the work that a pool has before it, in milliseconds of one runner.
 type Backlog struct {
 	// WaitingMS is the work that no runner has begun: on the queues and in the
@@ -27,14 +36,11 @@ type Backlog struct {
 	StrictMS, RelaxedMS float64
 }
 
-// BacklogOf is the backlog of a pool at a time: of what is on its queues, each
-// query for the mean service time, and of what its ready workers say that they
-// hold. Strict work goes first, so that it was worked off since the report.
-func BacklogOf(w Waiting, ready []fleet.Report, meanServiceMS float64, now time.Time) Backlog {
-	b := Backlog{
-		WaitingMS: float64(w.All()) * meanServiceMS,
-		StrictMS:  float64(w.Strict) * meanServiceMS, RelaxedMS: float64(w.Relaxed) * meanServiceMS,
-	}
+// BacklogOf is the backlog of a pool at a time: of what is on its queues, and of what its
+// ready workers say that they hold, each query for the mean service time. Strict work
+// goes first, so that it was worked off since the report.
+func BacklogOf(on Queued, ready []fleet.Report, meanServiceMS float64, now time.Time) Backlog {
+	b := Backlog{WaitingMS: on.StrictMS + on.RelaxedMS, StrictMS: on.StrictMS, RelaxedMS: on.RelaxedMS}
 	for _, r := range ready {
 		b.WaitingMS += float64(r.Held()) * meanServiceMS
 		since := max(0, query.Milliseconds(now.Sub(r.At)))

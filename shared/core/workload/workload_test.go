@@ -85,7 +85,7 @@ func TestBacklogOf(t *testing.T) {
 		{"a clock that is ahead adds nothing", Waiting{}, []fleet.Report{{At: now.Add(time.Hour), Runners: 2, StrictMS: 400}}, Backlog{StrictMS: 400}},
 		{"both", Waiting{Strict: 1}, []fleet.Report{busy, busy}, Backlog{WaitingMS: 60, StrictMS: 420, RelaxedMS: 1000}},
 	} {
-		if got := BacklogOf(c.on, c.ready, 20, now); got != c.want {
+		if got := BacklogOf(c.on.Work(20), c.ready, 20, now); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}
@@ -101,8 +101,8 @@ func TestBacklogGrowsWithWork(t *testing.T) {
 				HeldRelaxed: rapid.IntRange(0, 5).Draw(t, "held"), StrictMS: rapid.Float64Range(0, 900).Draw(t, "strict ms")})
 		}
 		mean := rapid.Float64Range(0.1, 500).Draw(t, "mean")
-		b := BacklogOf(w, ready, mean, now)
-		more := BacklogOf(Waiting{Strict: w.Strict + 1, Relaxed: w.Relaxed + 1}, append(ready, fleet.Report{At: now, HeldStrict: 1, StrictMS: 1, RelaxedMS: 1}), mean, now)
+		b := BacklogOf(w.Work(mean), ready, mean, now)
+		more := BacklogOf(Waiting{Strict: w.Strict + 1, Relaxed: w.Relaxed + 1}.Work(mean), append(ready, fleet.Report{At: now, HeldStrict: 1, StrictMS: 1, RelaxedMS: 1}), mean, now)
 		if b.WaitingMS < 0 || b.StrictMS < 0 || b.RelaxedMS < 0 {
 			t.Fatalf("%+v", b)
 		}
