@@ -139,7 +139,9 @@ func (e *engine) drainLeastMissed(p *pool, n int, kind func(*worker) bool) {
 	}
 }
 
-// leastMissed lists the workers in the order in which they should go.
+// leastMissed lists the workers in the order in which they should go. It differs from
+// the order of production (fleet.LeavingOrder) for busy workers: here the last by number
+// goes first, and there the one with the least to do.
 func (p *pool) leastMissed() []int {
 	var out []int
 	for i := range p.workers {
