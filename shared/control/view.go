@@ -181,6 +181,7 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	seen.NoStrictOverflow = known.rules.Strict == procurement.Never
 	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound
 	seen.BudgetLeftUSD = known.rules.BudgetLeftUSD
+	seen.WorkersUSD, seen.PaidTo = known.workersUSD, known.paidTo
 	return seen, peers, nil
 }
 
@@ -276,9 +277,10 @@ type lastTick struct {
 	rules decision.Action
 	means workload.Means
 	warm  int // stopped instances that were ready to be started
-	// workersUSD is what its workers had cost in the hour that began at a time.
+	// workersUSD is what its workers had cost in the hour that began at a time, until paidTo.
 	hour       time.Time
 	workersUSD float64
+	paidTo     time.Time
 	up, wanted int   // as in memory
 	token      int64 // of the lease under which it was seen
 }
@@ -330,7 +332,7 @@ func (c *Controller) keepTick(pool string, m memory) {
 }
 
 func (m memory) lastTick(token int64) lastTick {
-	return lastTick{m.Rules, m.Means, m.Warm, m.Hour, m.WorkersUSD, m.Up, m.Wanted, token}
+	return lastTick{m.Rules, m.Means, m.Warm, m.Hour, m.WorkersUSD, m.SpentTo, m.Up, m.Wanted, token}
 }
 
 // mostPeers bounds the peers of a pool in the view: every intake reads it.

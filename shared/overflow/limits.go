@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/limits"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -36,30 +37,40 @@ func NewTaker(store platform.Shared, now func() time.Time, name string) *limits.
 // first in the budget, as they are paid for whatever they do. Where the last tick of
 // this hour found it spent, as invoices come late, nothing is left.
 //
-// It charges the workers that are up for a whole hour, where the controller charges them
-// pro rata (affordable in package decision), because the two divide different amounts. What
-// functions have taken is counted from the start of the clock hour (package limits), so
-// that the workers' part of the same hour has to come off. What workers that have left cost
-// in this hour is not in the view: it counts from the tick that finds the budget spent.
-// The controller instead divides what is left after all that was spent, in which the past
-// of both is, over the rest of the hour.
+// It charges workers for the whole clock hour (workersHourUSD), where the controller charges
+// them for the rest of it (affordable in package decision), because the two divide different
+// amounts. What functions have taken is counted from the start of the hour (package limits),
+// so that the workers' part of the same hour has to come off. The controller instead divides
+// what is left after all that was spent over the rest of the hour.
 func LimitsOf(set settings.Settings, v platform.FleetView, c *profile.Catalogue, now time.Time) limits.Limits {
 	l := limits.Limits{BudgetUSD: math.Inf(1), Concurrency: set.MaxOverflowConcurrency}
 	if set.HourlyBudgetUSD <= 0 {
 		return l
 	}
 	l.BudgetUSD = set.HourlyBudgetUSD
-	thisHour := v.At.Truncate(time.Hour).Equal(now.Truncate(time.Hour))
+	hour := now.Truncate(time.Hour)
 	for _, p := range v.Pools {
 		if in, ok := c.Instance(p.InstanceType); ok {
-			l.BudgetUSD -= pricing.FleetHourUSD(in, p.Workers)
+			l.BudgetUSD -= workersHourUSD(in, p, hour)
 		}
-		if left := p.BudgetLeftUSD; left != nil && *left <= 0 && thisHour {
+		if left := p.BudgetLeftUSD; left != nil && *left <= 0 && v.At.Truncate(time.Hour).Equal(hour) {
 			l.BudgetUSD = 0
 		}
 	}
 	l.BudgetUSD = max(0, l.BudgetUSD)
 	return l
+}
+
+// workersHourUSD is what a pool's workers cost in a clock hour: those that are up for all of
+// it, or, where it is more, as some have left, what all have cost until the last tick and
+// those that are up or boot from then on.
+func workersHourUSD(in profile.Instance, p placement.Pool, hour time.Time) float64 {
+	usd := pricing.FleetHourUSD(in, p.Workers)
+	if p.PaidTo.Truncate(time.Hour).Equal(hour) {
+		rest := hour.Add(time.Hour).Sub(p.PaidTo).Hours()
+		usd = max(usd, p.WorkersUSD+rest*pricing.FleetHourUSD(in, p.Workers+p.Booting+p.Suspended))
+	}
+	return usd
 }
 
 // Charger charges the stage's limits for queries that leave the work queues.

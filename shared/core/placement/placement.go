@@ -72,6 +72,10 @@ type Pool struct {
 	RelaxedOverflow  bool `json:"relaxed_overflow,omitempty"` // at its bound
 	// BudgetLeftUSD is what may still be spent in this clock hour; absent without a budget.
 	BudgetLeftUSD *float64 `json:"budget_left_usd,omitempty"`
+	// WorkersUSD is what its workers, those that have left included, cost from the beginning of
+	// a clock hour until PaidTo; absent before the first tick.
+	WorkersUSD float64   `json:"workers_usd,omitempty"`
+	PaidTo     time.Time `json:"paid_to,omitzero"`
 	// Broken are the models whose breakers are open on every ready worker.
 	Broken []breaker.Open `json:"broken,omitempty"`
 }
