@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"math"
-	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
@@ -16,10 +15,6 @@ import (
 // offered once to a peer, and then goes to a function, if the class may overflow
 // and the stage's limit lets it, or to the pool's work queue, from which workers
 // take it when they have room.
-
-// longestHeld is the longest that a caller's request is held open for a relaxed
-// query; one that takes longer goes to the work queue.
-const longestHeld = 25 * time.Second
 
 // admit offers a query to a worker, and places it elsewhere if that has no slot
 // for it in time.
@@ -70,7 +65,7 @@ func (e *engine) accept(p *pool, j job) {
 func (e *engine) hold(p *pool, w int, j job) (bool, schedule.Prediction) {
 	q, now, work := p.workers[w].queue, moment(e.now), p.work(&j, e.overflowExtraUS())
 	by := work.DeadlineAt
-	if last := moment(j.at).Add(longestHeld); !j.strict && last.Before(by) {
+	if last := moment(j.at + e.longestWaitUS()); !j.strict && last.Before(by) {
 		by = last
 	}
 	prediction, ok := q.Admit(now, work, by, j)

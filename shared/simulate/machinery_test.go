@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // What a query's machinery costs goes by how it was answered: strict ones and
@@ -23,14 +24,14 @@ func TestMachineryGoesByTheAnswer(t *testing.T) {
 		{"relaxed, in time", job{deadline: 10 * second}, 9 * second, false, 1},
 		{"relaxed, late", job{deadline: 10 * second}, 11 * second, false, 100},
 		{"relaxed, longer than a request is held", job{deadline: 60 * second}, 26 * second, false, 100},
-		{"the path counts", job{deadline: 60 * second}, longestHold - second/20, false, 100},
+		{"the path counts", job{deadline: 60 * second}, 25*second - second/20, false, 100},
 		{"strict, on a function", job{strict: true, deadline: second}, second / 2, true, 10},
 		{"relaxed, on a function in time", job{deadline: 10 * second}, 9 * second, true, 10},
 		{"relaxed, on a function late", job{deadline: 10 * second}, 11 * second, true, 1100},
 		{"relaxed, after a 202", job{deadline: 10 * second, accepted: true}, 5 * second, false, 100},
 		{"relaxed, after a 202, on a function", job{deadline: 10 * second, accepted: true}, 5 * second, true, 1100},
 	} {
-		e := &engine{cfg: &Config{Machinery: usd}, path: second / 10, widest: 1, calls: newFunctions(&Config{}, 1), now: tt.after, hour: &Hour{}}
+		e := &engine{cfg: &Config{Machinery: usd, Settings: settings.Defaults()}, path: second / 10, widest: 1, calls: newFunctions(&Config{}, 1), now: tt.after, hour: &Hour{}}
 		tt.job.counted = true
 		if tt.function {
 			ms := 400.0

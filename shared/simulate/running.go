@@ -170,15 +170,15 @@ func (e *engine) answered(j *job) {
 	}
 }
 
-// longestHold is how long a request waits for its answer: a relaxed query that
+// longestWaitUS is how long a request waits for its answer: a relaxed query that
 // takes longer, or longer than its bound, has been answered by a 202.
-const longestHold = 25 * second
+func (e *engine) longestWaitUS() int64 { return int64(e.cfg.Settings.MaxWaitSeconds * float64(second)) }
 
 // held reports whether a query that is answered then is answered in its request.
 // The caller of a strict one waits in any case, and that of a query that went to
 // the work queue has a 202.
 func (e *engine) held(j *job, then int64) bool {
-	return j.strict || !j.accepted && then <= j.deadline && then-j.at+e.path <= longestHold
+	return j.strict || !j.accepted && then <= j.deadline && then-j.at+e.path <= e.longestWaitUS()
 }
 
 // overflow answers a query by an inference function, from now on.
