@@ -86,9 +86,9 @@ func (c Case) budgetLeft() (float64, bool) {
 
 // affordable is how many workers the budget pays for, for a whole hour and for
 // what is left of this one; false without a budget or a price. The second is pro rata, as
-// what was spent in this hour is known here; overflow.LimitsOf, which knows only the workers
-// that are up, takes them for the whole hour. What this tick has decided
-// for other pools is taken off. The rest is divided between this pool, which wants some
+// what was spent in this hour is known here; overflow.LimitsOf, which counts what functions
+// have taken from the beginning of the hour, takes off the workers of all of it. What this
+// tick has decided for other pools is taken off. The rest is divided between this pool, which wants some
 // workers, and those that are decided later: a pool that wants less than an equal part has
 // what it wants, and the others have equal parts of the rest.
 func (c Case) affordable(wanted int) (int, bool) {
