@@ -483,6 +483,17 @@ test("lines of the cost may change while the charts are drawn", async () => {
   await page.locator("#charts [role=img][aria-label*=kpa]").waitFor();
 });
 
+test("a box keeps the focus while the charts are drawn again", async () => {
+  await page.locator("#charts [role=img][aria-label]").nth(8).waitFor();
+  await page.locator("#cost-lines [value=kpa]").focus();
+  await page.evaluate(async () => {
+    document.querySelector("#of-class").dispatchEvent(new Event("change"));
+    for (let i = 0; i < 20; i++) await new Promise((done) => { requestAnimationFrame(done); }); // a chart a frame
+  });
+  await page.keyboard.press("Space");
+  await page.locator("#charts [role=img][aria-label*=kpa]").waitFor({ timeout: 20_000 });
+});
+
 test("the colors may change while lines of the cost are added", async () => {
   await open({});
   await page.addInitScript(() => {

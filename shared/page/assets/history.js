@@ -64,8 +64,10 @@ async function show(h) {
 async function drawAll(h) {
   const mine = ++drawing;
   await library;
-  charts ??= Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, new Chart(byId("charts"), spec)]));
-  charts.cost.figure.append(byId("cost-lines"));
+  if (!charts) {
+    charts = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, new Chart(byId("charts"), spec)]));
+    charts.cost.figure.append(byId("cost-lines")); // once: what is moved loses the focus
+  }
   const [from, to] = [Date.parse(h.from) / 1000, Date.parse(h.to) / 1000];
   for (const [name, lists] of Object.entries(listsOf(h))) {
     await drawn();
