@@ -141,14 +141,14 @@ func (c *Controller) othersOf(ctx context.Context, pool string, hour time.Time) 
 		if err != nil {
 			return others, err
 		}
-		if last.hour.Equal(hour) {
-			others.SpentUSD += last.workersUSD
+		if last.Hour.Equal(hour) {
+			others.SpentUSD += last.WorkersUSD
 		}
 		in, _ := c.Catalogue.Current().Instance(p.InstanceType)
-		if n := max(last.rules.To, last.up); decided {
+		if n := max(last.Rules.To, last.Up); decided {
 			others.DecidedUSDPerHour += pricing.FleetHourUSD(in, n)
 		} else {
-			others.WantedUSDPerHour = append(others.WantedUSDPerHour, pricing.FleetHourUSD(in, max(n, last.wanted)))
+			others.WantedUSDPerHour = append(others.WantedUSDPerHour, pricing.FleetHourUSD(in, max(n, last.Wanted)))
 		}
 	}
 	return others, nil

@@ -83,7 +83,7 @@ func (c *Controller) sampleFleet(row *timeline.Row) (workers int, usdPerHour flo
 			usdPerHour += float64(n) * i.USDPerHour
 		}
 		workers += n
-		row.Ready, row.Wanted = row.Ready+float64(p.Workers), row.Wanted+float64(c.last[p.Name].rules.To)
+		row.Ready, row.Wanted = row.Ready+float64(p.Workers), row.Wanted+float64(c.last[p.Name].Rules.To)
 		waiting := c.counted[p.Name]
 		row.Queued, row.OldestMS = row.Queued+waiting.All(), max(row.OldestMS, query.Milliseconds(waiting.Oldest))
 	}

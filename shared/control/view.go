@@ -101,7 +101,7 @@ func (c *Controller) noteQuiet(r decision.Record, after decision.State) {
 func (c *Controller) idle() bool {
 	for _, p := range c.looked.Pools {
 		t, ticked := c.last[p.Name]
-		if !ticked || t.rules.To > 0 || p.Workers+p.Booting+p.Suspended > 0 || len(c.looked.waiting[p.Name])+len(classesOf(c.counted[p.Name])) > 0 {
+		if !ticked || t.Rules.To > 0 || p.Workers+p.Booting+p.Suspended > 0 || len(c.looked.waiting[p.Name])+len(classesOf(c.counted[p.Name])) > 0 {
 			return false
 		}
 	}
@@ -159,7 +159,7 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	known := c.known(ctx, p.Name)
 	census := fleet.Count(workers, now, set)
 	ready := census.Ready
-	meanMS := workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType)
+	meanMS := workload.MeanServiceMS(known.Means, c.Catalogue.Current(), p.InstanceType)
 	work := workload.BacklogOf(waiting.Work(meanMS), ready, meanMS, now)
 	seen.Heard, seen.Stalled = census.Heard(), c.stalled(p.Name, waiting.Strict > 0, census, now)
 	seen.Workers, seen.StrictMS, seen.RelaxedMS = len(ready), work.StrictMS, work.RelaxedMS
@@ -175,13 +175,13 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 			seen.Suspended++
 		}
 	}
-	seen.Warm = known.warm
-	seen.Unfilled = known.rules.To > 0 && seen.Workers == 0 && seen.Booting == 0
+	seen.Warm = known.Warm
+	seen.Unfilled = known.Rules.To > 0 && seen.Workers == 0 && seen.Booting == 0
 	peers := peersOf(p.Name, ready)
-	seen.NoStrictOverflow = known.rules.Strict == procurement.Never
-	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound
-	seen.BudgetLeftUSD = known.rules.BudgetLeftUSD
-	seen.WorkersUSD, seen.PaidTo = known.workersUSD, known.paidTo
+	seen.NoStrictOverflow = known.Rules.Strict == procurement.Never
+	seen.RelaxedOverflow = known.Rules.Relaxed == procurement.AtBound
+	seen.BudgetLeftUSD = known.Rules.BudgetLeftUSD
+	seen.WorkersUSD, seen.PaidTo = known.WorkersUSD, known.SpentTo
 	return seen, peers, nil
 }
 
@@ -271,18 +271,11 @@ func (c *Controller) waiting(ctx context.Context, p Pool) (workload.Waiting, err
 	return workload.Waiting{Strict: visible[0], Relaxed: visible[1], InFlight: inFlight, Oldest: oldest}, nil
 }
 
-// lastTick is what the view and other pools need of a pool's last tick, be it another
-// controller's; the zero value before the first.
+// lastTick is what is remembered of a pool's last tick, be it another controller's; the zero
+// value before the first.
 type lastTick struct {
-	rules decision.Action
-	means workload.Means
-	warm  int // stopped instances that were ready to be started
-	// workersUSD is what its workers had cost in the hour that began at a time, until paidTo.
-	hour       time.Time
-	workersUSD float64
-	paidTo     time.Time
-	up, wanted int   // as in memory
-	token      int64 // of the lease under which it was seen
+	memory
+	token int64 // of the lease under which it was seen
 }
 
 // known is the last tick that this process knows, or nothing where none can be read.
@@ -319,7 +312,7 @@ func (c *Controller) lastOf(ctx context.Context, pool string) (lastTick, error) 
 	if now, ok := c.last[pool]; ok && now.token == c.token {
 		return now, nil // a tick has ended since
 	}
-	t = m.lastTick(token)
+	t = lastTick{m, token}
 	c.last[pool] = t
 	return t, nil
 }
@@ -328,11 +321,7 @@ func (c *Controller) lastOf(ctx context.Context, pool string) (lastTick, error) 
 func (c *Controller) keepTick(pool string, m memory) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last[pool] = m.lastTick(c.token)
-}
-
-func (m memory) lastTick(token int64) lastTick {
-	return lastTick{m.Rules, m.Means, m.Warm, m.Hour, m.WorkersUSD, m.SpentTo, m.Up, m.Wanted, token}
+	c.last[pool] = lastTick{m, c.token}
 }
 
 // mostPeers bounds the peers of a pool in the view: every intake reads it.

@@ -88,9 +88,9 @@ func (c Case) budgetLeft() (float64, bool) {
 // what is left of this one; false without a budget or a price. The second is pro rata, as
 // what was spent in this hour is known here; overflow.LimitsOf, which counts what functions
 // have taken from the beginning of the hour, takes off the workers of all of it. What this
-// tick has decided for other pools is taken off. The rest is divided between this pool, which wants some
-// workers, and those that are decided later: a pool that wants less than an equal part has
-// what it wants, and the others have equal parts of the rest.
+// tick has decided for other pools is taken off. The rest is divided between this pool,
+// which wants some workers, and those that are decided later: a pool that wants less than
+// an equal part has what it wants, and the others have equal parts of the rest.
 func (c Case) affordable(wanted int) (int, bool) {
 	left, limited := c.budgetLeft()
 	price := c.Snapshot.WorkerUSDPerHour
