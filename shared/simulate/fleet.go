@@ -1,8 +1,13 @@
 package simulate
 
 import (
+	"cmp"
+	"math/bits"
 	"slices"
+	"strconv"
 
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/schedule"
 )
 
@@ -112,23 +117,22 @@ func (e *engine) leave(p *pool, i int) {
 	w.generation++
 }
 
-// scaleTo brings the number of workers, ready and booting, to n. Those that
-// still boot go first, then the idle ones, the longest idle first, then the
-// last ones, as the load gathers on the first.
+// scaleTo brings the number of workers, ready and booting, to n. Who leaves is by
+// fleet.LeavingOrder.
 func (e *engine) scaleTo(p *pool, n int) {
 	have := p.nReady + p.nBooting
 	for ; have < n; have++ {
 		e.launch(p, e.nextBootUS(p))
 	}
-	e.drainLeastMissed(p, have-n, func(*worker) bool { return true })
+	e.drainFirst(p, have-n, func(*worker) bool { return true })
 }
 
-// drainLeastMissed drains n of the workers of a kind.
-func (e *engine) drainLeastMissed(p *pool, n int, kind func(*worker) bool) {
+// drainFirst drains the first n of the workers of a kind in the order of scale-in.
+func (e *engine) drainFirst(p *pool, n int, kind func(*worker) bool) {
 	if n <= 0 {
 		return
 	}
-	for _, i := range p.leastMissed() {
+	for _, i := range p.leavingOrder(e.now) {
 		if n == 0 {
 			return
 		}
@@ -139,38 +143,57 @@ func (e *engine) drainLeastMissed(p *pool, n int, kind func(*worker) bool) {
 	}
 }
 
-// leastMissed lists the workers in the order in which they should go. It differs from
-// the order of production (fleet.LeavingOrder) for busy workers: here the last by number
-// goes first, and there the one with the least to do.
-func (p *pool) leastMissed() []int {
-	var out []int
-	for i := range p.workers {
-		if s := p.workers[i].state; s == booting || s == ready {
-			out = append(out, i)
+// leavingOrder lists the workers, ready and booting, by fleet.LeavingOrder. Of those
+// with equally much to do the last comes first, as the load gathers on the first ones.
+func (p *pool) leavingOrder(now int64) []int {
+	var c fleet.Census
+	var booted []int // in order of launch
+	for i := range slices.Backward(p.workers) {
+		switch p.workers[i].state {
+		case ready:
+			c.Ready = append(c.Ready, p.report(i, now))
+		case booting:
+			booted = append(booted, i)
 		}
 	}
-	slices.SortFunc(out, func(a, b int) int {
-		x, y := &p.workers[a], &p.workers[b]
-		if r := p.rank(x) - p.rank(y); r != 0 {
-			return r
-		}
-		switch {
-		case x.state == ready && x.free == p.all && x.idleFrom != y.idleFrom:
-			return int(x.idleFrom - y.idleFrom)
-		}
-		return b - a
+	slices.SortFunc(booted, func(a, b int) int {
+		return cmp.Or(cmp.Compare(p.workers[a].billedFrom, p.workers[b].billedFrom), a-b)
 	})
+	for _, i := range booted {
+		c.Booting = append(c.Booting, fleet.Report{ID: strconv.Itoa(i)})
+	}
+	out := make([]int, 0, len(c.Ready)+len(c.Booting))
+	for _, id := range fleet.LeavingOrder(c, cap(out)) {
+		i, _ := strconv.Atoi(id)
+		out = append(out, i)
+	}
 	return out
 }
 
-func (p *pool) rank(w *worker) int {
-	switch {
-	case w.state == booting:
-		return 0
-	case w.free == p.all:
-		return 1
+// report is what a ready worker would say of itself, as far as scale-in goes by it. Its
+// id is its place.
+func (p *pool) report(i int, now int64) fleet.Report {
+	w := &p.workers[i]
+	r := fleet.Report{ID: strconv.Itoa(i), Busy: p.runners - bits.OnesCount64(w.free)}
+	if q := w.queue; q != nil {
+		r.HeldStrict, r.HeldRelaxed = q.Len(query.Strict), q.Len(query.Relaxed)
+		r.StrictMS, r.RelaxedMS = q.WorkMS(query.Strict, moment(now)), q.WorkMS(query.Relaxed, moment(now))
+	} else {
+		for runner := range p.runners {
+			s := &p.slots[i*p.runners+runner]
+			switch left := float64(s.end-now) / 1000; {
+			case w.free&(1<<runner) != 0:
+			case s.job.strict:
+				r.StrictMS += left
+			default:
+				r.RelaxedMS += left
+			}
+		}
 	}
-	return 2
+	if r.Busy+r.Held() == 0 {
+		r.IdleSince = moment(w.idleFrom)
+	}
+	return r
 }
 
 // billWorkers charges the workers' time up to now; it is called before their

@@ -168,8 +168,8 @@ func (e *engine) scaleMix(p *pool, onDemand, spot int) {
 	for haveSpot < spot && e.launchSpot(p) {
 		haveSpot++
 	}
-	e.drainLeastMissed(p, have-onDemand, func(w *worker) bool { return !w.spot })
-	e.drainLeastMissed(p, haveSpot-spot, func(w *worker) bool { return w.spot })
+	e.drainFirst(p, have-onDemand, func(w *worker) bool { return !w.spot })
+	e.drainFirst(p, haveSpot-spot, func(w *worker) bool { return w.spot })
 }
 
 // countSpot counts the spot instances among the workers that are ready and that boot.
