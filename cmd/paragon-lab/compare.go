@@ -52,6 +52,7 @@ type compareFlags struct {
 	caseFlags
 	folder, markdown, report, keep string
 	bills                          string // file of the whole bills
+	adversaries                    bool   // artificial loads instead of recorded traces
 	hours, seeds                   int
 	catalogues                     []string
 	window                         time.Duration
@@ -86,6 +87,7 @@ func newCompareCommand(term *cli.Terminal) *cobra.Command {
 	fs.Var(cli.DurationValue(&f.window), "window", "length of the part of each trace to simulate (default the whole trace)")
 	fs.StringVar(&f.markdown, "markdown", "", "Markdown file for the tables")
 	fs.StringVar(&f.bills, "bills", "", "Markdown file for the whole bills of --hours hours of each trace: with --seeds seeds as with --as-stage, and with one seed as with --as-stage=false")
+	fs.BoolVar(&f.adversaries, "adversaries", false, "with --bills: simulate artificial loads that are hard to follow with workers, instead of recorded traces")
 	fs.IntVar(&f.hours, "hours", 6, "with --bills: number of hours of each trace, spread evenly over the trace")
 	fs.IntVar(&f.seeds, "seeds", 5, "with --bills: number of seeds; the first one is --seed")
 	fs.StringVar(&f.keep, "keep", "", "folder in which the command stores the results of each trace; it does not compute stored results again")
@@ -181,6 +183,9 @@ func kept(ctx context.Context, folder string, c comparison.Case, schemes []procu
 	var out []comparison.Ran
 	raw, err := os.ReadFile(file)
 	if err == nil && json.Unmarshal(raw, &out) == nil {
+		for _, r := range out {
+			done(r.Row.Scheme)
+		}
 		return out, nil
 	}
 	if out, err = comparison.Play(ctx, c, schemes, done); err != nil {

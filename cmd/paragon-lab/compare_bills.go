@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/lab/evaluate"
 	"github.com/paragon-serving/paragon/shared/lab/evaluate/bills"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // What bounds --hours and --seeds.
@@ -37,22 +39,28 @@ func runCompareBills(ctx context.Context, term *cli.Terminal, f *compareFlags, a
 	if err != nil {
 		return err
 	}
-	cases, err := f.cases(inHours(all, f.hours))
+	if !f.adversaries {
+		all = inHours(all, f.hours)
+	}
+	cases, err := f.cases(all)
 	if err != nil {
 		return err
 	}
 	bar := term.Progress(len(cases) * bills.Runs(len(schemes), f.seeds))
 	defer bar.Finish()
+	play := func(ctx context.Context, c comparison.Case, schemes []procurement.Scheme, done func(string)) ([]comparison.Ran, error) {
+		return kept(ctx, f.keep, c, schemes, done)
+	}
 	var windows []bills.Window
 	for _, c := range cases {
-		w, err := bills.Play(ctx, evaluate.InsideAStep(c), schemes, f.seeds, bar.Step)
+		w, err := bills.Play(ctx, evaluate.InsideAStep(c), schemes, f.seeds, play, bar.Step)
 		if err != nil {
 			return err
 		}
 		windows = append(windows, w)
 	}
 	var b strings.Builder
-	if err := bills.Document(&b, windows); err != nil {
+	if err := bills.Document(&b, windows, f.adversaries); err != nil {
 		return err
 	}
 	if err := os.WriteFile(f.bills, []byte(b.String()), 0o644); err != nil {

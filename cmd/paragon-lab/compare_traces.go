@@ -25,6 +25,9 @@ var evaluated = []struct {
 	{file: "wikipedia_limbo_hourly.csv", scale: 1, length: 48 * time.Hour},
 }
 
+// adversaryLength is the part of an artificial load that counts, after the warm-up.
+const adversaryLength = 40 * time.Minute
+
 // traces are the traces that were named, or those of the folder, or made up.
 func (f *compareFlags) traces(args []string) ([]one, error) {
 	var out []one
@@ -32,6 +35,13 @@ func (f *compareFlags) traces(args []string) ([]one, error) {
 	switch {
 	case len(args) > 0 && f.folder != "":
 		return nil, cli.Usagef("give either files or --traces, not both")
+	case f.adversaries && (len(args) > 0 || f.folder != "" || f.bills == ""):
+		return nil, cli.Usagef("--adversaries needs --bills, and cannot be combined with files or --traces")
+	case f.adversaries:
+		for _, a := range evaluate.Adversaries() {
+			out = append(out, one{name: a.Name, scaling: "made up", trace: a.Trace(f.Warmup+adversaryLength, f.Seed), from: f.Warmup, length: adversaryLength})
+		}
+		return out, nil
 	case f.folder != "":
 		for _, e := range evaluated {
 			if _, err := os.Stat(filepath.Join(f.folder, e.file)); errors.Is(err, os.ErrNotExist) {

@@ -60,23 +60,26 @@ type Window struct {
 // Runs is how many runs Play makes of a window.
 func Runs(schemes, seeds int) int { return schemes * (seeds + 1) }
 
+// Player plays the schemes on a case, as comparison.Play does. It calls done after each
+// run, from one goroutine at a time.
+type Player = func(ctx context.Context, c comparison.Case, schemes []procurement.Scheme, done func(what string)) ([]comparison.Ran, error)
+
 // Play plays a case, which is one as deployed, under successive seeds, the first of which is its own, and
-// by definition under the first. done is called after each run, from one goroutine at
-// a time.
-func Play(ctx context.Context, c comparison.Case, schemes []procurement.Scheme, seeds int, done func(what string)) (Window, error) {
+// by definition under the first.
+func Play(ctx context.Context, c comparison.Case, schemes []procurement.Scheme, seeds int, play Player, done func(what string)) (Window, error) {
 	c.References = false
 	var played [][]comparison.Ran
 	for i := range seeds {
 		of := c
 		of.Seed += uint64(i)
-		rows, err := comparison.Play(ctx, of, schemes, done)
+		rows, err := play(ctx, of, schemes, done)
 		if err != nil {
 			return Window{}, fmt.Errorf("seed %d: %w", of.Seed, err)
 		}
 		played = append(played, rows)
 	}
 	c.AsDeployed = nil
-	defined, err := comparison.Play(ctx, c, schemes, done)
+	defined, err := play(ctx, c, schemes, done)
 	if err != nil {
 		return Window{}, fmt.Errorf("by definition: %w", err)
 	}

@@ -58,7 +58,7 @@ func TestConclusion(t *testing.T) {
 func TestDocument(t *testing.T) {
 	rows := []comparison.Ran{row("hedged", 1, 0), row("mixed", 2, .1)}
 	var b strings.Builder
-	if err := Document(&b, []Window{summary([][]comparison.Ran{rows}, rows)}); err != nil {
+	if err := Document(&b, []Window{summary([][]comparison.Ran{rows}, rows)}, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"| hedged | 1.000 |", "| 1.000 |\n", "| mixed | 2.000 | 2.000 | 2.000 | - |", "(2.000)", "hedged has the lowest bill", "| mixed | 0 |"} {

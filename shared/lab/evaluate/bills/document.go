@@ -9,11 +9,28 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const intro = `# Whole bills, as deployed
+// ofTraces and ofAdversaries begin the page, and terms follows.
+const (
+	ofTraces = `# Whole bills, as deployed
 
 ` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on *windows* of each trace, which last
 at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-stage) with the shipped settings. The workers of a rival share one queue, which favors the rival.
+`
+	ofAdversaries = `# Artificial loads that are hard to follow
 
+` + "`make adversaries`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on artificial loads, after a warm-up of
+20 minutes that is not counted. A worker takes about 100 s to start, so that no scheme can follow these loads with workers alone:
+
+- square waves: 20 queries/s and 80 queries/s, each for half of the period
+- spikes: 30 queries/s, and ten times as many in the last 30 s of each ten minutes
+- flash crowd: 10 queries/s, and suddenly 20 times as many, which decay within about 15 minutes
+- ramps: from 5 to 100 queries/s, or back, within 20 minutes
+- Pareto bursts: 30 queries/s and, once a minute on average, a burst that fades within about 30 s; its height is half of this rate times a Pareto-distributed number, and at most 20 times this rate
+- constant loads of at most 5 queries/s, which need a part of one worker or a few workers
+
+The simulator plays them [as a deployed stage](simulator.md#running-as-a-stage) with the shipped settings. The workers of a rival share one queue, which favors the rival.
+`
+	terms = `
 - **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the window.
 - **Bill**: the cost of workers, functions and *machinery* (gateway, queues, store and reports), without the cost of an idle stage. The bill of a window is the mean over the random seeds.
   *Least* and *most* are the smallest and the largest bill among the seeds.
@@ -26,14 +43,20 @@ at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-s
 The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows. Its columns *least* and *most* have
 the smallest and the largest ratio of the two bills in these windows.
 `
+)
 
 // scheme is the one that the conclusions are about.
 const scheme = "hedged"
 
-// Document writes the conclusions and the table of each window.
-func Document(w io.Writer, ws []Window) error {
+// Document writes the conclusions and the table of each window of recorded traces, or of
+// artificial loads.
+func Document(w io.Writer, ws []Window, artificial bool) error {
 	var b strings.Builder
-	b.WriteString(intro)
+	if artificial {
+		b.WriteString(ofAdversaries + terms)
+	} else {
+		b.WriteString(ofTraces + terms)
+	}
 	b.WriteString("\n" + comparison.OfRules())
 	for _, catalogue := range catalogues(ws) {
 		of := slices.DeleteFunc(slices.Clone(ws), func(w Window) bool { return w.Catalogue != catalogue })
