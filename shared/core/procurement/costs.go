@@ -151,11 +151,11 @@ func (c costs) overflowUSD(rates []float64, step int, ready func(i int) int) flo
 }
 
 // beyondUSD is what the queries that n workers do not take cost a second. While
-// workers are up, a query that finds no place on functions waits for one of them: what is
-// beyond all that functions answer is late. While none is up, such a query is refused.
+// workers are up, they go by the overflow queue, and a query that finds no place on functions
+// waits for a worker: what is beyond all that functions answer by that way is late. While none is up, such a query is refused.
 func (c costs) beyondUSD(beyond float64, n int) float64 {
 	if n > 0 {
-		return min(beyond, c.functions)*c.queryUSD + max(0, beyond-c.functions)*c.lostUSD
+		return min(beyond, c.queued)*c.queryUSD + max(0, beyond-c.queued)*c.lostUSD
 	}
 	refused := 1.0
 	if c.functions > 0 {

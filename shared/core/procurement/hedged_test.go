@@ -277,12 +277,12 @@ func TestRelaxedQueriesWaitForFreeWorkers(t *testing.T) {
 		{"all are strict", 1, 10, 1000},
 		{"most are strict", 0.9, 10, 600},
 	} {
-		c := costs{mu: 10, queryUSD: 1, functions: 1e9, strict: tt.strict, wait: tt.wait}
+		c := costs{mu: 10, queryUSD: 1, queued: 1e9, strict: tt.strict, wait: tt.wait}
 		if got := c.overflowUSD(square, 1, three); math.Abs(got-tt.want) > 1e-6 {
 			t.Errorf("%s: %.1f queries overflow, want %.0f", tt.name, got, tt.want)
 		}
 	}
-	c, last := costs{mu: 10, queryUSD: 1, functions: 1e9, strict: 0.5}, math.Inf(1)
+	c, last := costs{mu: 10, queryUSD: 1, queued: 1e9, strict: 0.5}, math.Inf(1)
 	for c.wait = range 12 {
 		got := c.overflowUSD(square, 1, three)
 		if got > last {
@@ -338,6 +338,9 @@ func TestTheOverflowQueueTakesOfTheFunctions(t *testing.T) {
 	c := costsOf(s, set, 0.5, spotMarket{})
 	if math.Abs(c.queued-50) > 1e-9 || math.Abs(c.functions-100) > 1e-9 {
 		t.Errorf("functions take %.1f queries/s with workers and %.1f alone, want 50 and 100", c.queued, c.functions)
+	}
+	if got, want := c.beyondUSD(60, 1), 50*c.queryUSD+10*c.lostUSD; math.Abs(got-want) > 1e-12 {
+		t.Errorf("60 queries/s beyond the workers cost %g a second, want %g: ten of them are late", got, want)
 	}
 	set.OverflowPath = "direct"
 	if c := costsOf(s, set, 0.5, spotMarket{}); math.Abs(c.queued-100) > 1e-9 {

@@ -48,7 +48,7 @@ func (u UseCheck) corrected(servedPerSecond float64, p Pool) float64 {
 // read adds what the workers did since the last tick, and what began to wait,
 // and drops what the metrics show by now. What overflowed is not in it: workers
 // that are fully used give a least value, and the metrics' last one stands if
-// it is higher.
+// it is higher. So it does where no worker is up, as all overflows then.
 func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
 	st = st.checked(now)
 	inferred := s.servedPerSecond()
@@ -67,7 +67,7 @@ func (s Snapshot) servedPerSecond() float64 {
 func (st State) nowcast(s Snapshot, set settings.Settings, served float64) float64 {
 	waits := (s.Pool.QueuedMS - st.QueuedMS) / s.ServiceMS / set.TickSeconds
 	rate := max(0, served+waits)
-	if s.Pool.Used > fullyUsed || s.Pool.QueuedMS > 0 {
+	if s.Pool.Used > fullyUsed || s.Pool.QueuedMS > 0 || s.Pool.Ready == 0 {
 		rate = max(rate, st.rate(shownSeconds))
 	}
 	return rate

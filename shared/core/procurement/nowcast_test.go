@@ -113,3 +113,16 @@ func TestTheArrivalsOfARampReachThePresent(t *testing.T) {
 		}
 	}
 }
+
+// While no worker is up nothing can be read from the workers: the metrics' newest rate goes on.
+func TestANowcastWithoutWorkers(t *testing.T) {
+	set, st := settings.Defaults(), State{}
+	for at := 70; at <= 200; at += tickSeconds {
+		s := viewOf(0, func(int) float64 { return 12 }, at-60)
+		s.CoveredTo = start.Add(time.Duration(at-60) * time.Second)
+		st = st.merge(s).read(start.Add(time.Duration(at)*time.Second), s, set)
+	}
+	if got := st.Nowcasts[len(st.Nowcasts)-1].PerSecond; math.Abs(got-12) > 1e-9 {
+		t.Errorf("a nowcast of %.2f queries/s, want the 12 that the metrics show", got)
+	}
+}

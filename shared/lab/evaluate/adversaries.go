@@ -27,6 +27,9 @@ func Adversaries() []Adversary {
 	out = append(out,
 		Adversary{"spikes each 10 minutes", spikes(30, 10, 600, 30)},
 		Adversary{"flash crowd", flashCrowd(10, 20, 1800, 300)},
+		Adversary{"off and on, 900 s each", squareWave(0, 60, 1800)},
+		Adversary{"step up", step(5, 100, 1800)},
+		Adversary{"step down", step(100, 5, 1800)},
 		Adversary{"ramp up", ramp(5, 100, 1500, 2700)},
 		Adversary{"ramp down", ramp(100, 5, 1500, 2700)},
 		Adversary{"Pareto bursts, α 1.5", paretoBursts(30, 1.5)},
@@ -57,6 +60,15 @@ func squareWave(low, high, period float64) rate {
 			return low
 		}
 		return high
+	}
+}
+
+func step(before, after, at float64) rate {
+	return func(now float64, _ *rand.Rand) float64 {
+		if now < at {
+			return before
+		}
+		return after
 	}
 }
 
