@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
@@ -345,5 +346,36 @@ func TestTheOverflowQueueTakesOfTheFunctions(t *testing.T) {
 	set.OverflowPath = "direct"
 	if c := costsOf(s, set, 0.5, spotMarket{}); math.Abs(c.queued-100) > 1e-9 {
 		t.Errorf("functions that are invoked take %.1f queries/s, want 100", c.queued)
+	}
+}
+
+// The load is what it is now for as long as its means differ by chance or slowly; a step ends that.
+func TestForHowLongTheLoadIsUnchanged(t *testing.T) {
+	draw := rand.New(rand.NewPCG(1, 2))
+	of := func(rates ...float64) State { // each for three minutes
+		st := State{}
+		for _, r := range rates {
+			for range shortSeconds {
+				st.History = append(st.History, arrivals.PoissonCount(r, draw))
+			}
+		}
+		return st
+	}
+	for _, tt := range []struct {
+		name  string
+		rates []float64
+		want  int // seconds
+	}{
+		{"nothing is known", nil, 180},
+		{"constant", []float64{5, 5, 5, 5, 5, 5}, 1080},
+		{"no queries", []float64{0, 0, 0}, 540},
+		{"a step two times ago", []float64{5, 5, 5, 100, 100}, 360},
+		{"a step now", []float64{5, 5, 5, 100}, 180},
+		{"a slow drift of a busy load", []float64{1000, 1010, 1020, 1030}, 720},
+		{"longer than is compared", slices.Repeat([]float64{5}, 20), 1800},
+	} {
+		if got := of(tt.rates...).unchangedSeconds(1800); got != tt.want {
+			t.Errorf("%s: %d s, want %d", tt.name, got, tt.want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package procurement
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -23,6 +24,7 @@ func scenarios(now time.Time, s Snapshot, set settings.Settings, st State) []sce
 	out := []scenario{
 		lately(shortSeconds, st),
 		forecasted(now, set, st),
+		unchanged(st.unchangedSeconds(int(set.HedgeWindowSeconds)), st),
 		lately(int(set.HedgeWindowSeconds), st).lasting(),
 	}
 	for i := range out {
@@ -42,6 +44,31 @@ func lately(seconds int, st State) scenario {
 		name: fmt.Sprintf("the last %d minutes", seconds/60), load: loadOf([][]float64{rates}, binSeconds, false),
 		why: fmt.Sprintf("%s, the mean of the last %d s", Rate(st.rate(seconds)), len(rates)*binSeconds),
 	}
+}
+
+// unchanged expects the rates since the load last changed again, for as long as they came.
+func unchanged(seconds int, st State) scenario {
+	sc := lately(seconds, st).lasting()
+	sc.name = "the load since its last change"
+	return sc
+}
+
+// unchangedSeconds is for how long the load has been what it is now, at most most: as far back as
+// the mean of each three minutes differs from that of the last ones by no more than chance
+// or a slow drift explains.
+func (st State) unchangedSeconds(most int) int {
+	rates := st.bins(shortSeconds, most/shortSeconds)
+	if len(rates) == 0 {
+		return shortSeconds
+	}
+	now, n := rates[len(rates)-1], 1
+	for ; n < len(rates); n++ {
+		rate := rates[len(rates)-1-n]
+		if chance := changeDeviations * math.Sqrt((rate+now)/shortSeconds); math.Abs(rate-now) > chance+changeShare*now {
+			break
+		}
+	}
+	return n * shortSeconds
 }
 
 // lasting is such a scenario whose load comes again for as long as it came: what a change
