@@ -131,6 +131,10 @@ evaluation: build ## Simulate every scheme on every trace of TRACES and write do
 bills: build ## Simulate every scheme and rival, as deployed, on HOURS (default 6) of every trace of TRACES with SEEDS (default 5), and write docs/lab/bills.md (some hours)
 	bin/paragon-lab compare --traces $(TRACES) --hours $(or $(HOURS),6) --seeds $(or $(SEEDS),5) --bills docs/lab/bills.md
 
+.PHONY: adversaries
+adversaries: build ## Simulate every scheme and rival, as deployed, on artificial loads that are hard to follow, with SEEDS (default 3), and write docs/lab/adversaries.md (some minutes)
+	bin/paragon-lab compare --adversaries --seeds $(or $(SEEDS),3) --bills docs/lab/adversaries.md
+
 .PHONY: spot
 spot: build ## Simulate spot instances with the recorded availability in TRACES/spot, and write docs/lab/spot.md (two minutes)
 	bin/paragon-lab spot $(TRACES)/twitter_may25.csv $(TRACES)/wits.csv=0.5 --windows 6 --window 1h --availability $(TRACES)/spot/aws1.csv,$(TRACES)/spot/aws2.csv --markdown docs/lab/spot.md

@@ -36,6 +36,7 @@ and which of the paper's findings hold (docs/lab/evaluation.md).
 
 --bills FILE compares the whole bills of the schemes and of their rivals (rules of other systems),
 in deployed stages, for hours of each trace and with several seeds (docs/lab/bills.md).
+--adversaries compares them on artificial loads that are hard to follow (docs/lab/adversaries.md).
 
 --workload 2 compares Paragon's selection of models with naive choices, on queries with
 different bounds (docs/lab/workload-2.md).`
@@ -45,6 +46,7 @@ const compareExample = `  paragon-lab compare --window 1h
   paragon-lab compare berkeley.csv=20 wits.csv=0.5 --report out
   paragon-lab compare --traces ~/traces --as-stage=false --markdown docs/lab/evaluation.md
   paragon-lab compare --traces ~/traces --bills docs/lab/bills.md --hours 6 --seeds 5
+  paragon-lab compare --adversaries --bills docs/lab/adversaries.md --seeds 3
   paragon-lab compare --traces ~/traces --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md`
 
 // compareFlags are the flags of `paragon-lab compare` besides those of the case.

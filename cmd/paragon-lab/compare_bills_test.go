@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,10 +44,54 @@ func TestCompareBills(t *testing.T) {
 	if err != nil || !strings.Contains(string(raw), "| all_functions |") || !strings.Contains(string(raw), "2 seeds") {
 		t.Errorf("error %v, page:\n%s", err, raw)
 	}
-	for _, wrong := range [][]string{{"--as-stage=false"}, {"--seeds", "0"}, {"--window", "1h"}} {
+	for _, wrong := range [][]string{{"--as-stage=false"}, {"--seeds", "0"}, {"--window", "1h"}, {"--adversaries"}} {
 		term := newTerminal(t, http.NotFoundHandler())
 		if code := term.Run(t.Context(), append(args[:len(args):len(args)], wrong...)); code != cli.ExitUsage {
 			t.Errorf("%v: exit %d", wrong, code)
 		}
+	}
+}
+
+// Artificial loads are compared as traces are; what is kept is not played again.
+func TestCompareAdversaries(t *testing.T) {
+	folder := t.TempDir()
+	page, keep := filepath.Join(folder, "page.md"), filepath.Join(folder, "kept")
+	args := []string{"compare", "--adversaries", "--bills", page, "--keep", keep, "--seeds", "1", "--catalogues", "cocktail2022", "--scheme", "all_functions"}
+	written := func() (string, map[string]time.Time) {
+		t.Helper()
+		term := newTerminal(t, http.NotFoundHandler())
+		if code := term.Run(t.Context(), args); code != cli.ExitOK {
+			t.Fatalf("exit %d: %s", code, term.Err.String())
+		}
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := map[string]time.Time{}
+		for _, f := range files {
+			info, err := f.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			at[f.Name()] = info.ModTime()
+		}
+		return string(raw), at
+	}
+	first, kept := written()
+	for _, want := range []string{"# Artificial loads", "### step up", "### square wave of 600 s", "| all_functions |"} {
+		if !strings.Contains(first, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if again, files := written(); again != first || !maps.Equal(files, kept) || len(kept) == 0 {
+		t.Errorf("again: the same page %v, %d files kept first and %d now", again == first, len(kept), len(files))
+	}
+	term := newTerminal(t, http.NotFoundHandler())
+	if code := term.Run(t.Context(), []string{"compare", "--adversaries"}); code != cli.ExitUsage {
+		t.Errorf("without --bills: exit %d", code)
 	}
 }

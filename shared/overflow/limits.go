@@ -53,7 +53,7 @@ func LimitsOf(set settings.Settings, v platform.FleetView, c *profile.Catalogue,
 		if in, ok := c.Instance(p.InstanceType); ok {
 			l.BudgetUSD -= workersHourUSD(in, p, hour)
 		}
-		if left := p.BudgetLeftUSD; left != nil && *left <= 0 && v.At.Truncate(time.Hour).Equal(hour) {
+		if p.BudgetSpent(v.At, now) {
 			l.BudgetUSD = 0
 		}
 	}

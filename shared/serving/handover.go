@@ -7,15 +7,13 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 const (
-	// rulesEvery is how often the rules of overflow are read, in views: they
-	// change with a tick.
-	rulesEvery = 5
 	// near is from when on a relaxed query stays in hand although no runner is
 	// free, so that it leaves at its moment. Nothing else that a full worker
 	// finds is held: another worker may come free.
@@ -38,7 +36,7 @@ func (w *Worker) refreshRules(ctx context.Context) {
 		case ctx.Err() == nil:
 			w.Log.Warn("could not read the rules of overflow; the last rules stay in force", "worker", w.ID, "error", err)
 		}
-		_ = settle.Sleep(ctx, seconds(rulesEvery*w.Settings().ViewSeconds)) // the loop sees ctx end
+		_ = settle.Sleep(ctx, seconds(settings.WorkerViews*w.Settings().ViewSeconds)) // the loop sees ctx end
 	}
 }
 
@@ -50,7 +48,7 @@ func (w *Worker) rulesOf(v platform.FleetView) rules {
 	}
 	for _, p := range v.Pools {
 		if p.Name == w.Pool {
-			left := p.BudgetLeftUSD == nil || *p.BudgetLeftUSD > 0
+			left := !p.BudgetSpent(v.At, w.Now())
 			return rules{strict: left && !p.NoStrictOverflow, relaxed: left && p.RelaxedOverflow}
 		}
 	}

@@ -32,8 +32,13 @@ func withFunctions() *profile.Catalogue {
 // rule publishes the rules of overflow, as the controller does.
 func (r *rig) rule(p placement.Pool) {
 	r.Helper()
+	r.ruleAt(p, time.Now())
+}
+
+func (r *rig) ruleAt(p placement.Pool, at time.Time) {
+	r.Helper()
 	p.Name = pool
-	if err := r.Fleet.PublishView(r.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: time.Now()}); err != nil {
+	if err := r.Fleet.PublishView(r.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: at}); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -54,7 +59,8 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		rule  placement.Pool
-		off   bool // overflow
+		off   bool          // overflow
+		age   time.Duration // of the view; the clock begins at a full hour
 		goes  bool
 		class query.Class
 	}{
@@ -62,6 +68,7 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 		{name: "with money left", rule: placement.Pool{RelaxedOverflow: true, BudgetLeftUSD: &left}, goes: true},
 		{name: "never", rule: placement.Pool{}},
 		{name: "without money", rule: placement.Pool{RelaxedOverflow: true, BudgetLeftUSD: &broke}},
+		{name: "without money in the hour before", rule: placement.Pool{RelaxedOverflow: true, BudgetLeftUSD: &broke}, age: time.Second, goes: true},
 		{name: "overflow is off", rule: placement.Pool{RelaxedOverflow: true}, off: true},
 		{name: "strict, allowed", rule: placement.Pool{}, class: query.Strict, goes: true},
 		{name: "strict, without money", rule: placement.Pool{BudgetLeftUSD: &broke}, class: query.Strict},
@@ -75,7 +82,7 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 					r.settings.MaxOverflowConcurrency = 0
 				}
 				r.settings.HeartbeatSeconds = 300 // one view lasts for the test
-				r.rule(tc.rule)
+				r.ruleAt(tc.rule, time.Now().Add(-tc.age))
 				w := r.startBusy("w1")
 				if tc.class == "" {
 					tc.class = query.Relaxed

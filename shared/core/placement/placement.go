@@ -80,6 +80,12 @@ type Pool struct {
 	Broken []breaker.Open `json:"broken,omitempty"`
 }
 
+// BudgetSpent says whether a view of the given time found the budget of the clock hour of now spent:
+// a view of an hour before says nothing of this hour's.
+func (p Pool) BudgetSpent(viewAt, now time.Time) bool {
+	return p.BudgetLeftUSD != nil && *p.BudgetLeftUSD <= 0 && viewAt.Truncate(time.Hour).Equal(now.Truncate(time.Hour))
+}
+
 // Ask is what placement needs to know of a query.
 type Ask struct {
 	Class query.Class

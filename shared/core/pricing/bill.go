@@ -1,9 +1,11 @@
 package pricing
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Fleet is the machines of one pool, on average over the month.
@@ -67,11 +69,10 @@ func (b Bill) MonthUSD(perSecond float64) float64 {
 func WarmUSDPerHour(p profile.Prices) float64 { return DiskGB * p.DiskPerGBMonth / hoursPerMonth }
 
 const (
-	reportSeconds   = 10     // between an idle worker's reports, and its reads of the fleet and settings
+	reportSeconds   = 10     // between an idle worker's reports
 	pollsOfWorker   = 2 * 3  // of a minute: two long polls of 20 s
 	restUnits       = 1      // of an idle worker's report
 	secondsOfMinute = 60     // to count reports by
-	readsAtRest     = 1 + .5 // units: the view, and settings each second time
 )
 
 // workerLines are what workers cost in addition to their hours, although no query comes.
@@ -84,13 +85,15 @@ func (s Stage) workerLines(p profile.Prices) []Line {
 	if s.Rest.Private {
 		addresses = 0
 	}
-	reports := n * minutesOfMonth * secondsOfMinute / reportSeconds
+	seconds := n * minutesOfMonth * secondsOfMinute
+	reports := seconds / reportSeconds
+	reads := seconds/(settings.WorkerViews*cmp.Or(s.Rest.ViewSeconds, viewSeconds)) + seconds/settings.RefreshEvery(settings.WorkerReader).Seconds()
 	return nonZero([]Line{
 		newLine("workers' public IPv4 addresses", addresses, "hours", p.PublicIPv4PerHour),
 		newLine("workers' disks", n*DiskGB, "GB", p.DiskPerGBMonth),
 		newLine("warm instances' disks", s.Warm*DiskGB, "GB", p.DiskPerGBMonth),
 		newLine("idle workers' reports, writes", reports*restUnits, "write units", p.DynamoDBPerWrite),
-		newLine("idle workers' reads of fleet view and settings", reports*readsAtRest, "read units", p.DynamoDBPerRead),
+		newLine("idle workers' reads of fleet view and settings", reads, "read units", p.DynamoDBPerRead),
 		newLine("workers' reads of the model catalogue", n*minutesOfMonth*secondsOfMinute/CatalogueSeconds, "S3 gets", p.S3PerGet),
 		newLine("workers' polls of empty queues", n*pollsOfWorker*minutesOfMonth, "SQS calls", p.SQSPerRequest),
 	})

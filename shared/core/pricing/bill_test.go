@@ -165,6 +165,17 @@ func TestACollectorOnPaper(t *testing.T) {
 }
 
 // A stopped instance is paid for by its disk: 8 GB at $0.08.
+func TestWorkersReadViewsAndSettings(t *testing.T) {
+	for viewSeconds, perMinute := range map[float64]float64{1: 12 + 6, 2: 6 + 6} { // each fifth view, and settings each ten seconds
+		d := deployed(WorkersFront, false)
+		d.ViewSeconds = viewSeconds
+		lines := Stage{Fleets: []Fleet{{Instance: c5, Count: 2}}, Rest: AtRest(d)}.workerLines(today)
+		if got, want := part(lines, "idle workers' reads of fleet view and settings"), 2*43800*perMinute*1.25e-7; math.Abs(got-want) > 1e-9 {
+			t.Errorf("a view each %g s: $%v, want $%v", viewSeconds, got, want)
+		}
+	}
+}
+
 func TestAWarmInstancePaysForItsDisk(t *testing.T) {
 	s := Stage{Rest: AtRest(deployed(LambdaFront, false))}
 	warm := s

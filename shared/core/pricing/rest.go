@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Deployment is what decides the rest of a stage.
@@ -124,11 +125,12 @@ const (
 	restTicks    = 2
 	restStart    = 2
 
-	busySettings = 12 // that are passed on in a minute in which queries come
-
 	secretReads    = 1000 // of a month, by processes that start
 	minutesOfMonth = hoursPerMonth * 60
 )
+
+// busySettings is how often settings are passed on in a minute in which queries come.
+func busySettings() float64 { return 60 / settings.CacheTime.Seconds() }
 
 // AtRest is a deployment with the parts above.
 func AtRest(d Deployment) Rest {
@@ -150,7 +152,7 @@ func AtRest(d Deployment) Rest {
 		BusySecondsPerMinute: shiftSeconds, BusyTicksPerMinute: perMinute,
 		BusyMetrics: metricsOfEnds, BusyMetricsAskedPerMinute: asked*max(1, perMinute) + sums + n*agesOfPool, BusyMetricPutsPerMinute: max(1, perMinute),
 		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
-		BusyStoreWritesPerMinute: views + busySettings*settingsWrites, BusyCountUnitsPerMinute: countUnits, BusyPastRowsPerMinute: pastRows,
+		BusyStoreWritesPerMinute: views + busySettings()*settingsWrites, BusyCountUnitsPerMinute: countUnits, BusyPastRowsPerMinute: pastRows,
 		TrialReadsPerTick: 1, TrialWritesPerMinute: trialUnits,
 	}
 	if d.Collector {

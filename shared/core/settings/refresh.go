@@ -18,6 +18,10 @@ const (
 // readers in an account read: SSM allows only forty reads a second.
 const CacheTime = 5 * time.Second
 
+// WorkerViews is how many views of the fleet are written for each one that a worker reads: what
+// it takes from them, the rules of overflow, changes with the scheme and the budget.
+const WorkerViews = 5
+
 // refreshEvery is how often each reader reads the settings.
 var refreshEvery = [...]time.Duration{
 	LocalReader:      time.Second,      // from a local database, which costs nothing

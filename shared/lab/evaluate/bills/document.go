@@ -24,6 +24,8 @@ at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-s
 - square waves: 20 queries/s and 80 queries/s, each for half of the period
 - spikes: 30 queries/s, and ten times as many in the last 30 s of each ten minutes
 - flash crowd: 10 queries/s, and suddenly 20 times as many, which decay within about 15 minutes
+- off and on: none, and 60 queries/s, each for 15 minutes
+- steps: from 5 to 100 queries/s, or back, in one second
 - ramps: from 5 to 100 queries/s, or back, within 20 minutes
 - Pareto bursts: 30 queries/s and, once a minute on average, a burst that fades within about 30 s; its height is half of this rate times a Pareto-distributed number, and at most 20 times this rate
 - constant loads of at most 5 queries/s, which need a part of one worker or a few workers
