@@ -174,7 +174,7 @@ func (f *costFlags) findModel() error {
 // findTimes looks up how long the model runs on a function of the right size
 // and on a worker of the first pool, and how many a second that worker takes.
 func (f *costFlags) findTimes() error {
-	if sizes := sizing.RankFunctions(f.catalogue, f.m, f.stage.Arch, f.latencyMS, sizing.Warm); len(sizes) > 0 {
+	if sizes := sizing.RankFunctions(f.catalogue, f.m, f.stage.Arch, sizing.Wants{BoundMS: f.latencyMS}, sizing.Warm); len(sizes) > 0 {
 		f.function = sizes[0]
 	}
 	if len(f.pools) == 0 {

@@ -198,7 +198,7 @@ func (f *selectFlags) size(c *profile.Catalogue, r selection.Ranked) selected {
 		out.Slots = &slots
 	}
 	if f.arch != "none" {
-		out.Memory = sizing.RankFunctions(c, m, f.arch, bound, sizing.Warm)
+		out.Memory = sizing.RankFunctions(c, m, f.arch, sizing.WantsOf(f.need, bound), sizing.Warm)
 	}
 	if f.rate > 0 {
 		out.Fleets = sizing.RankInstances(c, m, f.rate, bound)

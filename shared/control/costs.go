@@ -55,7 +55,7 @@ func (c *Controller) meanFunction(coldShare func(memoryMB int) float64) (usd, p9
 		if c.Arch == "" || m.File == "" {
 			continue
 		}
-		if sizes := sizing.RankFunctions(catalogue, m, c.Arch, time.Hour.Seconds()*1000, coldShare); len(sizes) > 0 {
+		if sizes := sizing.RankFunctions(catalogue, m, c.Arch, sizing.Wants{BoundMS: time.Hour.Seconds() * 1000}, coldShare); len(sizes) > 0 {
 			usd, p95MS, n = usd+sizes[0].QueryUSD, p95MS+sizes[0].P95MS, n+1
 		}
 	}

@@ -132,7 +132,7 @@ func (d *Dispatcher) sizesFor(msg query.Message, left time.Duration) []sizing.Si
 		return nil
 	}
 	m, _ := catalogue.ModelDecoding(msg.Model, msg.Input.Decoding)
-	return sizing.RankFunctions(catalogue, m, d.Arch, query.Milliseconds(left)-d.Settings().OverflowPathMS, func(mb int) float64 {
+	return sizing.RankFunctions(catalogue, m, d.Arch, sizing.WantsOf(msg.Need, query.Milliseconds(left)-d.Settings().OverflowPathMS), func(mb int) float64 {
 		return d.coldShare(msg.Model, mb)
 	})
 }

@@ -25,10 +25,15 @@ func TestAnswersOnTheCheapestFunctionInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tc := range []struct {
 			boundMS float64
+			need    query.Need
 			want    string // 256 MB is less than the model needs
-		}{{5000, "1000"}, {700, "1000"}, {100, "2000"}} {
+		}{
+			{5000, query.Need{}, "1000"}, {700, query.Need{}, "1000"}, {100, query.Need{}, "2000"},
+			{5000, query.Need{Optimize: query.Latency}, "2000"},
+			{5000, query.Need{Constraints: query.Constraints{Accuracy: 50, CostUSDPerMillion: 1000}}, "2000"}, // so it is without a word
+		} {
 			r := newRig(t, nil)
-			r.submit("q", tc.boundMS, nil)
+			r.submit("q", tc.boundMS, func(m *query.Message) { m.Need = tc.need })
 			r.handleAll()
 			rec := r.get("q")
 			if rec.State != query.Succeeded || rec.Outcome.Result.Label != "input of q" {

@@ -98,7 +98,7 @@ func (m Market) functionMB(pm *profile.Model, strictMS float64) (int, error) {
 	if m.FunctionMB > 0 {
 		return m.FunctionMB, nil
 	}
-	sizes := sizing.RankFunctions(m.Catalogue, pm, m.Arch, strictMS, sizing.Warm)
+	sizes := sizing.RankFunctions(m.Catalogue, pm, m.Arch, sizing.Wants{BoundMS: strictMS}, sizing.Warm)
 	if len(sizes) == 0 {
 		return 0, fmt.Errorf("no function size of catalogue %s on %s holds %s", m.Catalogue.Name, m.Arch, pm.Name)
 	}

@@ -69,10 +69,10 @@ func (b Bill) MonthUSD(perSecond float64) float64 {
 func WarmUSDPerHour(p profile.Prices) float64 { return DiskGB * p.DiskPerGBMonth / hoursPerMonth }
 
 const (
-	reportSeconds   = 10     // between an idle worker's reports
-	pollsOfWorker   = 2 * 3  // of a minute: two long polls of 20 s
-	restUnits       = 1      // of an idle worker's report
-	secondsOfMinute = 60     // to count reports by
+	reportSeconds   = 10    // between an idle worker's reports
+	pollsOfWorker   = 2 * 3 // of a minute: two long polls of 20 s
+	restUnits       = 1     // of an idle worker's report
+	secondsOfMinute = 60    // to count reports by
 )
 
 // workerLines are what workers cost in addition to their hours, although no query comes.

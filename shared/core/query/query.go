@@ -66,6 +66,23 @@ type Need struct {
 	Class       Class       `json:"class,omitempty"`  // set when the caller insists on one
 }
 
+// Objective is what is optimized: what the need names; without a name the third where two
+// are bounded, else cost. It is empty where weights are given.
+func (n Need) Objective() Dimension {
+	c := n.Constraints
+	switch {
+	case n.Optimize != "":
+		return n.Optimize
+	case n.Weights != Weights{}:
+		return ""
+	case c.LatencyMS > 0 && c.CostUSDPerMillion > 0 && c.Accuracy == 0:
+		return Accuracy
+	case c.Accuracy > 0 && c.CostUSDPerMillion > 0 && c.LatencyMS == 0:
+		return Latency
+	}
+	return Cost
+}
+
 // ClassOf returns the SLO class of a need: what the caller insists on, else
 // strict when its latency bound is below strictBelowMS.
 func (n Need) ClassOf(strictBelowMS float64) Class {

@@ -85,7 +85,7 @@ func newScan(n query.Need, o *Offer) (*scan, error) {
 	if err := check(n); err != nil {
 		return nil, err
 	}
-	s := &scan{need: n, offer: o, table: o.table(), class: n.ClassOf(o.StrictBelowMS), objective: objective(n)}
+	s := &scan{need: n, offer: o, table: o.table(), class: n.ClassOf(o.StrictBelowMS), objective: n.Objective()}
 	s.groups = s.table.tasks[n.Task]
 	if _, ok := o.Catalogue.Task(n.Task); !ok {
 		return nil, fmt.Errorf("%w %q", ErrUnknownTask, n.Task)
@@ -123,23 +123,6 @@ func bounds(c query.Constraints) (latencyMS, priceUSD, accuracy float64) {
 		priceUSD = c.CostUSDPerMillion / 1e6
 	}
 	return latencyMS, priceUSD, c.Accuracy
-}
-
-// objective is what is optimized: what the need names; without a name and
-// without weights the third where two are bounded, else cost.
-func objective(n query.Need) query.Dimension {
-	c := n.Constraints
-	switch {
-	case n.Optimize != "":
-		return n.Optimize
-	case n.Weights != query.Weights{}:
-		return ""
-	case c.LatencyMS > 0 && c.CostUSDPerMillion > 0 && c.Accuracy == 0:
-		return query.Accuracy
-	case c.Accuracy > 0 && c.CostUSDPerMillion > 0 && c.LatencyMS == 0:
-		return query.Latency
-	}
-	return query.Cost
 }
 
 func check(n query.Need) error {

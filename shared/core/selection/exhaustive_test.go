@@ -261,7 +261,7 @@ func beats(x, won option, n query.Need, idle bool) bool {
 	if noWorse && better {
 		return true
 	}
-	switch objective(n) {
+	switch n.Objective() {
 	case query.Latency:
 		return latency(x) < latency(won)
 	case query.Accuracy:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Holding is a size of inference function that holds a model, with the model's
@@ -55,20 +56,34 @@ type Size struct {
 // invocations, as for functions that a steady load keeps warm.
 func Warm(int) float64 { return 0 }
 
+// Wants is what a query wants of a function's size.
+type Wants struct {
+	BoundMS float64 // what is left of the latency bound after the way there
+	// Fastest wants the fastest size that costs MostUSD at most, where 0 is no bound, instead
+	// of the cheapest: the query optimizes latency.
+	Fastest bool
+	MostUSD float64
+}
+
+// WantsOf is what a query wants that has so much of its latency bound left.
+func WantsOf(n query.Need, boundMS float64) Wants {
+	return Wants{BoundMS: boundMS, Fastest: n.Objective() == query.Latency, MostUSD: n.Constraints.CostUSDPerMillion / 1e6}
+}
+
 // RankFunctions returns every function size that holds the model, the right one
 // first: the cheapest whose p95 keeps the bound, then the others that keep it,
-// the cheapest first; then those that do not, the fastest first. Equals go by
+// the cheapest first; then those that do not, the fastest first. For a query that optimizes
+// latency those that it can pay come first, the fastest first. Equals go by
 // cost, p95 and memory. More memory is not always more expensive, as it buys a larger
 // share of a CPU.
 //
-// boundMS is what is left of the latency bound after the way there. coldShare
-// says which share of the invocations of a size in MB meets a cold start, 0 to 1.
-func RankFunctions(c *profile.Catalogue, m *profile.Model, arch string, boundMS float64, coldShare func(memoryMB int) float64) []Size {
+// coldShare says which share of the invocations of a size in MB meets a cold start, 0 to 1.
+func RankFunctions(c *profile.Catalogue, m *profile.Model, arch string, w Wants, coldShare func(memoryMB int) float64) []Size {
 	out := make([]Size, 0, len(c.FunctionMB(m, arch)))
 	for h := range holding(c, m, arch) {
-		out = append(out, h.judge(c, m, arch, boundMS, coldShare(h.MemoryMB)))
+		out = append(out, h.judge(c, m, arch, w.BoundMS, coldShare(h.MemoryMB)))
 	}
-	slices.SortFunc(out, better)
+	slices.SortFunc(out, w.better)
 	return out
 }
 
@@ -76,7 +91,7 @@ func RankFunctions(c *profile.Catalogue, m *profile.Model, arch string, boundMS 
 // warm, with its times. It is false where no function holds the model.
 func rightFunction(c *profile.Catalogue, m *profile.Model, arch string, boundMS float64) (right Size, times profile.ServiceTime, found bool) {
 	for h := range holding(c, m, arch) {
-		if s := h.judge(c, m, arch, boundMS, Warm(h.MemoryMB)); !found || better(s, right) < 0 {
+		if s := h.judge(c, m, arch, boundMS, Warm(h.MemoryMB)); !found || (Wants{}).better(s, right) < 0 {
 			right, times, found = s, h.ServiceTime, true
 		}
 	}
@@ -96,10 +111,19 @@ func (h *Holding) judge(c *profile.Catalogue, m *profile.Model, arch string, bou
 	return s
 }
 
+func (w Wants) pays(s Size) bool { return w.MostUSD == 0 || s.QueryUSD <= w.MostUSD }
+
 // better orders sizes, the right one first.
-func better(a, b Size) int {
+func (w Wants) better(a, b Size) int {
 	byCost, byTime := cmp.Compare(a.QueryUSD, b.QueryUSD), cmp.Compare(a.P95MS, b.P95MS)
 	switch {
+	case w.Fastest && w.pays(a) != w.pays(b):
+		if w.pays(a) {
+			return -1
+		}
+		return 1
+	case w.Fastest:
+		return cmp.Or(byTime, byCost, cmp.Compare(a.MemoryMB, b.MemoryMB))
 	case a.InTime && !b.InTime:
 		return -1
 	case b.InTime && !a.InTime:

@@ -65,7 +65,7 @@ func TestRankFunctionsInvariants(t *testing.T) {
 			shares[mb] = rapid.SampledFrom([]float64{0, 0.04, 0.05, 0.3, 1}).Draw(t, "share")
 		}
 		bound := rapid.Float64Range(-10, 3000).Draw(t, "bound")
-		got := RankFunctions(c, m, "x86_64", bound, func(mb int) float64 { return shares[mb] })
+		got := RankFunctions(c, m, "x86_64", Wants{BoundMS: bound}, func(mb int) float64 { return shares[mb] })
 		var held []int
 		for _, h := range FunctionsThatHold(c, m, "x86_64") {
 			if h.MemoryMB < m.MemoryMB {
@@ -99,17 +99,17 @@ func TestRankFunctionsInvariants(t *testing.T) {
 func TestTwoThreadsKeepATighterBound(t *testing.T) {
 	c, m := catalogue(100, 400)
 	c.Functions[0].MemoryMB = []int{1769, 3538}
-	if s := RankFunctions(c, m, "x86_64", 300, Warm); s[0].InTime {
+	if s := RankFunctions(c, m, "x86_64", Wants{BoundMS: 300}, Warm); s[0].InTime {
 		t.Fatalf("one thread keeps 300 ms: %+v", s)
 	}
 	two := m.Latency[0]
 	two.Threads, two.MS = 2, two.MS.Scaled(0.6)
 	m.Latency = append(m.Latency, two)
-	s := RankFunctions(c, m, "x86_64", 300, Warm)
+	s := RankFunctions(c, m, "x86_64", Wants{BoundMS: 300}, Warm)
 	if !s[0].InTime || s[0].MemoryMB != 3538 {
 		t.Errorf("two threads do not: %+v", s)
 	}
-	if s := RankFunctions(c, m, "x86_64", 1000, Warm); s[0].MemoryMB != 1769 {
+	if s := RankFunctions(c, m, "x86_64", Wants{BoundMS: 1000}, Warm); s[0].MemoryMB != 1769 {
 		t.Errorf("a loose bound is not kept the cheapest way: %+v", s)
 	}
 }

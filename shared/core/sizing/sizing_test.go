@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func catalogue(p50, p99 float64) (*profile.Catalogue, *profile.Model) {
@@ -66,12 +67,35 @@ func TestRankFunctions(t *testing.T) {
 		{"nothing in time: the fastest", 50, 0, 1769, false},
 		{"cold starts weighed in", 1000, 0.1, 1769, true},
 	} {
-		got := RankFunctions(c, m, "x86_64", tt.bound, share(tt.cold))
+		got := RankFunctions(c, m, "x86_64", Wants{BoundMS: tt.bound}, share(tt.cold))
 		if got[0].MemoryMB != tt.want || got[0].InTime != tt.inTime {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 	}
-	if got := RankFunctions(c, m, "arm64", 1000, Warm); len(got) != 0 {
+	price := func(mb int) float64 { // of a query there, and a bit
+		for _, s := range RankFunctions(c, m, "x86_64", Wants{BoundMS: 1000}, Warm) {
+			if s.MemoryMB == mb {
+				return s.QueryUSD * 1.001
+			}
+		}
+		return 0
+	}
+	for _, tt := range []struct {
+		name string
+		most float64
+		want int
+	}{
+		{"no bound on the cost", 0, 1769},
+		{"a bound that all keep", 1, 1769},
+		{"what the fastest costs is too much", price(1024), 1024},
+		{"none can be paid", price(512) / 2, 1769},
+	} {
+		need := query.Need{Optimize: query.Latency, Constraints: query.Constraints{CostUSDPerMillion: 1e6 * tt.most}}
+		if got := RankFunctions(c, m, "x86_64", WantsOf(need, 1000), Warm); got[0].MemoryMB != tt.want {
+			t.Errorf("optimize latency, %s: %+v", tt.name, got)
+		}
+	}
+	if got := RankFunctions(c, m, "arm64", Wants{BoundMS: 1000}, Warm); len(got) != 0 {
 		t.Errorf("sizes of an architecture that is not there: %+v", got)
 	}
 }
@@ -90,7 +114,7 @@ func TestMoreMemoryCanBeCheaper(t *testing.T) {
 	measured(m, 512, 900, 0)
 	measured(m, 1024, 300, 0)
 	measured(m, 1769, 250, 0)
-	if got := RankFunctions(c, m, "x86_64", 2000, Warm); got[0].MemoryMB != 1024 || got[0].Estimated {
+	if got := RankFunctions(c, m, "x86_64", Wants{BoundMS: 2000}, Warm); got[0].MemoryMB != 1024 || got[0].Estimated {
 		t.Errorf("%+v", got)
 	}
 }

@@ -139,7 +139,7 @@ type priced struct {
 // function size that is right for 500 ms.
 func priceOn(c *profile.Catalogue, m *profile.Model, resource string) (priced, bool) {
 	if arch, ok := strings.CutPrefix(resource, "lambda-"); ok {
-		sizes := sizing.RankFunctions(c, m, arch, isoLatencyMS, sizing.Warm)
+		sizes := sizing.RankFunctions(c, m, arch, sizing.Wants{BoundMS: isoLatencyMS}, sizing.Warm)
 		if len(sizes) == 0 {
 			return priced{}, false
 		}

@@ -63,7 +63,7 @@ func c5AndM5(c *profile.Catalogue, m *profile.Model, rate float64) []sizing.Flee
 
 // functionHour is an hour of the rate on the function size that is cheapest.
 func functionHour(c *profile.Catalogue, m *profile.Model, rate float64) priced {
-	sizes := sizing.RankFunctions(c, m, "x86_64", math.Inf(1), sizing.Warm)
+	sizes := sizing.RankFunctions(c, m, "x86_64", sizing.Wants{BoundMS: math.Inf(1)}, sizing.Warm)
 	best := priced{}
 	for _, s := range sizes {
 		if s.Estimated {
