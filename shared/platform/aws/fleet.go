@@ -28,8 +28,9 @@ const (
 const (
 	// keepWorkers is how long a worker's row outlives its last report.
 	keepWorkers = 24 * time.Hour
-	// silence is how long a worker that no group lists is believed to be there.
-	silence = time.Minute
+	// keepUnlisted is how long after its last report a worker that no group lists counts as
+	// there: one that was terminated a moment ago.
+	keepUnlisted = time.Minute
 	// maxWorkers bounds the rows read of one pool.
 	maxWorkers = 10_000
 )
@@ -189,7 +190,7 @@ func (f *fleet) join(instances []asg.Instance, rows []item) (out []platform.Work
 		if err := read(row, reportAttribute, &r); err != nil {
 			return nil, nil, nil, fmt.Errorf("report of worker %s: %w", id, err)
 		}
-		if !listed && f.now().Sub(r.At) > silence {
+		if !listed && f.now().Sub(r.At) > keepUnlisted {
 			continue
 		}
 		if listed && leaving(i) || marked(row) {
