@@ -28,12 +28,14 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// window is one of hedged and of mixed, with the bill of each and the share that it misses.
+func window(mine, mineMissed, other, otherMissed float64) Window {
+	rows := []comparison.Ran{row("hedged", mine, mineMissed), row("mixed", other, otherMissed)}
+	return summary([][]comparison.Ran{rows}, rows)
+}
+
 // The conclusion follows from the windows.
 func TestConclusion(t *testing.T) {
-	window := func(mine, mineMissed, other, otherMissed float64) Window {
-		rows := []comparison.Ran{row("hedged", mine, mineMissed), row("mixed", other, otherMissed)}
-		return summary([][]comparison.Ran{rows}, rows)
-	}
 	for _, tt := range []struct {
 		ws   []Window
 		want []string
@@ -65,5 +67,29 @@ func TestDocument(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, b.String())
 		}
+	}
+}
+
+// The windows of a trace are summed, and compared with the least sum of a scheme that keeps the
+// bounds in each of them.
+func TestTracesAreSummed(t *testing.T) {
+	of := func(trace string, w Window) Window {
+		w.Trace = trace
+		return w
+	}
+	var b strings.Builder
+	writeTraces(&b, []Window{
+		of("wits x1, hour 1", window(1, 0, 2, 0)), of("wits x1, hour 2", window(2, 0, 4, 0)),
+		of("other x1, hour 1", window(1, 0, 2, 0)), of("other x1, hour 3", window(1, 0, 2, .1)),
+		of("late x1, hour 1", window(1, .1, 2, 0)), of("late x1, hour 3", window(1, 0, 2, 0)),
+	})
+	for _, want := range []string{"| wits x1 | 2 | 3.000 | 6.000 | mixed | 0.500 |", "| other x1 | 2 | 2.000 | - | - | - |", "| late x1 | 2 | (2.000) | 4.000 | mixed | 0.500 |"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, b.String())
+		}
+	}
+	b.Reset()
+	if writeTraces(&b, []Window{of("ramp up", window(1, 0, 2, 0))}); b.Len() > 0 {
+		t.Errorf("a load of one window has a table:\n%s", b.String())
 	}
 }

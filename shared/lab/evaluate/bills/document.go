@@ -18,8 +18,8 @@ at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-s
 `
 	ofAdversaries = `# Artificial loads that are hard to follow
 
-` + "`make adversaries`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on artificial loads, after a warm-up of
-20 minutes that is not counted. A worker takes about 100 s to start, so that no scheme can follow these loads with workers alone:
+` + "`make adversaries`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on artificial loads: a warm-up of
+20 minutes, and then the *window* of 40 minutes, which counts. A worker takes about 100 s to start, so that no scheme can follow these loads with workers alone:
 
 - square waves: 20 queries/s and 80 queries/s, each for half of the period
 - spikes: 30 queries/s, and ten times as many in the last 30 s of each ten minutes
@@ -64,6 +64,7 @@ func Document(w io.Writer, ws []Window, artificial bool) error {
 		of := slices.DeleteFunc(slices.Clone(ws), func(w Window) bool { return w.Catalogue != catalogue })
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", catalogue, conclusion(of))
 		writeAgainst(&b, of)
+		writeTraces(&b, of)
 		for _, w := range of {
 			writeWindow(&b, w)
 		}
@@ -133,6 +134,62 @@ func writeAgainst(b *strings.Builder, ws []Window) {
 		}
 		fmt.Fprintf(b, "| %s | %d | %.3f | %.3f | %.3f | %.3f |\n", a.Scheme, a.Windows, a.Bill.Mean, a.Bill.Least, a.Bill.Most, a.Compute.Mean)
 	}
+}
+
+// writeTraces writes what the windows of each trace come to together, where a trace has more
+// than one.
+func writeTraces(b *strings.Builder, ws []Window) {
+	var traces []string
+	windows := map[string][]Window{}
+	for _, w := range ws {
+		name, _, hour := strings.Cut(w.Trace, ", hour ")
+		if !hour {
+			return
+		}
+		if len(windows[name]) == 0 {
+			traces = append(traces, name)
+		}
+		windows[name] = append(windows[name], w)
+	}
+	fmt.Fprintf(b, "\n| trace | windows | bills of %[1]s $ (in brackets if it breaks the bounds in a window) | lowest bills of another scheme that keeps the bounds in all windows $ | scheme | bills of %[1]s ÷ lowest |\n|---|--:|--:|--:|---|--:|\n", scheme)
+	for _, name := range traces {
+		usdMine, keeps, _ := together(windows[name], scheme)
+		mine := fmt.Sprintf("%.3f", usdMine)
+		if !keeps {
+			mine = "(" + mine + ")"
+		}
+		other, usd := lowestTogether(windows[name])
+		if other == "" {
+			fmt.Fprintf(b, "| %s | %d | %s | - | - | - |\n", name, len(windows[name]), mine)
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %d | %s | %.3f | %s | %.3f |\n", name, len(windows[name]), mine, usd, other, usdMine/usd)
+	}
+}
+
+// together is the sum of a scheme's bills over windows, and whether it keeps the bounds in
+// all of them; false where it was not played.
+func together(ws []Window, scheme string) (usd float64, keeps, played bool) {
+	keeps = true
+	for _, w := range ws {
+		o, ok := w.of(scheme)
+		if !ok {
+			return 0, false, false
+		}
+		usd, keeps = usd+o.Bill.Mean, keeps && o.Keeps()
+	}
+	return usd, keeps, true
+}
+
+// lowestTogether is the scheme other than scheme that keeps the bounds in all windows for the
+// least; empty where none does.
+func lowestTogether(ws []Window) (name string, usd float64) {
+	for _, o := range ws[0].Outcomes {
+		if sum, keeps, _ := together(ws, o.Scheme); keeps && o.Scheme != scheme && (name == "" || sum < usd) {
+			name, usd = o.Scheme, sum
+		}
+	}
+	return name, usd
 }
 
 var columns = []string{
