@@ -141,7 +141,7 @@ func points(counts map[arrival]workload.Demand) []platform.Point {
 // asks is what one planned query asks for.
 func (s *Service) asks(p plan, set settings.Settings) workload.Demand {
 	return workload.DemandOf(s.catalogue(), workload.Planned{
-		Model: p.model, Class: p.class, LatencyMS: p.latencyMS, InstanceType: p.pool.InstanceType, Arch: s.Arch, PathMS: set.OverflowPathMS,
+		Model: p.model, Need: p.need, Class: p.class, LatencyMS: p.latencyMS, InstanceType: p.pool.InstanceType, Arch: s.Arch, PathMS: set.OverflowPathMS,
 	})
 }
 

@@ -73,7 +73,7 @@ func (s *Service) take(ctx context.Context, q *submission) (l onFunctions, err e
 
 // joinsLine has a query join the line of the overflow queue, if functions answer it in time.
 func (s *Service) joinsLine(ctx context.Context, q *submission) bool {
-	last, ok := sizing.LastResort(s.catalogue(), q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)
+	last, ok := sizing.LastResort(s.catalogue(), q.model, s.Arch, q.need, q.latencyMS, q.set.OverflowPathMS)
 	return !ok || overflow.Line{Shared: s.Shared}.Join(ctx, s.Now(), q.answeredBy(), last.Size.P95MS, q.set.MaxOverflowConcurrency)
 }
 
@@ -113,7 +113,7 @@ func (s *Service) invokes(q *submission, c placement.Choice) bool {
 // tooSlowByQueue reports whether a warm function, the fastest where none is in time
 // by the queue, is in time only without it.
 func (s *Service) tooSlowByQueue(q *submission) bool {
-	last, ok := sizing.LastResort(s.catalogue(), q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)
+	last, ok := sizing.LastResort(s.catalogue(), q.model, s.Arch, q.need, q.latencyMS, q.set.OverflowPathMS)
 	return ok && sizing.TooSlowByQueue(q.latencyMS, last.Size.P95MS, q.set.PathMS, q.set.OverflowPathMS)
 }
 

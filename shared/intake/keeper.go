@@ -31,7 +31,7 @@ func (s *Service) KeepAfter(r Request, waits time.Duration) (time.Duration, bool
 	}
 	afterMS, ok := 0.0, false
 	if p.class == query.Strict && s.Functions != nil && set.MaxOverflowConcurrency > 0 {
-		afterMS, ok = sizing.KeepAfter(s.catalogue(), p.model, s.Arch, p.latencyMS, set.OverflowPathMS)
+		afterMS, ok = sizing.KeepAfter(s.catalogue(), p.model, s.Arch, p.need, p.latencyMS, set.OverflowPathMS)
 	} else {
 		afterMS, ok = sizing.PassOnAfter(s.catalogue(), p.model, p.pool.InstanceType, p.latencyMS, set.PathMS)
 	}
@@ -48,7 +48,7 @@ func (s *Service) keepAt(q *submission) time.Time {
 	if s.Functions == nil || q.class != query.Strict {
 		return time.Time{}
 	}
-	afterMS, ok := sizing.KeepAfter(s.catalogue(), q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)
+	afterMS, ok := sizing.KeepAfter(s.catalogue(), q.model, s.Arch, q.need, q.latencyMS, q.set.OverflowPathMS)
 	if s.onWorkQueue(q) {
 		ok = ok && q.ask.OverflowAllowed && afterMS > q.m.PredictedMS
 	} else {

@@ -107,7 +107,7 @@ func (s *Service) offerUntil(q *submission, by time.Time) time.Time {
 	if q.class != query.Strict || !q.ask.OverflowAllowed {
 		return by
 	}
-	afterMS, ok := sizing.KeepAfter(s.catalogue(), q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)
+	afterMS, ok := sizing.KeepAfter(s.catalogue(), q.model, s.Arch, q.need, q.latencyMS, q.set.OverflowPathMS)
 	at := q.m.AcceptedAt.Add(query.Duration(afterMS))
 	if !ok || at.Sub(s.Now()) < query.Duration(q.ask.ServiceMS) {
 		return by

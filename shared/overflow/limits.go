@@ -95,7 +95,7 @@ func (c Charger) May(ctx context.Context, m query.Message) bool {
 		return false
 	}
 	boundMS := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := sizing.LastResort(catalogue, model, c.Arch, boundMS, set.OverflowPathMS)
+	last, ok := sizing.LastResort(catalogue, model, c.Arch, m.Need, boundMS, set.OverflowPathMS)
 	if !ok {
 		return false
 	}

@@ -28,7 +28,7 @@ func (r Rule) RelaxedOverflowWindow(m query.Message) (at, by time.Time, ok bool)
 	if !known || r.Arch == "" || m.Class != query.Relaxed {
 		return at, by, false
 	}
-	atMS, byMS, ok := sizing.RelaxedOverflowWindow(r.Catalogue, p, r.Arch, r.InstanceType, query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt)),
+	atMS, byMS, ok := sizing.RelaxedOverflowWindow(r.Catalogue, p, r.Arch, r.InstanceType, m.Need, query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt)),
 		sizing.Paths{WorkerMS: r.Settings.PathMS, FunctionMS: r.Settings.OverflowPathMS, LookAheadMS: r.Settings.LookAheadMS})
 	if !ok {
 		return at, by, false

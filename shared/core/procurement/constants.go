@@ -88,7 +88,7 @@ func hedgedConstants() []Constant {
 		{"leastHorizon", leastHorizon, "s", "smallest horizon", "EC2 bills at least 60 s of an instance"},
 		{"lostShare", lostShare, "share", "share of late queries at or above which another worker pays off", "the evaluation accepts at most this share of late queries in each class"},
 		{"shortSeconds", shortSeconds, "s", "length of the scenario of the last 3 minutes", "the newsvendor rule `quantile`, with which `hedged` is compared, uses the last three minutes"},
-		{"changeDeviations", changeDeviations, "standard deviations", "difference of the rates of two times of `shortSeconds` that chance may explain; a larger one is a change of the load", "three standard deviations of a Poisson process: chance exceeds them once in about 400 comparisons"},
+		{"changeDeviations", changeDeviations, "standard deviations", "difference of the rates of two times of `shortSeconds` that chance may explain", "three standard deviations of a Poisson process: chance exceeds them once in about 400 comparisons"},
 		{"changeShare", changeShare, "share", "further difference of these rates, as a share of the rate, that a slow drift of the load may explain", "our judgment: the same share as `switchMargin`"},
 		{"switchMargin", switchMargin, "share", "saving, as a share of the cost, above which the scheme changes to another scenario", "our judgment: a change of scenario boots workers, and a smaller saving is less than the cost of these boots"},
 		{"spotLossesPerHour", spotLossesPerHour, "1/h", "losses of spot instances an hour in a pool, assumed before any loss is observed; instances that are lost in the same tick are one loss", "our judgment: about one loss in two days, which is more than AWS's Spot Advisor states for most instance types"},

@@ -89,9 +89,9 @@ func RankFunctions(c *profile.Catalogue, m *profile.Model, arch string, w Wants,
 
 // rightFunction is the first of RankFunctions for functions that a steady load keeps
 // warm, with its times. It is false where no function holds the model.
-func rightFunction(c *profile.Catalogue, m *profile.Model, arch string, boundMS float64) (right Size, times profile.ServiceTime, found bool) {
+func rightFunction(c *profile.Catalogue, m *profile.Model, arch string, w Wants) (right Size, times profile.ServiceTime, found bool) {
 	for h := range holding(c, m, arch) {
-		if s := h.judge(c, m, arch, boundMS, Warm(h.MemoryMB)); !found || (Wants{}).better(s, right) < 0 {
+		if s := h.judge(c, m, arch, w.BoundMS, Warm(h.MemoryMB)); !found || w.better(s, right) < 0 {
 			right, times, found = s, h.ServiceTime, true
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func TestP95WithColdStarts(t *testing.T) {
@@ -188,11 +189,17 @@ func TestLastResort(t *testing.T) {
 	c, m := catalogue(100, 110)
 	measured(m, 512, 310, 2000)
 	measured(m, 1769, 110, 600)
-	got, ok := LastResort(c, m, "x86_64", 10_000, 15)
+	got, ok := LastResort(c, m, "x86_64", query.Need{}, 10_000, 15)
 	if !ok || cmp.Or(got.WarmAfterMS, 1) != 10_000-15-310 || got.ColdAfterMS != 10_000-15-310-2000 || got.Size.MemoryMB != 512 {
 		t.Errorf("%+v", got)
 	}
-	if _, ok := LastResort(c, m, "arm64", 10_000, 15); ok {
+	// One that optimizes latency is charged for, and waits for, the size on which it runs.
+	need := query.Need{Optimize: query.Latency}
+	first := RankFunctions(c, m, "x86_64", WantsOf(need, 9985), Warm)[0]
+	if got, _ := LastResort(c, m, "x86_64", need, 10_000, 15); got.Size != first || first.MemoryMB != 1769 || got.WarmAfterMS != 10_000-15-110 {
+		t.Errorf("optimize latency: %+v, and %+v runs", got, first)
+	}
+	if _, ok := LastResort(c, m, "arm64", query.Need{}, 10_000, 15); ok {
 		t.Error("a last resort without functions")
 	}
 }

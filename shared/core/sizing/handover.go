@@ -1,6 +1,9 @@
 package sizing
 
-import "github.com/paragon-serving/paragon/shared/core/profile"
+import (
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+)
 
 // LastMoment is the latest moment at which an inference function with the time
 // takes still keeps a deadline; with cold, one that must be started first. A
@@ -31,11 +34,11 @@ type HandOver struct {
 	ColdAfterMS, WarmAfterMS float64
 }
 
-// LastResort returns until when a query of a model with that latency bound may wait,
+// LastResort returns until when a query of a model with that need and latency bound may wait,
 // with pathMS for the way to the function. It is false when no function holds
 // the model.
-func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, pathMS float64) (HandOver, bool) {
-	right, st, ok := rightFunction(c, m, arch, latencyMS-pathMS)
+func LastResort(c *profile.Catalogue, m *profile.Model, arch string, n query.Need, latencyMS, pathMS float64) (HandOver, bool) {
+	right, st, ok := rightFunction(c, m, arch, WantsOf(n, latencyMS-pathMS))
 	if !ok {
 		return HandOver{}, false
 	}
@@ -48,8 +51,8 @@ func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, 
 // KeepAfter is after how many milliseconds without an answer the process that holds the request of
 // a strict query has a function answer it: its bound less the function's p95. It is false
 // where no function holds the model, and where there is no time for that.
-func KeepAfter(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, pathMS float64) (afterMS float64, ok bool) {
-	last, ok := LastResort(c, m, arch, latencyMS, pathMS)
+func KeepAfter(c *profile.Catalogue, m *profile.Model, arch string, n query.Need, latencyMS, pathMS float64) (afterMS float64, ok bool) {
+	last, ok := LastResort(c, m, arch, n, latencyMS, pathMS)
 	if !ok {
 		return 0, false
 	}

@@ -1,6 +1,9 @@
 package sizing
 
-import "github.com/paragon-serving/paragon/shared/core/profile"
+import (
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+)
 
 // RelaxedOverflowAt is when a relaxed query goes to an inference function, where the
 // scheme lets relaxed queries overflow: at the last moment at which a function keeps its
@@ -31,8 +34,8 @@ type Paths struct {
 // waits is handed over to a function: from RelaxedOverflowAt on, by a function that must
 // be started first, until the last moment at which a warm one still keeps its bound. It is
 // false when no function holds the model.
-func RelaxedOverflowWindow(c *profile.Catalogue, m *profile.Model, arch, instanceType string, boundMS float64, paths Paths) (atMS, byMS float64, ok bool) {
-	last, ok := LastResort(c, m, arch, boundMS, paths.FunctionMS)
+func RelaxedOverflowWindow(c *profile.Catalogue, m *profile.Model, arch, instanceType string, n query.Need, boundMS float64, paths Paths) (atMS, byMS float64, ok bool) {
+	last, ok := LastResort(c, m, arch, n, boundMS, paths.FunctionMS)
 	if !ok {
 		return 0, 0, false
 	}

@@ -3,6 +3,8 @@ package sizing
 import (
 	"math"
 	"testing"
+
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func TestRelaxedOverflowGoesByTheSlowerOfWorkerAndFunction(t *testing.T) {
@@ -21,11 +23,11 @@ func TestRelaxedOverflowWindow(t *testing.T) {
 	c, m := catalogue(100, 110)
 	measured(m, 512, 310, 2000)
 	paths := Paths{WorkerMS: 5, FunctionMS: 15, LookAheadMS: 50}
-	at, by, ok := RelaxedOverflowWindow(c, m, "x86_64", "no such instance", 10_000, paths)
+	at, by, ok := RelaxedOverflowWindow(c, m, "x86_64", "no such instance", query.Need{}, 10_000, paths)
 	if !ok || at != 10_000-15-310-2000-50 || by != 10_000-15-310 {
 		t.Errorf("from %v to %v, %v", at, by, ok)
 	}
-	if _, _, ok := RelaxedOverflowWindow(c, m, "arm64", "no such instance", 10_000, paths); ok {
+	if _, _, ok := RelaxedOverflowWindow(c, m, "arm64", "no such instance", query.Need{}, 10_000, paths); ok {
 		t.Error("a hand-over without functions")
 	}
 }

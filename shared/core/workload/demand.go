@@ -23,6 +23,7 @@ func (d Demand) Plus(o Demand) Demand {
 // Planned is a query that a model was selected for.
 type Planned struct {
 	Model        *profile.Model
+	Need         query.Need // what the caller asked for, as far as it decides the function's size
 	Class        query.Class
 	LatencyMS    float64 // its bound
 	InstanceType string  // of its pool
@@ -41,7 +42,7 @@ func DemandOf(c *profile.Catalogue, q Planned) Demand {
 	if q.Arch == "" {
 		return d
 	}
-	if last, ok := sizing.LastResort(c, q.Model, q.Arch, q.LatencyMS, q.PathMS); ok {
+	if last, ok := sizing.LastResort(c, q.Model, q.Arch, q.Need, q.LatencyMS, q.PathMS); ok {
 		d.FunctionUSD = last.Size.QueryUSD
 		if q.Class == query.Relaxed {
 			d.DeferMS = max(0, last.WarmAfterMS)

@@ -25,7 +25,7 @@ func Adversaries() []Adversary {
 		out = append(out, Adversary{fmt.Sprintf("square wave of %g s", period), squareWave(20, 80, period)})
 	}
 	out = append(out,
-		Adversary{"spikes each 10 minutes", spikes(30, 10, 600, 30)},
+		Adversary{"spikes every 10 minutes", spikes(30, 10, 600, 30)},
 		Adversary{"flash crowd", flashCrowd(10, 20, 1800, 300)},
 		Adversary{"off and on, 900 s each", squareWave(0, 60, 1800)},
 		Adversary{"step up", step(5, 100, 1800)},

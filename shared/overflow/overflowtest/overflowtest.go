@@ -202,7 +202,7 @@ func (p patient) Reserve(ctx context.Context, line string, from, latest time.Tim
 func costUSD(t *testing.T) float64 {
 	t.Helper()
 	c := Catalogue()
-	last, ok := sizing.LastResort(c, &c.Models[0], arch, query.Milliseconds(bound), settings.Defaults().OverflowPathMS)
+	last, ok := sizing.LastResort(c, &c.Models[0], arch, query.Need{}, query.Milliseconds(bound), settings.Defaults().OverflowPathMS)
 	if !ok {
 		t.Fatal("no function holds the model")
 	}

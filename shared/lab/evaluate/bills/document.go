@@ -13,33 +13,34 @@ import (
 const (
 	ofTraces = `# Whole bills, as deployed
 
-` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on *windows* of each trace, which last
-at most an hour. It plays them [as a deployed stage](simulator.md#running-as-a-stage) with the shipped settings. The workers of a rival share one queue, which favors the rival.
+` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on *windows* of each trace: parts of
+at most an hour. The name of a trace ends with the factor by which its arrivals are multiplied. It plays them [as a deployed stage](simulator.md#running-as-a-stage) with the shipped settings. The workers of a rival share one queue, which favors the rival; those of ` + "`quantile`" + `, which runs on Paragon, do not.
 `
 	ofAdversaries = `# Artificial loads that are hard to follow
 
 ` + "`make adversaries`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) on artificial loads: a warm-up of
-20 minutes, and then the *window* of 40 minutes, which counts. A worker takes about 100 s to start, so that no scheme can follow these loads with workers alone:
+20 minutes, and then the *window* of 40 minutes, which counts. A worker takes about 100 s to start. When one of these loads rises, workers alone often miss the bounds:
 
 - square waves: 20 queries/s and 80 queries/s, each for half of the period
-- spikes: 30 queries/s, and ten times as many in the last 30 s of each ten minutes
+- spikes: 30 queries/s, and ten times as many in the last 30 s of every ten minutes
 - flash crowd: 10 queries/s, and suddenly 20 times as many, which decay within about 15 minutes
 - off and on: none, and 60 queries/s, each for 15 minutes
 - steps: from 5 to 100 queries/s, or back, in one second
 - ramps: from 5 to 100 queries/s, or back, within 20 minutes
 - Pareto bursts: 30 queries/s and, once a minute on average, a burst that fades within about 30 s; its height is half of this rate times a Pareto-distributed number, and at most 20 times this rate
-- constant loads of at most 5 queries/s, which need a part of one worker or a few workers
+- constant loads of at most 5 queries/s, for which one worker is enough
 
-The simulator plays them [as a deployed stage](simulator.md#running-as-a-stage) with the shipped settings. The workers of a rival share one queue, which favors the rival.
+The simulator plays them [as a deployed stage](simulator.md#running-as-a-stage) with the shipped settings. The workers of a rival share one queue, which favors the rival; those of ` + "`quantile`" + `, which runs on Paragon, do not.
 `
 	terms = `
 - **Catalogue** (` + "`paper2020`" + ` or ` + "`cocktail2022`" + `): the [models and prices](simulator.md#catalogues) that the simulator uses for the window.
 - **Bill**: the cost of workers, functions and *machinery* (gateway, queues, store and reports), without the cost of an idle stage. The bill of a window is the mean over the random seeds.
   *Least* and *most* are the smallest and the largest bill among the seeds.
 - **Compute**: the cost of workers and functions alone.
-- **Machinery**, for three groups of queries: *direct* queries, which workers answered in their requests; *overflow*, which functions answered in their requests; and *asynchronous* queries, which got a 202.
+- **Bill without gateway**: the bill if callers reached the load balancer, or a function, without API Gateway.
+- **Machinery**, for three groups of queries: *direct* queries, which workers answered in the same HTTP request; *overflow*, which functions answered in the same HTTP request; and *asynchronous* queries, which got a 202.
 - **Missed**: late or unanswered queries, including those that got a 429 or were throttled. A scheme *keeps the bounds* if it misses at most 0.5 % of the queries of each class.
-- **Bill by definition**: the bill of the first seed, simulated [by definition](simulator.md#running-as-a-stage): the scheme gets at once the workers that it wants. The bill
+- **Bill by definition**: the bill of the first seed, simulated [by definition](simulator.md#running-as-a-stage): the simulator at once starts as many workers as the scheme wants. The bill
   is in brackets if the scheme does not keep the bounds in this mode.
 
 The first table of each catalogue compares ` + "`hedged`" + ` with each other scheme and rival. Its means are geometric means over windows. Its columns *least* and *most* have
@@ -151,7 +152,7 @@ func writeTraces(b *strings.Builder, ws []Window) {
 		}
 		windows[name] = append(windows[name], w)
 	}
-	fmt.Fprintf(b, "\n| trace | windows | bills of %[1]s $ (in brackets if it breaks the bounds in a window) | lowest bills of another scheme that keeps the bounds in all windows $ | scheme | bills of %[1]s ÷ lowest |\n|---|--:|--:|--:|---|--:|\n", scheme)
+	fmt.Fprintf(b, "\n| trace | windows | sum of the bills of %[1]s $ (in brackets if it breaks the bounds in a window) | lowest sum of another scheme that keeps the bounds in all windows $ | this scheme | ratio |\n|---|--:|--:|--:|---|--:|\n", scheme)
 	for _, name := range traces {
 		usdMine, keeps, _ := together(windows[name], scheme)
 		mine := fmt.Sprintf("%.3f", usdMine)
@@ -194,7 +195,7 @@ func lowestTogether(ws []Window) (name string, usd float64) {
 
 var columns = []string{
 	"scheme", "bill $", "least", "most", "bill ÷ lowest bill", "compute $", "machinery, direct $", "machinery, overflow $", "machinery, asynchronous $", "bill without gateway $",
-	"strict queries missed %", "relaxed queries missed %", "queries answered with 429 %", "bill by definition $",
+	"strict queries missed %", "relaxed queries missed %", "429 answers, % of queries", "bill by definition $",
 }
 
 func writeWindow(b *strings.Builder, w Window) {
