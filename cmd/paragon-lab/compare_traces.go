@@ -39,7 +39,11 @@ func (f *compareFlags) traces(args []string) ([]one, error) {
 		return nil, cli.Usagef("--adversaries needs --bills, and cannot be combined with files or --traces")
 	case f.adversaries:
 		for _, a := range evaluate.Adversaries() {
-			out = append(out, one{name: a.Name, scaling: "made up", trace: a.Trace(f.Warmup+adversaryLength, f.Seed), from: f.Warmup, length: adversaryLength})
+			tr, err := a.Trace(f.Warmup+adversaryLength, f.Seed)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, one{name: a.Name, scaling: "made up", trace: tr, from: f.Warmup, length: adversaryLength})
 		}
 		return out, nil
 	case f.folder != "":

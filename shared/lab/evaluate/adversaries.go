@@ -12,44 +12,49 @@ import (
 // Adversary is an artificial load that is hard to follow with workers, which take
 // minutes to start.
 type Adversary struct {
-	Name string
-	rate func(at float64, random *rand.Rand) float64 // queries a second at a second; asked in the order of time
+	Name  string
+	shape arrivals.Shape // unless it has a rate
+	rate  rate           // queries a second at a second; asked in the order of time
 }
 
 // Adversaries lists the loads: square waves faster and slower than a worker starts, spikes by
 // a clock, a flash crowd of 20 times the base, ramps, bursts of any height (Pareto), and
 // loads of less than one worker.
 func Adversaries() []Adversary {
+	const half = 30 * time.Minute // of an hour
 	var out []Adversary
 	for _, period := range []float64{20, 60, 200, 600, 1200} {
-		out = append(out, Adversary{fmt.Sprintf("square wave of %g s", period), squareWave(20, 80, period)})
+		out = append(out, Adversary{Name: fmt.Sprintf("square wave of %g s", period), rate: squareWave(20, 80, period)})
 	}
 	out = append(out,
-		Adversary{"spikes every 10 minutes", spikes(30, 10, 600, 30)},
-		Adversary{"flash crowd", flashCrowd(10, 20, 1800, 300)},
-		Adversary{"off and on, 900 s each", squareWave(0, 60, 1800)},
-		Adversary{"step up", step(5, 100, 1800)},
-		Adversary{"step down", step(100, 5, 1800)},
-		Adversary{"ramp up", ramp(5, 100, 1500, 2700)},
-		Adversary{"ramp down", ramp(100, 5, 1500, 2700)},
-		Adversary{"Pareto bursts, α 1.5", paretoBursts(30, 1.5)},
-		Adversary{"Pareto bursts, α 1.2", paretoBursts(30, 1.2)},
+		Adversary{Name: "spikes every 10 minutes", rate: spikes(30, 10, 600, 30)},
+		Adversary{Name: "flash crowd", shape: arrivals.Shape{Kind: "flash_crowd", Rate: 10, Peak: 200, At: half, Period: 5 * time.Minute}},
+		Adversary{Name: "off and on, 900 s each", rate: squareWave(0, 60, 1800)},
+		Adversary{Name: "step up", shape: arrivals.Shape{Kind: "step", Rate: 5, Peak: 100, At: half}},
+		Adversary{Name: "step down", shape: arrivals.Shape{Kind: "step", Rate: 100, Peak: 5, At: half}},
+		Adversary{Name: "ramp up", rate: ramp(5, 100, 1500, 2700)},
+		Adversary{Name: "ramp down", rate: ramp(100, 5, 1500, 2700)},
+		Adversary{Name: "Pareto bursts, α 1.5", rate: paretoBursts(30, 1.5)},
+		Adversary{Name: "Pareto bursts, α 1.2", rate: paretoBursts(30, 1.2)},
 	)
 	for _, rate := range []float64{0.05, 0.5, 2, 5} {
-		out = append(out, Adversary{fmt.Sprintf("constant %g/s", rate), func(float64, *rand.Rand) float64 { return rate }})
+		out = append(out, Adversary{Name: fmt.Sprintf("constant %g/s", rate), shape: arrivals.Shape{Kind: "constant", Rate: rate}})
 	}
 	return out
 }
 
 // Trace is the load in steps of a second, with Poisson counts. A seed gives the same trace
 // each time.
-func (a Adversary) Trace(length time.Duration, seed uint64) arrivals.Trace {
+func (a Adversary) Trace(length time.Duration, seed uint64) (arrivals.Trace, error) {
 	random := rand.New(rand.NewPCG(seed, 15))
+	if a.rate == nil {
+		return arrivals.Generate(a.shape, length, random)
+	}
 	t := arrivals.Trace{Step: time.Second, Counts: make([]float64, int(length/time.Second))}
 	for i := range t.Counts {
 		t.Counts[i] = arrivals.PoissonCount(a.rate(float64(i), random), random)
 	}
-	return t
+	return t, nil
 }
 
 type rate = func(at float64, random *rand.Rand) float64
@@ -63,15 +68,6 @@ func squareWave(low, high, period float64) rate {
 	}
 }
 
-func step(before, after, at float64) rate {
-	return func(now float64, _ *rand.Rand) float64 {
-		if now < at {
-			return before
-		}
-		return after
-	}
-}
-
 // spikes has factor times the base for the last seconds of each period.
 func spikes(base, factor, period, lasts float64) rate {
 	return func(at float64, _ *rand.Rand) float64 {
@@ -79,15 +75,6 @@ func spikes(base, factor, period, lasts float64) rate {
 			return base * factor
 		}
 		return base
-	}
-}
-
-func flashCrowd(base, factor, from, fades float64) rate {
-	return func(at float64, _ *rand.Rand) float64 {
-		if at < from {
-			return base
-		}
-		return base * (1 + (factor-1)*math.Exp((from-at)/fades))
 	}
 }
 

@@ -7,11 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/lab/evaluate"
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 )
+
+// traceOf is an hour of a load.
+func traceOf(t *testing.T, a evaluate.Adversary, seed uint64) arrivals.Trace {
+	t.Helper()
+	tr, err := a.Trace(time.Hour, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
 
 // adversary is a load as a stage plays it in a market, after a warm-up.
 func adversary(t *testing.T, name, market string) comparison.Case {
@@ -21,7 +32,7 @@ func adversary(t *testing.T, name, market string) comparison.Case {
 	if i < 0 {
 		t.Fatalf("there is no %q", name)
 	}
-	c := comparison.New(name, all[i].Trace(time.Hour, 1), markets(t)[market])
+	c := comparison.New(name, traceOf(t, all[i], 1), markets(t)[market])
 	c.From, c.For = 20*time.Minute, 40*time.Minute
 	return deployed(t, []comparison.Case{c})[0]
 }
@@ -53,8 +64,8 @@ func TestHedgedStartsWorkersWhenAQuietStageBecomesBusy(t *testing.T) {
 // The same seed gives the same load, and no load falls below zero or ends early.
 func TestAdversaries(t *testing.T) {
 	for _, a := range evaluate.Adversaries() {
-		tr := a.Trace(time.Hour, 3)
-		if again := a.Trace(time.Hour, 3); !slices.Equal(tr.Counts, again.Counts) {
+		tr := traceOf(t, a, 3)
+		if again := traceOf(t, a, 3); !slices.Equal(tr.Counts, again.Counts) {
 			t.Errorf("%s differs from itself", a.Name)
 		}
 		if len(tr.Counts) != 3600 || slices.Min(tr.Counts) < 0 || slices.Max(tr.Counts) == 0 {
