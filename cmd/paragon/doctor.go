@@ -156,9 +156,9 @@ func checkPools(s api.Status) (out []finding) {
 		case known && wanted == 0 && p.Ready+p.Booting == 0 && s.Fleet == settings.FleetFixed:
 			out = append(out, warning("workers", "`paragon tune set fleet moving` lets the controller start workers; until then, queries that cannot overflow to functions are refused", "pool %s: no worker, and the setting fleet is fixed", p.Name))
 		case p.Ready == 0 && wanted > 0:
-			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: workers wanted: %d, ready: 0, booting: %d", p.Name, wanted, p.Booting))
+			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: workers wanted: %d, ready: 0, booting: %d%s", p.Name, wanted, p.Booting, stuck(p)))
 		case known && p.Ready+p.Booting < wanted:
-			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail", "pool %s: workers wanted: %d, ready: %d, booting: %d", p.Name, wanted, p.Ready, p.Booting))
+			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail", "pool %s: workers wanted: %d, ready: %d, booting: %d%s", p.Name, wanted, p.Ready, p.Booting, stuck(p)))
 		default:
 			out = append(out, ok("workers", "pool %s: workers ready: %d, runners busy: %d of %d", p.Name, p.Ready, p.Busy, p.Runners))
 		}

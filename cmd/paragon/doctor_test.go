@@ -98,6 +98,19 @@ func TestUnexpectedEndsOfWorkersAreNamed(t *testing.T) {
 	}
 }
 
+// A worker that is stuck is named by the doctor and in the status.
+func TestStuckWorkersAreNamed(t *testing.T) {
+	s := api.Status{Pools: []api.PoolStatus{{Name: "general", Ready: 1, Stuck: 1}}}
+	s.Desired = map[string]int{"general": 2}
+	if got := checkPools(s); len(got) != 1 || got[0].Level != checkup.Warning || !strings.Contains(got[0].Found, "ready: 1, booting: 0, stuck: 1") {
+		t.Errorf("%+v", got)
+	}
+	var out strings.Builder
+	if err := printStatus(cli.New(nil, &out, &out, func(string) string { return "" }), s); err != nil || !strings.Contains(out.String(), "1, stuck: 1") {
+		t.Errorf("%s, error %v", out.String(), err)
+	}
+}
+
 // A pool whose fixed number of workers is none is a warning: nothing starts any.
 func TestAFixedFleetWithoutWorkersIsFound(t *testing.T) {
 	for fleet, want := range map[string]checkup.Level{settings.FleetFixed: checkup.Warning, settings.FleetMoving: checkup.OK} {

@@ -323,9 +323,17 @@ func printPools(w *cli.Table, s api.Status) {
 			wanted = fmt.Sprint(n)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%d of %d\t%d\t%d\t%d\n", p.Name, p.InstanceType, wanted,
-			p.Booting, ready(w.Style, p.Ready, n), p.Draining, p.Busy, p.Runners, p.Queued, p.Answered, p.Overflowed)
+			p.Booting, ready(w.Style, p.Ready, n)+stuck(p), p.Draining, p.Busy, p.Runners, p.Queued, p.Answered, p.Overflowed)
 	}
 	fmt.Fprintln(w)
+}
+
+// stuck is how many workers of a pool do not report or answer, where there are any.
+func stuck(p api.PoolStatus) string {
+	if p.Stuck == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", stuck: %d", p.Stuck)
 }
 
 // ready is how many workers of those that are wanted are ready.

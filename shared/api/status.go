@@ -130,11 +130,14 @@ type PoolStatus struct {
 	Booting      int      `json:"booting"`
 	Ready        int      `json:"ready"`
 	Draining     int      `json:"draining"`
-	Runners      int      `json:"runners"` // of the ready workers
-	Busy         int      `json:"busy"`
-	Queued       int      `json:"queued"` // queries that the workers hold and do not run yet
-	Answered     int64    `json:"answered"`
-	Overflowed   int64    `json:"overflowed"`
+	// Stuck counts workers that have stopped reporting or do not answer, or that have not
+	// started in time. They count as neither booting nor ready.
+	Stuck      int   `json:"stuck,omitempty"`
+	Runners    int   `json:"runners"` // of the ready workers
+	Busy       int   `json:"busy"`
+	Queued     int   `json:"queued"` // queries that the workers hold and do not run yet
+	Answered   int64 `json:"answered"`
+	Overflowed int64 `json:"overflowed"`
 }
 
 // QueueStatus is what a queue holds.

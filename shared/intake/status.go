@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
@@ -31,7 +32,7 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		if err != nil {
 			return st, fmt.Errorf("status: workers of pool %s: %w", p.Name, err)
 		}
-		st.Pools = append(st.Pools, poolStatus(p, ws))
+		st.Pools = append(st.Pools, poolStatus(p, ws, fleet.Count(ws, st.At, s.Settings())))
 		s.addBroken(&st, ws)
 	}
 	s.addBrokenFunctions(&st)
@@ -56,20 +57,16 @@ func (s *Service) queues() []platform.QueueName {
 	return qs
 }
 
-func poolStatus(p Pool, ws []platform.WorkerReport) api.PoolStatus {
-	out := api.PoolStatus{Name: p.Name, InstanceType: p.InstanceType, Tasks: p.Tasks}
+// poolStatus counts a pool's workers as the controller does.
+func poolStatus(p Pool, ws []platform.WorkerReport, c fleet.Census) api.PoolStatus {
+	out := api.PoolStatus{
+		Name: p.Name, InstanceType: p.InstanceType, Tasks: p.Tasks,
+		Booting: len(c.Booting), Ready: len(c.Ready), Draining: len(c.Draining), Stuck: len(c.Stuck) + len(c.Dead),
+	}
+	for _, w := range c.Ready {
+		out.Runners += w.Runners
+	}
 	for _, w := range ws {
-		switch w.State {
-		case platform.Booting:
-			out.Booting++
-		case platform.Ready:
-			if !w.Suspended {
-				out.Ready++
-				out.Runners += w.Runners
-			}
-		case platform.Draining:
-			out.Draining++
-		}
 		out.Busy += w.Busy
 		out.Queued += w.HeldStrict + w.HeldRelaxed
 		out.Answered += w.Answered

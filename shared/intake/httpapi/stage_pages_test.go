@@ -13,6 +13,7 @@ import (
 
 	"github.com/paragon-serving/paragon/docs"
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
@@ -31,12 +32,14 @@ func TestModelsReportWhatIsKnownOfThem(t *testing.T) {
 
 func TestStatusReportsHowTheStageStands(t *testing.T) {
 	s := newStage(t)
+	now, silent := time.Now(), time.Now().Add(-fleet.SilentAfter(settings.Defaults())-time.Second)
 	for _, w := range []platform.WorkerReport{
-		{ID: "w-1", State: platform.Ready, Runners: 2, Busy: 1, HeldStrict: 2, Answered: 5},
-		{ID: "w-2", State: platform.Booting, Runners: 2},
-		{ID: "w-3", State: platform.Draining, Runners: 2, Busy: 2, Overflowed: 1},
+		{ID: "w-1", At: now, State: platform.Ready, Runners: 2, Busy: 1, HeldStrict: 2, Answered: 5},
+		{ID: "w-2", At: now, State: platform.Booting, Runners: 2},
+		{ID: "w-3", At: now, State: platform.Draining, Runners: 2, Busy: 2, Overflowed: 1},
+		{ID: "w-4", At: silent, State: platform.Ready, Runners: 2},
 	} {
-		w.Pool, w.InstanceType, w.At = "general", "c5.large", time.Now()
+		w.Pool, w.InstanceType = "general", "c5.large"
 		if _, err := s.cloud.Fleet.Report(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +47,6 @@ func TestStatusReportsHowTheStageStands(t *testing.T) {
 	for range 4 {
 		s.submit(t, asking(t, `,"class":"strict","constraints":{"latency_ms":60000}`))
 	}
-	now := time.Now()
 	h, book := tally.NewHistory(now), tally.NewBook(now)
 	for i := range 4 {
 		book.Ended(tally.Key{Task: "fashion", Model: "fast", Class: query.Strict}, tally.Observation{State: query.Succeeded, Met: i > 0, Overflowed: i == 0, LatencyMS: 20})
@@ -66,7 +68,7 @@ func TestStatusReportsHowTheStageStands(t *testing.T) {
 	var st api.Status
 	s.do(t, "GET", "/v1/status", nil).into(t, &st)
 	p := st.Pools[0]
-	if p.Ready != 1 || p.Booting != 1 || p.Draining != 1 || p.Runners != 2 || p.Busy != 3 || p.Queued != 2 || p.Answered != 5 || p.Overflowed != 1 {
+	if p.Ready != 1 || p.Booting != 1 || p.Draining != 1 || p.Stuck != 1 || p.Runners != 2 || p.Busy != 3 || p.Queued != 2 || p.Answered != 5 || p.Overflowed != 1 {
 		t.Errorf("pool %+v", p)
 	}
 	c := st.Classes[query.Strict]
