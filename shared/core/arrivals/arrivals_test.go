@@ -102,9 +102,14 @@ func TestWindow(t *testing.T) {
 			}
 		})
 	}
-	for _, from := range []time.Duration{-1, 4 * time.Minute} {
-		if _, err := trace.Window(from, time.Second); err == nil {
-			t.Errorf("a window from %s of a trace of 4m was given", from)
+	for _, c := range []struct {
+		from, length time.Duration
+		want         string
+	}{
+		{-1, time.Second, "begins at -1ns"}, {4 * time.Minute, 0, "begins at 4m0s"}, {0, -time.Second, "lasts -1s"},
+	} {
+		if _, err := trace.Window(c.from, c.length); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("a window from %s for %s of a trace of 4m: %v", c.from, c.length, err)
 		}
 	}
 }

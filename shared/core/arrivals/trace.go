@@ -104,8 +104,11 @@ func (t Trace) Scaled(factor float64) Trace {
 // Window returns the whole steps that cover [from, from+length); a length of 0
 // reaches to the end. It fails when the trace does not reach from.
 func (t Trace) Window(from, length time.Duration) (Trace, error) {
-	if from < 0 || length < 0 || from >= t.Duration() {
-		return Trace{}, fmt.Errorf("a window from %s for %s is outside the trace, which lasts %s", from, length, t.Duration())
+	if from < 0 || from >= t.Duration() {
+		return Trace{}, fmt.Errorf("the window begins at %s: it must begin at 0s or later, and before the end of the trace, at %s", from, t.Duration())
+	}
+	if length < 0 {
+		return Trace{}, fmt.Errorf("the window lasts %s: it must last 0s (until the end of the trace) or longer", length)
 	}
 	first, last := int(from/t.Step), len(t.Counts)
 	if length > 0 && length < t.Duration()-from {
