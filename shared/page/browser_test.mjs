@@ -144,8 +144,9 @@ test("where nothing was measured it says why, and what to do", async () => {
   }
 });
 
-test("it says which models get no queries, where and why", async () => {
+test("it says which models get no queries, where and why, and how many workers are stuck", async () => {
   assert.doesNotMatch(await text("#alert"), /queries|cannot be written/);
+  assert.doesNotMatch(await text("#pools"), /stuck/);
   try {
     await faulty(true);
     const alert = page.locator("#alert");
@@ -155,6 +156,7 @@ test("it says which models get no queries, where and why", async () => {
     assert.match(said, /Model mlp gets no queries: its file is damaged\./);
     assert.match(said, /Model cnn-small fails on worker w-1 and gets no queries there until \d.*: no such operator\./);
     assert.match(said, /Model cnn-small fails on functions and gets no queries there/);
+    assert.match(await text("#pools"), /1\s*draining\s*1\s*stuck/);
   } finally {
     await faulty(false);
   }

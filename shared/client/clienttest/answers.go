@@ -179,6 +179,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.Faulty.Load() {
 		st.StoreFault = "no space left on device"
+		st.Pools[0].Stuck = 1
 		st.Withheld = []api.WithheldModel{{Model: "mlp", Why: "its file is damaged"}}
 		for kind, name := range map[query.RunnerKind]string{query.OnWorker: "w-1", query.OnFunction: ""} {
 			st.Broken = append(st.Broken, api.BrokenModel{Open: breaker.Open{Model: "cnn-small", Until: Instant, Why: "no such operator"}, Kind: kind, Name: name})

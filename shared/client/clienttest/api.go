@@ -46,8 +46,8 @@ type API struct {
 	Uncalibrated atomic.Bool
 	// Large makes it a stage of 1,000 workers and 50 models.
 	Large atomic.Bool
-	// Faulty makes the status report a store that cannot be written, a model that is
-	// not offered, and models whose runs fail.
+	// Faulty makes the status report a store that cannot be written, a stuck worker, a model that
+	// is not offered, and models whose runs fail.
 	Faulty atomic.Bool
 	// Dead makes it hold two dead letters, until they are redriven.
 	Dead atomic.Bool
