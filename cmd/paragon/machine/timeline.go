@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/timeline"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -106,16 +107,18 @@ func (r *recorder) store(ctx context.Context, rows []timeline.Stored) {
 	}
 }
 
+// workersReady counts the ready workers as the controller does.
+func (m *Machine) workersReady(ctx context.Context) int {
+	ws, err := m.backend.Fleet.Workers(ctx, Pool)
+	if err != nil {
+		return 0
+	}
+	return len(fleet.Count(ws, time.Now(), m.settings.Current()).Ready)
+}
+
 // sample reads the gauges, and what was spent since the last sample.
 func (r *recorder) sample(ctx context.Context) timeline.Row {
-	row := timeline.Row{Samples: 1}
-	if ws, err := r.m.backend.Fleet.Workers(ctx, Pool); err == nil {
-		for _, w := range ws {
-			if w.State == platform.Ready && !w.Suspended {
-				row.Ready++
-			}
-		}
-	}
+	row := timeline.Row{Samples: 1, Ready: float64(r.m.workersReady(ctx))}
 	if n, err := r.owner.Desired(ctx, Pool); err == nil {
 		row.Wanted = float64(n)
 	}

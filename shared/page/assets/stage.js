@@ -146,9 +146,8 @@ function draw(name, upper, lower, top) {
 function pool(p, wanted) {
   const name = element("p", "pool-name", element("span", "", element("b", "", p.name), ` ${p.instance_type}`),
     `${p.answered} answered, ${p.overflowed} sent to functions`);
-  const counts = element("div", "counts", wanted == null ? "" : count(wanted, "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"),
-    p.stuck ? count(p.stuck, "stuck") : "");
-  const busy = element("meter", "", { max: p.runners, value: p.busy, ariaHidden: "true" }); // also below
+  const counts = element("div", "counts", wanted == null ? "" : count(wanted, "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"), p.stuck ? count(p.stuck, "stuck") : "");
+  const busy = element("meter", "", { max: p.runners, value: p.busy, ariaHidden: "true" }); // the line below says it
   return element("div", "pool", name, counts, busy, element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.queued} queued`));
 }
 
