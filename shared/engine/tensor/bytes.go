@@ -29,5 +29,10 @@ func Bytes(numbers []float32) []byte {
 	return out
 }
 
+// memory is the numbers as this machine keeps them, four bytes each. Nothing is copied.
+func memory(numbers []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(numbers))), 4*len(numbers))
+}
+
 // littleEndian reports how this machine keeps numbers.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1

@@ -43,6 +43,30 @@ func TestCheckFinite(t *testing.T) {
 	}
 }
 
+// TestFiniteAtEveryPlace puts one number that is not finite at every place of data of every
+// length up to a few of the blocks that are read at once, among numbers whose bits are
+// next to those of infinity.
+func TestFiniteAtEveryPlace(t *testing.T) {
+	largest := []float32{math.MaxFloat32, -math.MaxFloat32}
+	for length := range 40 {
+		data := make([]float32, length)
+		for i := range data {
+			data[i] = largest[i%2]
+		}
+		if !finite(data) {
+			t.Errorf("%d finite numbers are not", length)
+		}
+		for i, was := range data {
+			for _, bad := range []uint32{0x7f800000, 0xff800000, 0x7f800001, 0xffffffff} {
+				if data[i] = math.Float32frombits(bad); finite(data) {
+					t.Errorf("%#x at %d of %d is finite", bad, i, length)
+				}
+			}
+			data[i] = was
+		}
+	}
+}
+
 func TestCheckShape(t *testing.T) {
 	if err := CheckShape([]int64{7, 3}, []int64{-1, 3}); err != nil {
 		t.Error(err)
