@@ -28,7 +28,9 @@ func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s.FunctionMS = warmMS * workload.RelativeServiceTime(m.Means, c.Catalogue.Current(), p.InstanceType)
 	s.ColdLate = s.FunctionMS+coldMS-warmMS+set.OverflowPathMS > set.StrictBelowMS
 	s.FunctionUSD = m.FunctionUSD.Or(usd)
-	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-s.FunctionMS))
+	last := set.DefaultLatencyMS - set.OverflowPathMS - s.FunctionMS
+	functions := sizing.HandOver{WarmAfterMS: last, ColdAfterMS: last - (coldMS - warmMS)}
+	s.DeferMS = m.DeferMS.Or(max(0, functions.RelaxedAtMS(set.DefaultLatencyMS, s.ServiceMS, sizing.PathsOf(set), false)))
 	s.OverflowUSD, s.UnaidedUSD = overflowUSD(c.Catalogue.Current().Prices, set, s.ServiceMS, s.FunctionMS)
 	if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
 		s.WorkerUSDPerHour = i.USDPerHour

@@ -44,7 +44,7 @@ func (c *Controller) HandOver(ctx context.Context) error {
 		if len(classes) == 0 {
 			continue
 		}
-		rule := overflow.Rule{Catalogue: c.Catalogue.Current(), Arch: c.Arch, InstanceType: p.InstanceType, Settings: set}
+		rule := overflow.Rule{Catalogue: c.Catalogue.Current(), Arch: c.Arch, InstanceType: p.InstanceType, Settings: set, Warm: v.WarmFunctions}
 		errs = append(errs, c.keeper().HandOver(ctx, p, rule, classes...))
 	}
 	return errors.Join(errs...)

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
@@ -37,6 +39,7 @@ type traffic struct {
 	saved   []byte // that value
 	savedAt time.Time
 	last    tally.Summary
+	warm    []string // models whose functions count as warm
 }
 
 // newSummaries caches what became of the last queries. The workers' tallies are
@@ -84,12 +87,27 @@ func (c *Controller) feedTraffic(ctx context.Context, now time.Time) error {
 	c.mu.Unlock()
 	t.history.Forget(now)
 	t.last = t.history.Summary(now)
+	warm := warmFunctions(t.history.LastMinute(now))
+	c.mu.Lock()
+	t.warm = warm
+	c.mu.Unlock()
 	c.samplePast(now, more)
 	c.countTotals(now, more)
 	if c.Shared != nil && now.Truncate(trafficSavedEvery).After(t.savedAt) {
 		errs = append(errs, c.saveTraffic(ctx, now))
 	}
 	return errors.Join(errs...)
+}
+
+// warmFunctions are the models whose functions count as warm, by what was counted lately.
+func warmFunctions(lately []tally.Tally) (models []string) {
+	for _, t := range lately {
+		if sizing.MostlyWarm(t.Overflowed, t.ColdStarts) {
+			models = append(models, t.Model)
+		}
+	}
+	slices.Sort(models)
+	return models
 }
 
 // restoreTraffic goes on from the history of an earlier controller. One that

@@ -126,6 +126,7 @@ func (c *Controller) publishView(ctx context.Context, rests bool, count func(con
 	}
 	view.Withheld = c.withheldNow(ctx)
 	c.mu.Lock()
+	view.WarmFunctions = c.traffic.warm
 	c.looked = view
 	c.mu.Unlock()
 	select {

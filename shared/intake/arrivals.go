@@ -2,11 +2,13 @@ package intake
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/core/workload"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -141,7 +143,8 @@ func points(counts map[arrival]workload.Demand) []platform.Point {
 // asks is what one planned query asks for.
 func (s *Service) asks(p plan, set settings.Settings) workload.Demand {
 	return workload.DemandOf(s.catalogue(), workload.Planned{
-		Model: p.model, Need: p.need, Class: p.class, LatencyMS: p.latencyMS, InstanceType: p.pool.InstanceType, Arch: s.Arch, PathMS: set.OverflowPathMS,
+		Model: p.model, Need: p.need, Class: p.class, LatencyMS: p.latencyMS, InstanceType: p.pool.InstanceType, Arch: s.Arch,
+		Paths: sizing.PathsOf(set), Warm: slices.Contains(s.fleet.current().WarmFunctions, p.model.Name),
 	})
 }
 

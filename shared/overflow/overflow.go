@@ -5,6 +5,7 @@
 package overflow
 
 import (
+	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -19,6 +20,8 @@ type Rule struct {
 	Arch         string // of the inference functions; empty means that there are none
 	InstanceType string // of the workers
 	Settings     settings.Settings
+	// Warm are the models whose functions count as warm: those of the fleet view.
+	Warm []string
 }
 
 // RelaxedOverflowWindow is sizing.RelaxedOverflowWindow of a query. It is false for one of
@@ -29,7 +32,7 @@ func (r Rule) RelaxedOverflowWindow(m query.Message) (at, by time.Time, ok bool)
 		return at, by, false
 	}
 	atMS, byMS, ok := sizing.RelaxedOverflowWindow(r.Catalogue, p, r.Arch, r.InstanceType, m.Need, query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt)),
-		sizing.Paths{WorkerMS: r.Settings.PathMS, FunctionMS: r.Settings.OverflowPathMS, LookAheadMS: r.Settings.LookAheadMS})
+		sizing.PathsOf(r.Settings), slices.Contains(r.Warm, m.Model))
 	if !ok {
 		return at, by, false
 	}

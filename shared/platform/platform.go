@@ -172,6 +172,10 @@ type FleetView struct {
 	// BrokenOnFunctions are the models whose breakers are open on functions, in any process
 	// that runs them there.
 	BrokenOnFunctions []breaker.Open `json:"broken_on_functions,omitempty"`
+	// WarmFunctions are the models of which functions answered queries in the last minute,
+	// nearly all without a cold start (sizing.MostlyWarm): a relaxed query of another
+	// leaves the workers earlier, by the time of a cold start.
+	WarmFunctions []string `json:"warm_functions,omitempty"`
 	// Withheld are the models that no platform could run: why, by name.
 	Withheld map[string]string `json:"withheld,omitempty"`
 	// SettingsVersion is that of the settings that the controller goes by: a process

@@ -31,6 +31,7 @@ func (w *Worker) refreshRules(ctx context.Context) {
 		switch {
 		case err == nil:
 			w.setRules(w.rulesOf(v))
+			w.setWarm(v)
 		case errors.Is(err, platform.ErrNotFound):
 			w.setRules(rules{strict: true})
 		case ctx.Err() == nil:
@@ -53,6 +54,14 @@ func (w *Worker) rulesOf(v platform.FleetView) rules {
 		}
 	}
 	return rules{strict: true}
+}
+
+// setWarm takes the functions that count as warm from a view; by one that is too old, none.
+func (w *Worker) setWarm(v platform.FleetView) {
+	if fleet.Silent(v.At, w.Now(), w.Settings()) {
+		v.WarmFunctions = nil
+	}
+	w.warm.Store(&v.WarmFunctions)
 }
 
 func (w *Worker) setRules(r rules) {
@@ -78,7 +87,8 @@ func (w *Worker) allowed() rules {
 // relaxedOverflowWindow is between which moments a relaxed query that waits is handed over;
 // zero without a function that could answer it.
 func (w *Worker) relaxedOverflowWindow(m query.Message) (at, by time.Time) {
-	at, by, _ = overflow.Rule{Catalogue: w.Catalogue.Current(), Arch: w.Arch, InstanceType: w.InstanceType, Settings: w.Settings()}.RelaxedOverflowWindow(m)
+	rule := overflow.Rule{Catalogue: w.Catalogue.Current(), Arch: w.Arch, InstanceType: w.InstanceType, Settings: w.Settings(), Warm: *w.warm.Load()}
+	at, by, _ = rule.RelaxedOverflowWindow(m)
 	return at, by
 }
 

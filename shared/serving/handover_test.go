@@ -3,6 +3,7 @@ package serving_test
 import (
 	"fmt"
 	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/serving"
 )
@@ -36,10 +38,10 @@ func (r *rig) rule(p placement.Pool) {
 	r.ruleAt(p, time.Now())
 }
 
-func (r *rig) ruleAt(p placement.Pool, at time.Time) {
+func (r *rig) ruleAt(p placement.Pool, at time.Time, warm ...string) {
 	r.Helper()
 	p.Name = pool
-	if err := r.Fleet.PublishView(r.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: at}); err != nil {
+	if err := r.Fleet.PublishView(r.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: at, WarmFunctions: warm}); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -64,8 +66,11 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 		age   time.Duration // of the view; the clock begins at a full hour
 		goes  bool
 		class query.Class
+		warm  []string // models whose functions count as warm
 	}{
 		{name: "at the bound", rule: placement.Pool{RelaxedOverflow: true}, goes: true},
+		{name: "at the bound of a warm function", rule: placement.Pool{RelaxedOverflow: true}, goes: true, warm: []string{"quick"}},
+		{name: "a warm function of another model", rule: placement.Pool{RelaxedOverflow: true}, goes: true, warm: []string{"slow"}},
 		{name: "with money left", rule: placement.Pool{RelaxedOverflow: true, BudgetLeftUSD: &left}, goes: true},
 		{name: "never", rule: placement.Pool{}},
 		{name: "without money", rule: placement.Pool{RelaxedOverflow: true, BudgetLeftUSD: &broke}},
@@ -83,7 +88,7 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 					r.settings.MaxOverflowConcurrency = 0
 				}
 				r.settings.HeartbeatSeconds = 300 // one view lasts for the test
-				r.ruleAt(tc.rule, time.Now().Add(-tc.age))
+				r.ruleAt(tc.rule, time.Now().Add(-tc.age), tc.warm...)
 				w := r.startBusy("w1")
 				release := sync.OnceFunc(func() { close(r.answers.cold) })
 				defer release() // where the test fails, too, or its worker never ends
@@ -93,7 +98,7 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 				began := time.Now()
 				r.submit(ask{id: "q", model: "quick", class: tc.class, boundMS: 10_000})
 				if tc.goes {
-					r.wantHandedOver(began, tc.class)
+					r.wantHandedOver(began, tc.class, slices.Contains(tc.warm, "quick"))
 				} else {
 					<-time.After(30 * time.Second)
 					r.wantDepth(platform.Overflow, 0)
@@ -109,8 +114,8 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 }
 
 // wantHandedOver takes the query q off the overflow queue and expects that it
-// waited as long as a cold function allows, and no longer.
-func (r *rig) wantHandedOver(began time.Time, class query.Class) {
+// waited as long as its function allows, warm or cold, and no longer.
+func (r *rig) wantHandedOver(began time.Time, class query.Class, warm bool) {
 	r.Helper()
 	m := r.overflow()
 	waited := time.Since(began)
@@ -118,7 +123,12 @@ func (r *rig) wantHandedOver(began time.Time, class query.Class) {
 		r.Errorf("message %s with the trail %+v", m.ID, m.Trail)
 	}
 	lookAhead := time.Duration(r.settings.LookAheadMS) * time.Millisecond
-	last := 10*time.Second - 15*time.Millisecond - 1010*time.Millisecond - lookAhead // way, service, cold start
+	last := 10*time.Second - 15*time.Millisecond - 110*time.Millisecond - lookAhead // way, service
+	if warm {
+		last -= sizing.HandOverSlackMS * time.Millisecond
+	} else {
+		last -= 900 * time.Millisecond // cold start
+	}
 	if class == query.Relaxed && (waited < last || waited > last+60*time.Millisecond) {
 		r.Errorf("it was handed over after %v, want %v", waited, last)
 	}

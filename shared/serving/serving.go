@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/breaker"
@@ -96,6 +97,8 @@ type Worker struct {
 	work      sync.WaitGroup          // runs, and what settles them
 	inRequest sync.WaitGroup          // queries that are held in their requests
 
+	warm atomic.Pointer[[]string] // models whose functions count as warm, as last read
+
 	mu          sync.Mutex // guards what follows
 	queue       *schedule.Queue[*lease]
 	rules       rules         // as last read
@@ -126,6 +129,7 @@ func New(o Options) (*Worker, error) {
 		o.Breakers = &breaker.Set{}
 	}
 	w := &Worker{Options: o, instance: in, queue: schedule.NewQueue[*lease](o.Runners), changed: make(chan struct{}), inferences: map[int]inference{}}
+	w.warm.Store(new([]string))
 	w.use, w.rules = newUse(o.Now(), o.Runners), rules{strict: true}
 	w.leases.held = map[string]*lease{}
 	w.settler = &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,

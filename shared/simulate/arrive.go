@@ -48,13 +48,9 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 		}
 		return
 	}
-	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
-	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
+	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), 0, false)
 	if !j.strict {
-		j.handover = sizing.RelaxedOverflowAt(j.handover, j.deadline, micros(max(m.P99MS, m.ServiceMS)), e.aheadUS())
-	}
-	if cold {
-		j.handover = max(e.now, j.handover)
+		j.handover = e.relaxedOverflowAt(m, j.deadline, p.control.warm[j.model])
 	}
 	if j.counted {
 		e.inSystem++
@@ -134,6 +130,19 @@ func (e *engine) handOver(p *pool) {
 		e.overflow(p, &j, true)
 	}
 	e.arm(p)
+}
+
+// relaxedOverflowAt is when a relaxed query with a deadline is handed over, by production's
+// rule, as its function counts as warm or not.
+func (e *engine) relaxedOverflowAt(m *Model, deadline int64, warm bool) int64 {
+	last := func(cold bool) int64 {
+		return sizing.LastMoment(deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
+	}
+	slack := int64(0)
+	if e.cfg.AsDeployed != nil {
+		slack = micros(sizing.HandOverSlackMS)
+	}
+	return sizing.RelaxedOverflowAt(sizing.FunctionLast(last(false), last(true), slack, warm), deadline, micros(max(m.P99MS, m.ServiceMS)), e.aheadUS())
 }
 
 // aheadUS is how long a query waits at most in the hands of the worker that took it.

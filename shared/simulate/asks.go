@@ -56,6 +56,11 @@ func (c *Config) demands(p *Pool) []Ask {
 // mean is the mean over the pool's queries, or over the relaxed ones alone, of
 // what each is worth.
 func (c *Config) mean(p *Pool, relaxed bool, worth func(m *Model, boundMS float64) float64) float64 {
+	return c.meanByModel(p, relaxed, func(model int, boundMS float64) float64 { return worth(&p.Models[model], boundMS) })
+}
+
+// meanByModel is mean by the model's place in the pool.
+func (c *Config) meanByModel(p *Pool, relaxed bool, worth func(model int, boundMS float64) float64) float64 {
 	sum, n := 0.0, 0
 	for _, a := range c.demands(p) {
 		if relaxed && a.Strict {
@@ -63,7 +68,7 @@ func (c *Config) mean(p *Pool, relaxed bool, worth func(m *Model, boundMS float6
 		}
 		of := 0.0
 		for _, s := range a.Served {
-			of += worth(&p.Models[s.Model], a.BoundMS) / float64(len(a.Served))
+			of += worth(int(s.Model), a.BoundMS) / float64(len(a.Served))
 		}
 		sum += of
 		n++

@@ -14,7 +14,7 @@ type control struct {
 	seconds         []procurement.Second // not yet shown to the scheme
 	firstSecond     int64                // the first of them
 	serviceMS, usd  float64              // of the mean query
-	deferMS         float64              // how long a relaxed one may wait
+	warm            []bool               // by model: whether its function counts as warm, by the last tick
 	functionMS      float64              // of the mean query
 	overflowUSD     float64              // what its way costs more than a direct answer's
 	unaidedUSD      float64              // and while no worker is up
@@ -27,9 +27,9 @@ type control struct {
 
 func (c *control) start(e *engine, p *pool, begin int64) {
 	path := e.cfg.Settings.PathMS
+	c.warm = slices.Repeat([]bool{!e.cfg.ColdStarts}, len(p.cfg.Models))
 	c.serviceMS = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.ServiceMS })
 	c.usd = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.USD })
-	c.deferMS = e.cfg.mean(p.cfg, true, func(m *Model, boundMS float64) float64 { return max(0, boundMS-path-m.FunctionMS) })
 	c.functionMS = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.FunctionMS })
 	coldMS := e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.FunctionMS + m.ColdMS })
 	c.coldLate = e.cfg.ColdStarts && coldMS+path > e.cfg.StrictMS
@@ -80,6 +80,9 @@ func (e *engine) tick(p *pool) {
 	e.turnHour()
 	if e.cfg.Progress != nil && (e.now-e.phaseUS())%(600*second) == 0 {
 		e.cfg.Progress(time.Duration(e.now) * time.Microsecond)
+	}
+	for model := range p.control.warm {
+		p.control.warm[model] = e.calls.mostlyWarm(int(p.id)*e.widest+model, e.now)
 	}
 	snapshot := e.snapshot(p)
 	d, workers, spot := e.decide(p, snapshot)
@@ -139,9 +142,17 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	arrived, to := c.covered(e.now - e.cfg.MetricDelay.Microseconds())
 	return procurement.Snapshot{
 		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,
-		ServiceMS: c.serviceMS, DeferMS: c.deferMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
+		ServiceMS: c.serviceMS, DeferMS: e.deferMS(p), WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
 		OverflowUSD: c.overflowUSD, UnaidedUSD: c.unaidedUSD, FunctionMS: c.functionMS, ColdLate: c.coldLate, SpotUSDPerHour: e.cfg.Spot.usdPerHour(c.usdPerHour),
 	}
+}
+
+// deferMS is how long a relaxed query waits at most before it is handed over, on average.
+func (e *engine) deferMS(p *pool) float64 {
+	return e.cfg.meanByModel(p.cfg, true, func(model int, boundMS float64) float64 {
+		deadline := micros(boundMS - e.cfg.Settings.PathMS)
+		return max(0, float64(e.relaxedOverflowAt(&p.cfg.Models[model], deadline, p.control.warm[model]))/1000)
+	})
 }
 
 // covered returns the whole seconds up to a time that were not shown yet, and

@@ -1,5 +1,7 @@
 package simulate
 
+import "github.com/paragon-serving/paragon/shared/core/sizing"
+
 // functions are the inference functions, one a model: their environments that
 // are warm and free.
 type functions struct {
@@ -7,6 +9,48 @@ type functions struct {
 	keepAlive  int64
 	free       [][]int64 // by model: since when each environment is free, rising
 	starts     []starts  // by model
+	lately     []lately  // by model
+}
+
+// lately is how often a function was called in the last minute, and how often that was cold.
+type lately struct {
+	slot        int64 // that of the last call
+	calls, cold [latelySlots]int64
+}
+
+const (
+	latelySlots  = 6
+	latelySlotUS = 10 * second
+)
+
+// saw counts a call.
+func (l *lately) saw(now int64, cold bool) {
+	l.forget(now)
+	l.calls[l.slot%latelySlots]++
+	if cold {
+		l.cold[l.slot%latelySlots]++
+	}
+}
+
+// forget drops the slots that are over.
+func (l *lately) forget(now int64) {
+	for slot := now / latelySlotUS; l.slot < slot; {
+		l.slot = max(l.slot+1, slot-latelySlots+1)
+		l.calls[l.slot%latelySlots], l.cold[l.slot%latelySlots] = 0, 0
+	}
+}
+
+// mostlyWarm reports whether a model's function counts as warm, as production's view says.
+func (f *functions) mostlyWarm(model int, now int64) bool {
+	if !f.coldStarts {
+		return true
+	}
+	l, calls, cold := &f.lately[model], int64(0), int64(0)
+	l.forget(now)
+	for i := range l.calls {
+		calls, cold = calls+l.calls[i], cold+l.cold[i]
+	}
+	return sizing.MostlyWarm(calls, cold)
 }
 
 // starts are the environments of a function that were started in a period.
@@ -16,7 +60,7 @@ type starts struct {
 }
 
 func newFunctions(c *Config, models int) *functions {
-	return &functions{coldStarts: c.ColdStarts, keepAlive: int64(c.KeepAliveSeconds * float64(second)), free: make([][]int64, models), starts: make([]starts, models)}
+	return &functions{coldStarts: c.ColdStarts, keepAlive: int64(c.KeepAliveSeconds * float64(second)), free: make([][]int64, models), starts: make([]starts, models), lately: make([]lately, models)}
 }
 
 // take reports whether a call of a model starts cold. The environment that came
@@ -25,8 +69,9 @@ func (f *functions) take(model int, now int64) (cold bool) {
 	if !f.coldStarts {
 		return false
 	}
-	free := f.free[model]
-	if !f.warm(model, now) {
+	free, cold := f.free[model], !f.warm(model, now)
+	f.lately[model].saw(now, cold)
+	if cold {
 		f.free[model] = free[:0]
 		f.started(model, now)
 		return true

@@ -32,7 +32,7 @@ func costsOf(s Snapshot, set settings.Settings, strictShare float64, spot spotMa
 	c := costs{
 		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD,
 		aloneUSD: s.FunctionUSD + s.UnaidedUSD, boot: set.VMBootSeconds,
-		strict: strictShare, wait: int(max(0, s.DeferMS-set.LookAheadMS) / 1000),
+		strict: strictShare, wait: int(s.DeferMS / 1000),
 		functions: 1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS), set.MaxOverflowConcurrency),
 		queued:    1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS)+set.OverflowQueueMS(), set.MaxOverflowConcurrency),
 		places:    set.MaxOverflowConcurrency,

@@ -64,8 +64,8 @@ type Snapshot struct {
 	Pool      Pool      `json:"pool"`
 	// ServiceMS is the mean one-thread latency of the queries that come.
 	ServiceMS float64 `json:"service_ms"`
-	// DeferMS is how long a relaxed query may wait for a worker before only a
-	// function can still keep its bound.
+	// DeferMS is how long a relaxed query waits for a worker at most, before it is handed
+	// over to a function: the mean, by sizing.RelaxedOverflowAt.
 	DeferMS float64 `json:"defer_ms"`
 	// WorkerUSDPerHour is one worker's price, FunctionUSD the mean price of a
 	// query on an inference function.

@@ -19,6 +19,13 @@ func P95MS(warmP95MS, coldP95MS, coldShare float64) float64 {
 	return warmP95MS
 }
 
+// MostlyWarm reports whether a function that lately ran so often, and so often started cold,
+// counts as warm: P95MS is then a warm run's. One that has not run counts as cold, as its
+// environments may be gone.
+func MostlyWarm(runs, cold int64) bool {
+	return runs > 0 && float64(cold)/float64(runs) < coldShows
+}
+
 // coldWeight is how much the newest invocation counts in a cold share. The share
 // must distinguish 5 % from less: one cold start among warm runs stays below coldShows,
 // and three in a row pass it.

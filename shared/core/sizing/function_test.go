@@ -36,6 +36,21 @@ func TestP95WithColdStarts(t *testing.T) {
 // Of a thousand runs of which each cold one is slower than each warm one, the
 // 950th is the rule's: the slowest warm run below one cold in twenty, and no
 // slower than the slowest cold one from there on.
+// A function counts as warm exactly if P95MS of its runs is that of a warm one, and never
+// before it has run.
+func TestMostlyWarm(t *testing.T) {
+	if MostlyWarm(0, 0) {
+		t.Error("one that has not run is warm")
+	}
+	for runs := range int64(200) {
+		for cold := range runs + 1 {
+			if want := P95MS(100, 1000, float64(cold)/float64(max(1, runs))) == 100; runs > 0 && MostlyWarm(runs, cold) != want {
+				t.Errorf("%d cold starts in %d runs: warm is %t", cold, runs, !want)
+			}
+		}
+	}
+}
+
 func TestP95IsThatOfTheMixture(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		warm := rapid.Float64Range(1, 500).Draw(t, "warm")

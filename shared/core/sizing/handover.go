@@ -48,6 +48,14 @@ func LastResort(c *profile.Catalogue, m *profile.Model, arch string, n query.Nee
 	return HandOver{Size: right, ColdAfterMS: after(true), WarmAfterMS: after(false)}, true
 }
 
+// RelaxedAtMS is RelaxedOverflowAt of a query with a bound whose run takes workerMS on a
+// worker, in milliseconds after acceptance. The function must be started first unless it
+// counts as warm (MostlyWarm).
+func (h HandOver) RelaxedAtMS(boundMS, workerMS float64, paths Paths, warm bool) float64 {
+	last := FunctionLast(h.WarmAfterMS, h.ColdAfterMS, HandOverSlackMS, warm)
+	return RelaxedOverflowAt(last, boundMS-paths.WorkerMS, workerMS, paths.LookAheadMS)
+}
+
 // KeepAfter is after how many milliseconds without an answer the process that holds the request of
 // a strict query has a function answer it: its bound less the function's p95. It is false
 // where no function holds the model, and where there is no time for that.

@@ -3,6 +3,7 @@ package sizing
 import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // RelaxedOverflowAt is when a relaxed query goes to an inference function, where the
@@ -23,6 +24,22 @@ func RelaxedOverflowAt[T ~int64 | ~float64](functionLast, deadline, workerTakes,
 	return min(functionLast, deadline-workerTakes) - lookAhead
 }
 
+// HandOverSlackMS is how long before the last moment at which a warm function keeps its
+// bound a relaxed query is handed over at the latest, in milliseconds: a worker that is held
+// up for less than that still hands it over in time.
+const HandOverSlackMS = 200
+
+// FunctionLast is the last moment at which a relaxed query is given to a function: coldLast,
+// by which one that must be started keeps its bound, or, of a function that counts as warm
+// (MostlyWarm), warmLast; and slack before warmLast at the latest. All are in one unit,
+// counted from one moment.
+func FunctionLast[T ~int64 | ~float64](warmLast, coldLast, slack T, warm bool) T {
+	if warm {
+		return warmLast - slack
+	}
+	return min(coldLast, warmLast-slack)
+}
+
 // Paths are what a way to an answer takes besides the run, in milliseconds.
 type Paths struct {
 	WorkerMS, FunctionMS float64
@@ -30,11 +47,16 @@ type Paths struct {
 	LookAheadMS float64
 }
 
+// PathsOf are the paths of a stage with those settings.
+func PathsOf(s settings.Settings) Paths {
+	return Paths{WorkerMS: s.PathMS, FunctionMS: s.OverflowPathMS, LookAheadMS: s.LookAheadMS}
+}
+
 // RelaxedOverflowWindow is between which moments after acceptance a relaxed query that
-// waits is handed over to a function: from RelaxedOverflowAt on, by a function that must
-// be started first, until the last moment at which a warm one still keeps its bound. It is
-// false when no function holds the model.
-func RelaxedOverflowWindow(c *profile.Catalogue, m *profile.Model, arch, instanceType string, n query.Need, boundMS float64, paths Paths) (atMS, byMS float64, ok bool) {
+// waits is handed over to a function: from HandOver.RelaxedAtMS on, until the last moment
+// at which a warm function still keeps its bound. It is false when no function holds the
+// model.
+func RelaxedOverflowWindow(c *profile.Catalogue, m *profile.Model, arch, instanceType string, n query.Need, boundMS float64, paths Paths, warm bool) (atMS, byMS float64, ok bool) {
 	last, ok := LastResort(c, m, arch, n, boundMS, paths.FunctionMS)
 	if !ok {
 		return 0, 0, false
@@ -43,5 +65,5 @@ func RelaxedOverflowWindow(c *profile.Catalogue, m *profile.Model, arch, instanc
 	if st, ok := c.OnVM(m, instanceType); ok {
 		workerMS = st.MS.P99
 	}
-	return RelaxedOverflowAt(last.ColdAfterMS, boundMS-paths.WorkerMS, workerMS, paths.LookAheadMS), last.WarmAfterMS, true
+	return last.RelaxedAtMS(boundMS, workerMS, paths, warm), last.WarmAfterMS, true
 }

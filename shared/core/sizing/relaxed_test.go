@@ -23,11 +23,16 @@ func TestRelaxedOverflowWindow(t *testing.T) {
 	c, m := catalogue(100, 110)
 	measured(m, 512, 310, 2000)
 	paths := Paths{WorkerMS: 5, FunctionMS: 15, LookAheadMS: 50}
-	at, by, ok := RelaxedOverflowWindow(c, m, "x86_64", "no such instance", query.Need{}, 10_000, paths)
-	if !ok || at != 10_000-15-310-2000-50 || by != 10_000-15-310 {
-		t.Errorf("from %v to %v, %v", at, by, ok)
+	for _, w := range []struct {
+		warm bool
+		at   float64
+	}{{false, 10_000 - 15 - 310 - 2000 - 50}, {true, 10_000 - 15 - 310 - HandOverSlackMS - 50}} {
+		at, by, ok := RelaxedOverflowWindow(c, m, "x86_64", "no such instance", query.Need{}, 10_000, paths, w.warm)
+		if !ok || at != w.at || by != 10_000-15-310 {
+			t.Errorf("%+v: from %v to %v, %v", w, at, by, ok)
+		}
 	}
-	if _, _, ok := RelaxedOverflowWindow(c, m, "arm64", "no such instance", query.Need{}, 10_000, paths); ok {
+	if _, _, ok := RelaxedOverflowWindow(c, m, "arm64", "no such instance", query.Need{}, 10_000, paths, true); ok {
 		t.Error("a hand-over without functions")
 	}
 }

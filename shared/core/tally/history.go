@@ -181,6 +181,11 @@ func (h *History) Summary(now time.Time) Summary {
 	return Summary{At: now, Since: h.since, Minute: loads(minute), Hour: loads(hour), FiveMinutes: classCounts(h.fiveMinutes.Sum(now)), Runs: runs(hour), Shadows: shadows(hour)}
 }
 
+// LastMinute is what was counted in the last minute, by model.
+func (h *History) LastMinute(now time.Time) []Tally {
+	return Group(h.minute.Sum(now), func(k Key) Key { return Key{Model: k.Model} })
+}
+
 func loads(ts []Tally) []Load {
 	var out []Load
 	for _, t := range slices.Concat(Group(ts, ByClass), Group(ts, ByTask)) {

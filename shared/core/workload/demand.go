@@ -12,7 +12,7 @@ type Demand struct {
 	Queries     float64
 	WorkMS      float64 // of one runner
 	FunctionUSD float64 // if functions answered them
-	DeferMS     float64 // how long they may wait for a worker, of relaxed ones
+	DeferMS     float64 // how long they may wait for a worker until they overflow, of relaxed ones
 }
 
 // Plus adds demand up.
@@ -28,24 +28,25 @@ type Planned struct {
 	LatencyMS    float64 // its bound
 	InstanceType string  // of its pool
 	Arch         string  // of the inference functions; empty means that there are none
-	PathMS       float64 // of the way to a function
+	Paths        sizing.Paths
+	Warm         bool // whether functions that run the model count as warm (sizing.MostlyWarm)
 }
 
 // DemandOf is what one query asks for: its median time on a worker, its price on
-// the function that is right for it, and how long it may wait before only that
-// function keeps its bound. What is not known is 0.
+// the function that is right for it, and how long it waits for a worker at most before it
+// is handed over to that function. What is not known is 0.
 func DemandOf(c *profile.Catalogue, q Planned) Demand {
-	d := Demand{Queries: 1}
+	d, workerMS := Demand{Queries: 1}, 0.0
 	if t, ok := c.OnVM(q.Model, q.InstanceType); ok {
-		d.WorkMS = t.MS.P50
+		d.WorkMS, workerMS = t.MS.P50, t.MS.P99
 	}
 	if q.Arch == "" {
 		return d
 	}
-	if last, ok := sizing.LastResort(c, q.Model, q.Arch, q.Need, q.LatencyMS, q.PathMS); ok {
+	if last, ok := sizing.LastResort(c, q.Model, q.Arch, q.Need, q.LatencyMS, q.Paths.FunctionMS); ok {
 		d.FunctionUSD = last.Size.QueryUSD
 		if q.Class == query.Relaxed {
-			d.DeferMS = max(0, last.WarmAfterMS)
+			d.DeferMS = max(0, last.RelaxedAtMS(q.LatencyMS, workerMS, q.Paths, q.Warm))
 		}
 	}
 	return d

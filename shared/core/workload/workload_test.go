@@ -10,6 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -114,7 +115,7 @@ func TestBacklogGrowsWithWork(t *testing.T) {
 
 func TestDemandOf(t *testing.T) {
 	c := catalogue()
-	strict := Planned{Model: &c.Models[0], Class: query.Strict, LatencyMS: 1000, InstanceType: "c5.large", Arch: "x86_64", PathMS: 15}
+	strict := Planned{Model: &c.Models[0], Class: query.Strict, LatencyMS: 1000, InstanceType: "c5.large", Arch: "x86_64", Paths: sizing.Paths{WorkerMS: 5, FunctionMS: 15, LookAheadMS: 50}}
 	relaxed, workersOnly, unknown := strict, strict, strict
 	relaxed.Class = query.Relaxed
 	workersOnly.Arch = ""
@@ -122,8 +123,10 @@ func TestDemandOf(t *testing.T) {
 	if d := DemandOf(c, strict); d.Queries != 1 || d.WorkMS != 10 || d.FunctionUSD <= 0 || d.DeferMS != 0 {
 		t.Errorf("strict: %+v", d)
 	}
-	if d := DemandOf(c, relaxed); d.DeferMS != 1000-15-20 {
-		t.Errorf("relaxed: %+v", d)
+	for warm, want := range map[bool]float64{false: 1000 - 15 - 20 - 500 - 50, true: 1000 - 15 - 20 - sizing.HandOverSlackMS - 50} {
+		if relaxed.Warm = warm; DemandOf(c, relaxed).DeferMS != want {
+			t.Errorf("relaxed, its function warm %t: %+v, wants to wait for %v ms", warm, DemandOf(c, relaxed), want)
+		}
 	}
 	if d := DemandOf(c, workersOnly); d.FunctionUSD != 0 || d.WorkMS != 10 {
 		t.Errorf("without functions: %+v", d)
