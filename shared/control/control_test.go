@@ -205,6 +205,61 @@ func TestTheViewListsWhatFailsOnFunctions(t *testing.T) {
 	})
 }
 
+// The view lists the models that functions lately answered with nearly no cold start, and
+// forgets them a minute after the last answer.
+func TestTheViewListsWarmFunctions(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		runs, cold int
+		want       []string
+	}{
+		{"none ran", 0, 0, nil},
+		{"one ran, cold", 1, 1, nil},
+		{"one ran, warm", 1, 0, []string{"net"}},
+		{"one in twenty was cold", 20, 1, nil},
+		{"one in twenty-one was cold", 21, 1, []string{"net"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				defer r.close()
+				book := tally.NewBook(time.Now())
+				lists := func() []string {
+					t.Helper()
+					if err := platform.ReportTallies(t.Context(), r.Fleet, "dispatcher-1", book.Snapshot(time.Now())); err != nil {
+						t.Fatal(err)
+					}
+					for range 3 { // a view does not wait for a reading, and lists what the last one has found
+						<-time.After(6 * time.Second)
+						if err := r.PublishView(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					v, err := r.Fleet.View(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return v.WarmFunctions
+				}
+				if got := lists(); len(got) > 0 {
+					t.Errorf("before any answer: %v", got)
+				}
+				for i := range tc.runs {
+					book.Ended(tally.Key{Task: "t", Model: "net", Class: query.Relaxed, Resource: "lambda-arm64", MemoryMB: 1024}, tally.Observation{State: query.Succeeded, Overflowed: true, Cold: i < tc.cold})
+				}
+				book.Ended(tally.Key{Task: "t", Model: "on workers alone", Class: query.Relaxed}, tally.Observation{State: query.Succeeded})
+				if got := lists(); !slices.Equal(got, tc.want) {
+					t.Errorf("the view lists %v, want %v", got, tc.want)
+				}
+				<-time.After(time.Minute)
+				if got := lists(); len(got) > 0 {
+					t.Errorf("after a minute without answers: %v", got)
+				}
+			})
+		})
+	}
+}
+
 // Of many dispatchers one fails with a model with which the others answer: the stage goes on
 // with it. When the others answer no more, or fail too, the view lists it.
 func TestOneBadDispatcherStopsNoModel(t *testing.T) {

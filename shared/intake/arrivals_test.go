@@ -8,11 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/core/workload"
 	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // failing is metrics that cannot be written.
@@ -45,6 +49,40 @@ func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
 		if err != nil || len(got) != 1 || got[0].Sum != want {
 			t.Errorf("%s arrivals %+v, %v", class, got, err)
 		}
+	}
+}
+
+// A relaxed query may wait longer, by the time of a cold start, if functions of its model
+// count as warm in the view of the fleet.
+func TestRelaxedArrivalsMayWaitLongerForWarmFunctions(t *testing.T) {
+	cold := catalogue()
+	for i := range cold.Models {
+		for k := range cold.Models[i].Latency {
+			if l := &cold.Models[i].Latency[k]; l.MemoryMB > 0 {
+				l.ColdMS = &profile.Percentiles{P50: 2000, P95: 2000, P99: 2000}
+			}
+		}
+	}
+	mayWaitMS := map[string]float64{}
+	for name, warm := range map[string][]string{"none": nil, "its own": {"net"}, "another": {"tree"}} {
+		d := newTestService(t, func(c *Config) { c.Catalogue = cold })
+		p := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: 2, Runners: 2, At: d.clock.now()}
+		if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: p.At, WarmFunctions: warm}); err != nil {
+			t.Fatal(err)
+		}
+		d.refreshView(t.Context())
+		d.submit(t, request(0))
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := d.Backend.Metrics.Series(t.Context(), telemetry.ArrivalDefer.Name, nil, start, start.Add(time.Second), time.Second)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		mayWaitMS[name] = got[0].Sum
+	}
+	if longer := mayWaitMS["its own"] - mayWaitMS["none"]; longer != 2000-sizing.HandOverSlackMS || mayWaitMS["another"] != mayWaitMS["none"] {
+		t.Errorf("a relaxed query may wait for %v ms by which functions are warm", mayWaitMS)
 	}
 }
 

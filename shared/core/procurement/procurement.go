@@ -18,7 +18,7 @@ import (
 
 // Rules is the version of the schemes' rules and of the words that they put their
 // reasons in. A record holds that by which it was decided.
-const Rules = 13
+const Rules = 14
 
 // Second is what arrived in one second.
 type Second struct {
