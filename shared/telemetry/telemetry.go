@@ -85,7 +85,7 @@ var (
 	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries that arrived, whether they are answered or not. A repeat with the same idempotency key is not counted.").inLog()
 	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "Sum of the median service times that the arrived queries have on a worker.").inLog()
 	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "What the arrived queries would cost if inference functions answered all of them.").inLog()
-	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times that the arrived relaxed queries may wait for a worker. If a query waits longer, only a function can still meet its latency bound.").inLog()
+	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times that the arrived relaxed queries may wait for a worker. A query that waits longer is handed over to a function, if the scheme allows it.").inLog()
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
 	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "Increases by 1 at each tick; in a stage without workers and queries, about once a minute. The metric arrivals is complete up to metric_settle_seconds before the last increase.")
 	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages on the overflow queue that were dropped because their query had expired.").noted()

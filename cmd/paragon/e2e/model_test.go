@@ -443,8 +443,8 @@ func TestModelsAreAddedWhileAnotherNeverAnswers(t *testing.T) {
 	if err := endless.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s.until("its check is under way", func() bool { return len(s.children("paragon")) > 0 })
-	checks := s.children("paragon")
+	s.until("its check is under way", func() bool { return len(s.checks()) > 0 })
+	checks := s.checks()
 	var all sync.WaitGroup
 	for i := range 3 {
 		name := fmt.Sprint("other", i)
@@ -456,14 +456,14 @@ func TestModelsAreAddedWhileAnotherNeverAnswers(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if now := s.children("paragon"); !slices.Equal(now, checks) {
+	if now := s.checks(); !slices.Equal(now, checks) {
 		t.Errorf("the check under way was %v, and is %v", checks, now)
 	}
 	if err := endless.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = endless.Wait()
-	s.until("its check has ended", func() bool { return len(s.children("paragon")) == 0 })
+	s.until("its check has ended", func() bool { return len(s.checks()) == 0 })
 	if own, err := s.OwnModels(t.Context()); err != nil || len(own.Models) != 3 {
 		t.Errorf("there are %+v, error %v", own.Models, err)
 	}

@@ -337,7 +337,7 @@ func TestServeEndsBeforeItServes(t *testing.T) {
 			return err == nil
 		},
 		"the worker": func(s *serving, _ string) bool { return len(s.children("worker")) > 0 },
-		"the check":  func(s *serving, _ string) bool { return len(s.children("paragon")) > 0 },
+		"the check":  func(s *serving, _ string) bool { return len(s.checks()) > 0 },
 	} {
 		data := filepath.Join(t.TempDir(), "data")
 		s := serveCommand(t, data, endless)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -143,6 +144,16 @@ func (s *stage) children(name string) []int {
 		}
 	}
 	return pids
+}
+
+// checks returns the process ids of the children that check a model. A child that has not
+// yet begun the program that it is started for has the name of its parent, too.
+func (s *stage) checks() []int {
+	s.t.Helper()
+	return slices.DeleteFunc(s.children("paragon"), func(pid int) bool {
+		command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return err != nil || !slices.Contains(strings.Split(string(command), "\x00"), "model-check")
+	})
 }
 
 // until looks at a condition again and again until it holds.
