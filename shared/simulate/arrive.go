@@ -48,7 +48,7 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 		}
 		return
 	}
-	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), 0, false)
+	j.handover = e.functionLast(m, j.deadline, false)
 	if !j.strict {
 		j.handover = e.relaxedOverflowAt(m, j.deadline, p.control.warm[j.model])
 	}
@@ -135,14 +135,17 @@ func (e *engine) handOver(p *pool) {
 // relaxedOverflowAt is when a relaxed query with a deadline is handed over, by production's
 // rule, as its function counts as warm or not.
 func (e *engine) relaxedOverflowAt(m *Model, deadline int64, warm bool) int64 {
-	last := func(cold bool) int64 {
-		return sizing.LastMoment(deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
-	}
 	slack := int64(0)
 	if e.cfg.AsDeployed != nil {
 		slack = micros(sizing.HandOverSlackMS)
 	}
-	return sizing.RelaxedOverflowAt(sizing.FunctionLast(last(false), last(true), slack, warm), deadline, micros(max(m.P99MS, m.ServiceMS)), e.aheadUS())
+	last := sizing.FunctionLast(e.functionLast(m, deadline, false), e.functionLast(m, deadline, true), slack, warm)
+	return sizing.RelaxedOverflowAt(last, deadline, micros(max(m.P99MS, m.ServiceMS)), e.aheadUS())
+}
+
+// functionLast is the last moment at which a function that starts cold, or is warm, keeps a deadline.
+func (e *engine) functionLast(m *Model, deadline int64, cold bool) int64 {
+	return sizing.LastMoment(deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
 }
 
 // aheadUS is how long a query waits at most in the hands of the worker that took it.

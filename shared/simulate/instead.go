@@ -6,7 +6,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/selection"
 	"github.com/paragon-serving/paragon/shared/core/settings"
-	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // Choice is what the queries of an ask let selection choose from: for those for which
@@ -39,7 +38,7 @@ func (e *engine) instead(p *pool, w int, j job) bool {
 		return false
 	}
 	j.service = e.serviceOf(p, j.model)
-	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(p.cfg.Models[j.model].FunctionMS), 0, false)
+	j.handover = e.functionLast(&p.cfg.Models[j.model], j.deadline, false)
 	if held, _ := e.hold(p, w, j); !held {
 		return false
 	}
