@@ -18,8 +18,9 @@ type lately struct {
 	calls, cold [latelySlots]int64
 }
 
+// A minute of full slots and the one that is not over, as the controller's history of a minute has.
 const (
-	latelySlots  = 6
+	latelySlots  = 7
 	latelySlotUS = 10 * second
 )
 
