@@ -90,7 +90,7 @@ func (s *stack) makeIntake() {
 			ThrottlingRateLimit: jsii.Number(s.Throttle.PerSecond), ThrottlingBurstLimit: jsii.Number(s.Throttle.Burst),
 		},
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
-			DestinationArn: s.logGroup("AccessLog").LogGroupArn(), Format: text(accessLog),
+			DestinationArn: s.logGroup("AccessLog").LogGroupArn(), Format: text(s.accessLog()),
 		},
 	}))
 	s.functions.gateway = api
@@ -139,6 +139,8 @@ func (s *stack) authorizer() awsapigatewayv2.IHttpRouteAuthorizer {
 }
 
 // accessLog says who asked for what and how it went; never what was in it.
-const accessLog = `{"at":"$context.requestTime","request":"$context.requestId","caller":"$context.identity.userArn","address":"$context.identity.sourceIp",` +
-	`"method":"$context.httpMethod","path":"$context.path","status":"$context.status","bytes":"$context.responseLength",` +
-	`"ms":"$context.responseLatency","error":"$context.error.message","integration":"$context.integrationErrorMessage"}`
+func (s *stack) accessLog() string {
+	return `{"at":"$context.requestTime","request":"$context.requestId","caller":"` + s.owner() + `","address":"$context.identity.sourceIp",` +
+		`"method":"$context.httpMethod","path":"$context.path","status":"$context.status","bytes":"$context.responseLength",` +
+		`"ms":"$context.responseLatency","error":"$context.error.message","integration":"$context.integrationErrorMessage"}`
+}

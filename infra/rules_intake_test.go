@@ -43,10 +43,11 @@ func intakeRules() []rule {
 			delete(a.t.Resources[a.t.of("ApiGatewayV2::Stage")[0]].Properties, "DefaultRouteSettings")
 		}},
 		{"the gateway has an access log without request bodies", func(a assembly) (bad []string) {
+			caller := map[string]string{byIAM: `"caller":"$context.identity.userArn"`, byKeys: `"caller":"$context.authorizer.owner"`}[a.cfg.Authorizer]
 			for _, id := range a.t.of("ApiGatewayV2::Stage") {
 				s := a.t.Resources[id]
 				format, _ := s.prop("AccessLogSettings", "Format").(string)
-				if refers(s.prop("AccessLogSettings", "DestinationArn")) == "" || !strings.Contains(format, "$context.requestId") || strings.Contains(format, "body") {
+				if refers(s.prop("AccessLogSettings", "DestinationArn")) == "" || !strings.Contains(format, "$context.requestId") || !strings.Contains(format, caller) || strings.Contains(format, "body") {
 					bad = append(bad, id)
 				}
 			}
