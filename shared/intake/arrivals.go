@@ -116,25 +116,27 @@ func (s *Service) put(ctx context.Context, counts map[arrival]workload.Demand) e
 }
 
 // points are the counts as metrics. What queries ask for is written without
-// dimensions: it is a mean of all of them that is needed.
+// dimensions and once, in the middle one of their seconds: it is a mean of all of
+// them that is needed, and each second that has some makes a line of the log longer,
+// which is paid by its size.
 func points(counts map[arrival]workload.Demand) []platform.Point {
 	out := make([]platform.Point, 0, len(counts))
-	seconds := map[int64]workload.Demand{}
+	var all workload.Demand
+	var seconds []int64
 	for k, d := range counts {
 		if d.Queries > 0 {
 			out = append(out, platform.Point{
 				Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.Queries,
 			})
 		}
-		seconds[k.second] = seconds[k.second].Plus(d)
+		all, seconds = all.Plus(d), append(seconds, k.second)
 	}
-	for second, d := range seconds {
-		for metric, value := range map[string]float64{
-			telemetry.ArrivalWork.Name: d.WorkMS, telemetry.ArrivalFunctionUSD.Name: d.FunctionUSD, telemetry.ArrivalDefer.Name: d.DeferMS,
-		} {
-			if value > 0 {
-				out = append(out, platform.Point{Metric: metric, At: time.Unix(second, 0).UTC(), Value: value})
-			}
+	slices.Sort(seconds)
+	for metric, value := range map[string]float64{
+		telemetry.ArrivalWork.Name: all.WorkMS, telemetry.ArrivalFunctionUSD.Name: all.FunctionUSD, telemetry.ArrivalDefer.Name: all.DeferMS,
+	} {
+		if value > 0 {
+			out = append(out, platform.Point{Metric: metric, At: time.Unix(seconds[len(seconds)/2], 0).UTC(), Value: value})
 		}
 	}
 	return out

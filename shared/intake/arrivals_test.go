@@ -52,6 +52,33 @@ func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
 	}
 }
 
+// What queries ask for is written once for all seconds of a write, in one of them, so that
+// it lengthens one line of the log.
+func TestWhatArrivalsAskForIsWrittenOnce(t *testing.T) {
+	var a arrivals
+	for i := range 7 {
+		at := start.Add(time.Duration(i*i) * time.Second) // not in each second
+		a.count(at, "digits", query.Strict, workload.Demand{Queries: 1, WorkMS: 10})
+		a.count(at, "digits", query.Relaxed, workload.Demand{Queries: 2, WorkMS: 20, DeferMS: 5000})
+	}
+	counted, asked := map[time.Time]float64{}, map[string][]platform.Point{}
+	for _, p := range points(a.take()) {
+		if p.Metric == MetricArrivals {
+			counted[p.At] += p.Value
+		} else {
+			asked[p.Metric] = append(asked[p.Metric], p)
+		}
+	}
+	for metric, sum := range map[string]float64{telemetry.ArrivalWork.Name: 7 * 30, telemetry.ArrivalDefer.Name: 7 * 5000} {
+		if got := asked[metric]; len(got) != 1 || got[0].Value != sum || counted[got[0].At] != 3 {
+			t.Errorf("%s: %+v", metric, got)
+		}
+	}
+	if len(counted) != 7 || len(asked) != 2 {
+		t.Errorf("counts %v, asked %v", counted, asked)
+	}
+}
+
 // A relaxed query may wait longer, by the time of a cold start, if functions of its model
 // count as warm in the view of the fleet.
 func TestRelaxedArrivalsMayWaitLongerForWarmFunctions(t *testing.T) {

@@ -5,12 +5,13 @@ import (
 	"errors"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // reportAll reports at every heartbeat and after every change, until ctx ends;
-// once a view at most, as nobody reads more. It fences the worker when the
+// once in settings.ReportViews views at most. It fences the worker when the
 // fleet orders a drain, and kills it when the fleet declared it dead. open
 // ends when the worker is fenced.
 func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
@@ -26,7 +27,7 @@ func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
 		case orders.Drain:
 			fence()
 		}
-		least := seconds(s.ViewSeconds)
+		least := seconds(settings.ReportViews * s.ViewSeconds)
 		if settle.Sleep(ctx, least) != nil {
 			return
 		}

@@ -1,9 +1,11 @@
 package serving_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,13 +125,48 @@ func TestRevokedWritesNothing(t *testing.T) {
 	})
 }
 
-// A report follows every change within half a view, and states the work in hand.
+// reportsCounted counts the reports of a worker.
+type reportsCounted struct {
+	serving.Fleet
+	n atomic.Int64
+}
+
+func (f *reportsCounted) Report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error) {
+	f.n.Add(1)
+	return f.Fleet.Report(ctx, r)
+}
+
+// A worker whose load changes all the time reports once in settings.ReportViews views.
+func TestReportsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		r.settings.ViewSeconds = 1
+		var counted *reportsCounted
+		w := r.start("w1", func(o *serving.Options, way *mortal) {
+			counted = &reportsCounted{Fleet: way}
+			o.Fleet = counted
+		})
+		<-time.After(5 * time.Second)
+		before := counted.n.Load()
+		for i := range 100 {
+			r.submit(ask{id: fmt.Sprint(i), model: "net", class: query.Strict, boundMS: 1900})
+			<-time.After(200 * time.Millisecond)
+		}
+		if n := counted.n.Load() - before; n < 9 || n > 11 {
+			t.Errorf("%d reports in 20 s", n)
+		}
+		r.end(w)
+	})
+}
+
+// A report follows every change within settings.ReportViews views, and states the work in hand.
 func TestReportsWhatItHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
 		r.settings.LookAheadMS = 1000
-		r.settings.ViewSeconds = 0.05
+		r.settings.ViewSeconds = 0.025
 		r.answers.started = make(chan string, 9)
 		w := r.start("w1", nil)
 		<-time.After(time.Second) // idle: the next heartbeat is far away

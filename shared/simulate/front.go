@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // In a run that stands for a backend, requests come through a load balancer of two
@@ -98,7 +99,7 @@ func (e *engine) peerFor(p *pool, j *job) int {
 	if !j.strict && r.items == 1 {
 		return -1
 	}
-	p.readReports(e.now, int64(e.cfg.Settings.ViewSeconds*float64(second)))
+	p.readReports(e.now, int64(settings.ReportViews*e.cfg.Settings.ViewSeconds*float64(second)))
 	best := -1
 	for i, slots := range p.reported {
 		if i != r.worker && i < len(p.workers) && p.workers[i].state == ready && (best < 0 || slots > p.reported[best]) {
@@ -109,7 +110,7 @@ func (e *engine) peerFor(p *pool, j *job) int {
 }
 
 // readReports brings what workers know of each other up to date, when it is
-// older than the fleet view may be.
+// older than reports may be.
 func (p *pool) readReports(now, every int64) {
 	if p.reported != nil && now < p.reportedAt+every {
 		return

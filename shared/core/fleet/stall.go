@@ -38,11 +38,11 @@ func (s *Stall) Stalls(heardAt, now time.Time, set settings.Settings) bool {
 
 // viewsLate is how many views after a report the next one, and a count of a queue that agrees
 // with it, may come late.
-const viewsLate = 2
+const viewsLate = settings.ReportViews + 1
 
 // View takes what a view of the pool shows: whether strict queries wait on its queue, and its
 // workers. One that is well takes a query when it has a free runner, and reports that, and
-// every end: at once where it has not just reported, else within a view. So strict work is
+// every end: at once where it has not just reported, else within settings.ReportViews views. So strict work is
 // overdue when views have shown for StallAfter that some waits, and each worker that counts as
 // ready should have reported again for as long and viewsLate.
 func (s *Stall) View(waits bool, c Census, now time.Time, set settings.Settings) {

@@ -60,11 +60,11 @@ func TestStallByViews(t *testing.T) {
 	for name, views := range map[string][]view{
 		"idle workers":               {{0, false, []Report{idle(-9)}, false}, {9, false, []Report{idle(-9)}, false}},
 		"stopped idle":               {{0, true, []Report{idle(-9)}, false}, {1, true, []Report{idle(-9)}, true}, {2, true, []Report{idle(-9)}, true}},
-		"stopped after a report":     {{0, true, []Report{idle(0)}, false}, {3, true, []Report{idle(0)}, false}, {4, true, []Report{idle(0)}, true}},
+		"stopped after a report":     {{0, true, []Report{idle(0)}, false}, {4, true, []Report{idle(0)}, false}, {5, true, []Report{idle(0)}, true}},
 		"it is taken":                {{0, true, []Report{idle(-9)}, false}, {1, false, []Report{idle(-9)}, false}, {2, true, []Report{idle(-9)}, false}},
 		"they report":                {{0, true, []Report{busy(0, 9)}, false}, {4, true, []Report{busy(3, 9)}, false}, {6, true, []Report{busy(5, 9)}, false}},
 		"one of two is stopped":      {{0, true, []Report{idle(-9), busy(0, 9)}, false}, {4, true, []Report{idle(-9), busy(3, 9)}, false}},
-		"long runs":                  {{0, true, []Report{busy(0, 5000)}, false}, {8, true, []Report{busy(0, 5000)}, false}, {9, true, []Report{busy(0, 5000)}, true}},
+		"long runs":                  {{0, true, []Report{busy(0, 5000)}, false}, {9, true, []Report{busy(0, 5000)}, false}, {10, true, []Report{busy(0, 5000)}, true}},
 		"they go on":                 {{0, true, []Report{idle(-9)}, false}, {4, true, []Report{idle(-9)}, true}, {5, true, []Report{busy(5, 9)}, false}},
 		"what waited is handed over": {{0, true, []Report{idle(-9)}, false}, {4, true, []Report{idle(-9)}, true}, {5, false, []Report{idle(-9)}, false}},
 	} {

@@ -164,7 +164,23 @@ func TestACollectorOnPaper(t *testing.T) {
 	}
 }
 
-// A stopped instance is paid for by its disk: 8 GB at $0.08.
+// A busy worker's intake reads once a view, of 100 queries a second at two workers each 50th
+// with the default; and the worker reports half as often.
+func TestBusyWorkersReportAndReadByViews(t *testing.T) {
+	for viewSeconds, share := range map[float64]float64{0: 0.02, 1: 0.02, 4: 0.005} {
+		x := SmallQueries(WorkersFront, Direct)
+		x.PerSecond, x.Workers, x.ViewSeconds = 100, 2, viewSeconds
+		const counts = 0.02 * 0.2 // of ended queries, two units each ten seconds
+		lines := Count(today, x)
+		if got, want := part(lines, "workers' reports, writes"), million*(share/2+counts)*today.DynamoDBPerWrite; math.Abs(got-want) > 1e-9 {
+			t.Errorf("a view each %g s: reports cost $%v, want $%v", viewSeconds, got, want)
+		}
+		if got, want := part(lines, "workers' and api function's reads of fleet view and settings"), million*share*today.DynamoDBPerRead; math.Abs(got-want) > 1e-9 {
+			t.Errorf("a view each %g s: reads cost $%v, want $%v", viewSeconds, got, want)
+		}
+	}
+}
+
 func TestWorkersReadViewsAndSettings(t *testing.T) {
 	for viewSeconds, perMinute := range map[float64]float64{1: 12 + 6, 2: 6 + 6} { // each fifth view, and settings each ten seconds
 		d := deployed(WorkersFront, false)
@@ -176,6 +192,7 @@ func TestWorkersReadViewsAndSettings(t *testing.T) {
 	}
 }
 
+// A stopped instance is paid for by its disk: 8 GB at $0.08.
 func TestAWarmInstancePaysForItsDisk(t *testing.T) {
 	s := Stage{Rest: AtRest(deployed(LambdaFront, false))}
 	warm := s

@@ -1,9 +1,11 @@
 package pricing
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // counter counts what one query takes and keeps it as lines of a million.
@@ -213,13 +215,14 @@ func (c *counter) leaseSeconds() float64 {
 }
 
 // reports counts what processes put and write of their own accord while queries
-// come: arrivals, what became of queries, a worker's report a second, and the
+// come: arrivals, what became of queries, a worker's reports, and the
 // view of fleet and settings that it reads.
 func (c *counter) reports() {
 	atMost := func(perSecond float64) float64 { return min(1, perSecond/c.PerSecond) }
-	reads, processes, dispatchers := atMost(c.Workers), c.Workers, 0.0
+	view := cmp.Or(c.ViewSeconds, viewSeconds)
+	reads, processes, dispatchers := atMost(c.Workers/view), c.Workers, 0.0
 	if c.byFunction() {
-		every := viewSeconds
+		every := view
 		if c.Workers <= 0 {
 			every = idleViewSeconds
 		}
@@ -235,7 +238,7 @@ func (c *counter) reports() {
 		processes += dispatchers
 		c.add("dispatchers' counts of ended queries, writes", min(share, atMost(dispatchers/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
 	}
-	c.add("workers' reports, writes", (1/reportEvery+tallyUnits/tallySeconds)*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
+	c.add("workers' reports, writes", atMost(c.Workers/(settings.ReportViews*view))+tallyUnits/tallySeconds*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
 	c.add("usage by owner, writes", atMost(processes/ownersSeconds), "write units", c.p.DynamoDBPerWrite)
 	c.add("dispatchers' reads of the model catalogue", min(c.dispatched(), atMost(dispatchers/CatalogueSeconds)), "S3 gets", c.p.S3PerGet)
 	c.add("workers' and api function's reads of fleet view and settings", reads, "read units", c.p.DynamoDBPerRead)
@@ -250,10 +253,10 @@ func (c *counter) arrivalKB() float64 {
 }
 
 // workerArrivalKB is what a worker logs of a query's arrival: a line a second for each
-// class, one of which says what the arrivals of that second ask for.
+// class, and what arrivals ask for once each time that it writes them.
 func (c *counter) workerArrivalKB() float64 {
 	seconds := min(c.requests(), c.Workers/c.PerSecond)
-	return arrivalLineKB*min(c.requests(), arrivalClasses*seconds) + asksLineKB*seconds
+	return arrivalLineKB*min(c.requests(), arrivalClasses*seconds) + asksLineKB*min(seconds, c.Workers/flushSeconds/c.PerSecond)
 }
 
 // functionTallySeconds is how long an api environment keeps what it has counted.

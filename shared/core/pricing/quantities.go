@@ -10,7 +10,7 @@ const (
 	queueMS     = 75  // [E] of a queue and its consumer, p50
 	dispatchMS  = 15  // [E] of the dispatcher, in addition to waiting for the function
 	headersKB   = 1.5 // of a request and its answer at the balancer
-	accessLogKB = 0.35
+	accessLogKB = 0.3 // with the 26 bytes that CloudWatch adds to an event
 	envelopeKB  = 1   // of a message, in addition to its input
 	recordKB    = 0.6 // of a terminal record, in addition to its result
 	explainKB   = 1   // of a kept sample, more than of a record
@@ -31,10 +31,10 @@ const (
 	arrivalClasses   = 2     // strict and relaxed, whose arrivals have lines of their own
 	arrivalLineKB    = 0.225 // of arrivals of a second in the log of a worker or an api environment: measured
 	asksLineKB       = 0.28  // more of a line that says what arrivals ask for: measured
-	asksSeconds      = 60    // between two of those
-	reportEvery      = 1.0   // seconds between a worker's reports, of one unit each
+	asksSeconds      = 60    // between two of those of an api environment
+	flushSeconds     = 3     // and of a worker, which writes arrivals so often
 	tallySeconds     = 10    // least between two writes of what a process has counted
-	tallyUnits       = 2     // of a worker's with a few models; a function's takes one
+	tallyUnits       = 2.0   // of a worker's with a few models; a function's takes one
 	tallyQueries     = 30    // after which an api environment writes what it has counted
 	tallyMostSeconds = 240   // or else after this time
 	ownersSeconds    = 900   // between two writes of what a process has counted by owner; a unit holds some eight owners
@@ -43,7 +43,7 @@ const (
 	roomyShare       = 8
 	tightWrites      = 2.2 // calls a query where little is free, with those that met others': measured
 	tightReads       = 2.2
-	viewSeconds      = 1.0  // between an api environment's reads of the fleet view
+	viewSeconds      = 1.0  // the default between a process's reads of the fleet view; a worker's reports, of one unit each, follow it
 	idleViewSeconds  = 15.0 // that is while no worker is up or on its way
 	viewUnits        = 0.5  // of one read, as of a moment ago
 

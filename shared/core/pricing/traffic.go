@@ -70,6 +70,10 @@ type Traffic struct {
 
 	ServiceMS  float64 // on a worker
 	FunctionMS float64 // billed of the inference function
+
+	// ViewSeconds is the least time between two reads of the fleet view by a process that takes
+	// requests: the setting of that name. A worker's reports follow it. 0 means its default.
+	ViewSeconds float64
 }
 
 // SmallQueries is traffic of small inputs and results, as a picture of 28 x 28

@@ -22,6 +22,10 @@ const CacheTime = 5 * time.Second
 // it takes from them, the rules of overflow, changes with the scheme and the budget.
 const WorkerViews = 5
 
+// ReportViews is how many views of the fleet are written for each report that a busy worker writes
+// at most: each report is a write that is paid.
+const ReportViews = 2
+
 // refreshEvery is how often each reader reads the settings.
 var refreshEvery = [...]time.Duration{
 	LocalReader:      time.Second,      // from a local database, which costs nothing
