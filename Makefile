@@ -318,11 +318,12 @@ synth: prereqs deps ## Make the template of a stage into cdk.out: make synth STA
 .PHONY: lint-template
 lint-template: dist venv ## Check the templates of both fronts with cfn-lint, and that making them again gives the same bytes
 	@again=$$(mktemp -d); trap 'rm -rf $$again' EXIT; \
-	for front in workers lambda; do \
-		for turn in first second; do $(CDK) synth --quiet -c stage=$(STAGE) -c front=$$front --build true --output $$again/$$front-$$turn; done; \
-		.venv/bin/cfn-lint --config-file infra/cfn-lint.yaml $$again/$$front-first/paragon-$(STAGE).template.json; \
-		cmp $$again/$$front-{first,second}/paragon-$(STAGE).template.json && echo "front $$front: made twice, the same bytes"; \
-	done
+	check() { \
+		for turn in first second; do $(CDK) synth --quiet -c stage=$(STAGE) -c front=$$1 --build true --output $$again/$$1-$$turn; done; \
+		.venv/bin/cfn-lint --config-file infra/cfn-lint.yaml $$again/$$1-first/paragon-$(STAGE).template.json; \
+		cmp $$again/$$1-{first,second}/paragon-$(STAGE).template.json && echo "front $$1: made twice, the same bytes"; \
+	}; \
+	check workers & other=$$!; check lambda; wait $$other
 
 # The stack of cdk.json with either front, but that its profiles lie in a bucket,
 # which the rehearsal fills, that its pool has a warm instance, and that it has a collector. The fronts and the scenarios are
@@ -332,7 +333,8 @@ REHEARSED = -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOL
 .PHONY: rehearse
 rehearse: dist venv emulator ## Create the synthesized stack on a test server of AWS APIs, and check that the deployed binaries answer queries there
 	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; \
-	for front in workers lambda; do $(CDK) synth --quiet --build true -c stage=dev -c front=$$front $(REHEARSED) --output $$out/$$front; done; \
+	synth() { $(CDK) synth --quiet --build true -c stage=dev -c front=$$1 $(REHEARSED) --output $$out/$$1; }; \
+	synth workers & other=$$!; synth lambda; wait $$other; \
 	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; failed=; pids=; \
 	play() { (cd cmd/paragon/rehearse && PARAGON_CDK_OUT=$$out/$$2 $$out/rehearse -test.timeout 15m -test.v "$${@:3}" >$$out/$$1.log 2>&1) & pids="$$pids $$!"; }; \
 	play workers workers -test.skip '^TestScenarios$$'; play lambda lambda -test.skip '^TestScenarios$$'; \

@@ -374,7 +374,8 @@ func TestServeRefuses(t *testing.T) {
 		{"labels that are not there", []string{forest, "--labels", filepath.Join(data, "..", "none.txt")}, 2, []string{"--labels", "none.txt"}, true},
 		{"a tokenizer that is none", []string{forest, "--tokenizer", file(t, "tokenizer.json", []byte("{}"))}, 2, []string{"--tokenizer", "tokenizer.json"}, true},
 		{"no such preprocessing", []string{file(t, "colours.onnx", colours()), "--preprocess", "sepia"}, 2, []string{"preprocess", "sepia"}, true},
-		{"a data folder in use", []string{forest, "--data", used}, 1, []string{used, "choose another folder"}, true},
+		{"a data folder in use", []string{forest, "--data", used}, 1, []string{used, "choose another folder with --data"}, true},
+		{"a data folder that cannot be made", []string{forest, "--data", "/proc/data"}, 1, []string{"/proc/data", "choose another folder with --data"}, true},
 		{"a port that is taken", []string{forest, "--addr", strings.TrimPrefix(running.URL, "http://")}, 1, []string{strings.TrimPrefix(running.URL, "http://"), "in use"}, true},
 	} {
 		s := serveCommand(t, data, tc.args...)

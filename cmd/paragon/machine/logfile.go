@@ -25,7 +25,7 @@ func LogFiles(dataDir string) [2]string {
 // stored in the data folder too.
 func (m *Machine) openLog() error {
 	if err := os.MkdirAll(m.cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
+		return fmt.Errorf("make the data folder: %w; choose another folder with --data", err)
 	}
 	files := LogFiles(m.cfg.DataDir)
 	file, err := openLogFile(files[1], files[0], logBytes)

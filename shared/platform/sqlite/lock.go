@@ -23,7 +23,7 @@ func lockFile(path string) (*runLock, error) {
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("another process runs on this data folder (%s is locked): stop it, or choose another folder", path)
+		return nil, fmt.Errorf("another process runs on this data folder (%s is locked): stop it, or choose another folder with --data", path)
 	}
 	return nil, fmt.Errorf("lock the data folder: %w", err)
 }
