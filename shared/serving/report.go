@@ -5,13 +5,12 @@ import (
 	"errors"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
-	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // reportAll reports at every heartbeat and after every change, until ctx ends;
-// once in settings.ReportViews views at most. It fences the worker when the
+// once in ReportSeconds at most. It fences the worker when the
 // fleet orders a drain, and kills it when the fleet declared it dead. open
 // ends when the worker is fenced.
 func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
@@ -27,7 +26,7 @@ func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
 		case orders.Drain:
 			fence()
 		}
-		least := seconds(settings.ReportViews * s.ViewSeconds)
+		least := seconds(s.ReportSeconds())
 		if settle.Sleep(ctx, least) != nil {
 			return
 		}

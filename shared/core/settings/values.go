@@ -61,6 +61,12 @@ const settled = 2
 // metric_settle_seconds, since each write costs. At least every second counts.
 func (s Settings) ArrivalSeconds() float64 { return max(1, s.MetricSettleSeconds-settled) }
 
+// ReportSeconds is the least time between two reports of a worker: ReportViews views, and no more
+// than a heartbeat, as a worker that misses some counts as stuck.
+func (s Settings) ReportSeconds() float64 {
+	return min(ReportViews*s.ViewSeconds, s.HeartbeatSeconds)
+}
+
 // OverflowQueueMS is by how much the way of an overflowed query to its function is longer
 // than that to a worker; it holds its place on the functions for that time, too.
 func (s Settings) OverflowQueueMS() float64 {
