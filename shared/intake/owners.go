@@ -124,13 +124,15 @@ func (q *submission) underWay() time.Duration {
 
 // settleOwner gives an owner's lease back with what its query cost. A query that
 // goes on without its caller keeps its place until its bound, at its expected price.
+// A repeat costs nothing: its query has the place that the first request took.
 func (s *Service) settleOwner(ctx context.Context, t *limits.Taker, l *limits.Lease, q *submission, a Answer) {
 	costUSD := 0.0
 	switch r := a.Record; {
+	case q.charged:
 	case r.State == query.Accepted:
 		l.Leave()
 		return
-	case r.Outcome != nil && r.AcceptedAt.Equal(q.m.AcceptedAt) && !q.charged: // and no repeat of an earlier one
+	case r.Outcome != nil && r.AcceptedAt.Equal(q.m.AcceptedAt): // and no repeat of one that had ended
 		costUSD = r.Outcome.CostUSD
 	}
 	if l.Done(costUSD) {

@@ -131,6 +131,27 @@ func TestTheConcurrencyOfACaller(t *testing.T) {
 	}
 }
 
+// Repeats of a query that is under way take none of its caller's places.
+func TestRepeatsTakeNoPlace(t *testing.T) {
+	set := settings.Defaults()
+	set.OwnerConcurrency = 2
+	d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d.publish(t, 2)
+	var id string
+	for i := range 5 {
+		a, err := d.Take(t.Context(), "me", request(9000), Terms{Key: "k"})
+		if err != nil || a.Record.State != query.Accepted || i > 0 && a.Record.ID != id {
+			t.Fatalf("request %d: %+v, error %v", i, a.Record, err)
+		}
+		id = a.Record.ID
+	}
+	if _, err := d.Take(t.Context(), "me", request(9000), Terms{}); err != nil {
+		t.Errorf("the second query: %v", err)
+	}
+	_, err := d.Take(t.Context(), "me", request(9000), Terms{})
+	wantOwnerLimit(t, err, "owner_concurrency", 2, time.Second)
+}
+
 // blocking is a worker that answers when it may.
 type blocking struct{ block, started chan struct{} }
 
