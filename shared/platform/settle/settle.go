@@ -102,8 +102,9 @@ func (s *Settler) Runnable(ctx context.Context, ds []platform.Delivery) (run, le
 // record, empty when it has none or was not asked for.
 func (s *Settler) over(ctx context.Context, d platform.Delivery, state query.State) (bool, error) {
 	switch {
-	case state == query.Failed:
-		// The process that failed it may have died before it filed the dead letter.
+	case state == query.Failed && d.Receives > 1:
+		// The process that failed it may have died before it filed the dead letter. A message
+		// that comes for the first time is a repeat's: it was not this one that failed.
 		return true, s.move(ctx, d, platform.DeadLetters, d.Message)
 	case state.Terminal():
 		return true, s.drop(ctx, d)

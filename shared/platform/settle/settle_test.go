@@ -260,12 +260,14 @@ func TestRunnable(t *testing.T) {
 			d.Message.Keyed = true
 			return d
 		}
+		failed := keyed("failed")
+		failed.Receives = 2
 		again := delivery("again")
 		again.Receives = 2
-		b := &book{states: map[string]query.State{"done": query.Succeeded, "cancelled": query.Cancelled, "failed": query.Failed}}
+		b := &book{states: map[string]query.State{"done": query.Succeeded, "cancelled": query.Cancelled, "failed": query.Failed, "repeated": query.Failed}}
 		s := settler(b)
 		run, left, err := s.Runnable(t.Context(), []platform.Delivery{
-			delivery("new"), keyed("done"), keyed("cancelled"), keyed("failed"), old, killer, crashed, keyed("unknown"), again})
+			delivery("new"), keyed("done"), keyed("cancelled"), failed, keyed("repeated"), old, killer, crashed, keyed("unknown"), again})
 		var ids []string
 		for _, d := range run {
 			ids = append(ids, d.Message.ID)
@@ -273,8 +275,8 @@ func TestRunnable(t *testing.T) {
 		if err != nil || len(left) != 0 || !slices.Equal(ids, []string{"new", "unknown", "again"}) || s.Expired() != 1 {
 			t.Errorf("run %v, left %v, %d expired, error %v", ids, left, s.Expired(), err)
 		}
-		want := []string{"states done cancelled failed crashed unknown again", "delete done", "delete cancelled",
-			"move failed to dead-letters after 0", "put old expired", "delete old", "put killer failed",
+		want := []string{"states done cancelled failed repeated crashed unknown again", "delete done", "delete cancelled",
+			"move failed to dead-letters after 0", "delete repeated", "put old expired", "delete old", "put killer failed",
 			"move killer to dead-letters after 3", "put crashed failed", "move crashed to dead-letters after 3"}
 		if !slices.Equal(b.calls, want) {
 			t.Errorf("calls\n%q, want\n%q", b.calls, want)
