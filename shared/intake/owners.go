@@ -36,8 +36,8 @@ type owners struct {
 	of       map[string]*limits.Taker // by the name of their shared value
 }
 
-// mostOwners bounds the owners whose leases are kept in memory: those of more are
-// given back and taken anew.
+// mostOwners bounds the owners whose leases are kept in memory. For each one more, those of
+// another are given back, and are taken anew when it comes again.
 const mostOwners = 4096
 
 // taker returns what takes leases by a name.
@@ -45,10 +45,10 @@ func (s *Service) taker(ctx context.Context, name string) *limits.Taker {
 	o := &s.owners
 	o.mu.Lock()
 	t := o.of[name]
-	var full map[string]*limits.Taker
+	var dropped *limits.Taker
 	if t == nil {
 		if len(o.of) >= mostOwners {
-			full, o.of = o.of, nil
+			dropped = o.dropAny()
 		}
 		if o.of == nil {
 			o.of = map[string]*limits.Taker{}
@@ -57,10 +57,19 @@ func (s *Service) taker(ctx context.Context, name string) *limits.Taker {
 		o.of[name] = t
 	}
 	o.mu.Unlock()
-	for _, old := range full {
-		old.Close(ctx)
+	if dropped != nil {
+		dropped.Close(ctx)
 	}
 	return t
+}
+
+// dropAny forgets one that takes leases, and returns it.
+func (o *owners) dropAny() *limits.Taker {
+	for name, t := range o.of {
+		delete(o.of, name)
+		return t
+	}
+	return nil
 }
 
 // flushLeases gives back what the stage's and owners' leases hold and nobody uses.

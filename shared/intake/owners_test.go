@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -128,6 +129,17 @@ func TestTheConcurrencyOfACaller(t *testing.T) {
 	d.clock.advance(time.Second)
 	if err := take(2, "me"); err != nil {
 		t.Errorf("after they were answered: %v", err)
+	}
+}
+
+// A caller more than are kept costs another its leases, and not all others theirs.
+func TestOwnersAreBounded(t *testing.T) {
+	d := newTestService(t, nil)
+	for i := range mostOwners + 3 {
+		d.taker(t.Context(), ownerName("owner", fmt.Sprint(i)))
+		if n, want := len(d.owners.of), min(i+1, mostOwners); n != want {
+			t.Fatalf("%d are kept after %d, want %d", n, i+1, want)
+		}
 	}
 }
 
