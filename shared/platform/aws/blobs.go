@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -97,6 +99,14 @@ func (b *blobs) NewUpload(ctx context.Context, owner, contentType string, limit 
 	return platform.Upload{URI: blobScheme + id, URL: signed.URL, Method: signed.Method, Headers: headers, Expires: expires.UTC()}, nil
 }
 
+// absent reports whether S3 denied the read of an object that may not be there: to those who
+// may not list its bucket, as no role of a stage may, it does not say whether one is.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, permissions
+func absent(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorCode() == "AccessDenied"
+}
+
 // Blob implements platform.Blobs.
 func (b *blobs) Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
 	at, ok := keyOf(owner, uri)
@@ -104,6 +114,9 @@ func (b *blobs) Blob(ctx context.Context, owner, uri string, limit int) ([]byte,
 		return nil, fmt.Errorf("read an upload: %w", platform.ErrNotFound)
 	}
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &at})
+	if absent(err) {
+		return nil, fmt.Errorf("read an upload: %w: %w", platform.ErrNotFound, err)
+	}
 	if err != nil {
 		return nil, failed("read an upload", err)
 	}
