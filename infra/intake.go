@@ -138,8 +138,8 @@ func (s *stack) authorizer() awsapigatewayv2.IHttpRouteAuthorizer {
 	return awsapigatewayv2authorizers.NewHttpIamAuthorizer()
 }
 
-// accessLog says who asked for what and how it went; never what was in it. When is the time of the
-// log's event. Its size is paid: pricing counts 0.3 KB a request.
+// accessLog says who asked for what and how it went; never what was in it. The event of the log
+// has the time. Its size is paid: pricing counts 0.3 KB a request.
 func (s *stack) accessLog() string {
 	return `{"request":"$context.requestId","caller":"` + s.owner() + `","address":"$context.identity.sourceIp",` +
 		`"method":"$context.httpMethod","path":"$context.path","status":"$context.status","bytes":"$context.responseLength",` +
