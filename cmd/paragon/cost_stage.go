@@ -204,7 +204,7 @@ func (f *costFlags) findTimes() error {
 func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 	t.Private = f.network == "private"
 	t.InputKB, t.ResultKB, t.KeyedShare = f.inputKB, f.resultKB, f.keyed
-	t.MaxOverflow, t.ViewSeconds = float64(f.settings.MaxOverflowConcurrency), f.settings.ViewSeconds
+	t.MaxOverflow, t.Periods = float64(f.settings.MaxOverflowConcurrency), pricing.PeriodsOf(f.settings)
 	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
 	s := pricing.Stage{
 		Rest: pricing.AtRest(pricing.Deployment{

@@ -43,7 +43,7 @@ func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 func overflowUSD(p profile.Prices, set settings.Settings, serviceMS, functionMS float64) (aided, unaided float64) {
 	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
 	t.OverflowPath, t.PerSecond, t.Workers = pricing.OverflowPath(set.OverflowPath), 1, 1
-	t.ServiceMS, t.FunctionMS, t.ViewSeconds = serviceMS, functionMS, set.ViewSeconds
+	t.ServiceMS, t.FunctionMS, t.Periods = serviceMS, functionMS, pricing.PeriodsOf(set)
 	return pricing.ByAnswer(p, t).OverflowMoreUSD()
 }
 

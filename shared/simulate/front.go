@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"github.com/paragon-serving/paragon/shared/core/query"
-	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // In a run that stands for a backend, requests come through a load balancer of two
@@ -99,7 +98,7 @@ func (e *engine) peerFor(p *pool, j *job) int {
 	if !j.strict && r.items == 1 {
 		return -1
 	}
-	p.readReports(e.now, int64(settings.ReportViews*e.cfg.Settings.ViewSeconds*float64(second)))
+	p.readReports(e.now, int64(e.cfg.Settings.ReportSeconds()*float64(second)))
 	best := -1
 	for i, slots := range p.reported {
 		if i != r.worker && i < len(p.workers) && p.workers[i].state == ready && (best < 0 || slots > p.reported[best]) {

@@ -358,7 +358,10 @@ func TestServeRefuses(t *testing.T) {
 	forest := file(t, "weather.onnx", enginetest.Forest(2, 0.5, labels))
 	used := t.TempDir()
 	running := serve(t, used, forest)
-	data := filepath.Join(t.TempDir(), "data")
+	data, closed := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if err := os.Mkdir(filepath.Join(closed, "paragon.log"), 0o700); err != nil { // root may write into any folder
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name   string
 		args   []string
@@ -376,6 +379,7 @@ func TestServeRefuses(t *testing.T) {
 		{"no such preprocessing", []string{file(t, "colours.onnx", colours()), "--preprocess", "sepia"}, 2, []string{"preprocess", "sepia"}, true},
 		{"a data folder in use", []string{forest, "--data", used}, 1, []string{used, "choose another folder with --data"}, true},
 		{"a data folder that cannot be made", []string{forest, "--data", "/proc/data"}, 1, []string{"/proc/data", "choose another folder with --data"}, true},
+		{"a data folder whose log cannot be written", []string{forest, "--data", closed}, 1, []string{closed, "choose another folder with --data"}, true},
 		{"a port that is taken", []string{forest, "--addr", strings.TrimPrefix(running.URL, "http://")}, 1, []string{strings.TrimPrefix(running.URL, "http://"), "in use"}, true},
 	} {
 		s := serveCommand(t, data, tc.args...)

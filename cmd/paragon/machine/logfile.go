@@ -30,7 +30,7 @@ func (m *Machine) openLog() error {
 	files := LogFiles(m.cfg.DataDir)
 	file, err := openLogFile(files[1], files[0], logBytes)
 	if err != nil {
-		return fmt.Errorf("open the log: %w", err)
+		return fmt.Errorf("open the log in the data folder: %w; choose another folder with --data", err)
 	}
 	m.onClose(func() { _ = file.Close() }) // each line was written when it was logged
 	m.log = slog.New(slog.NewMultiHandler(m.cfg.Log.Handler(), slog.NewJSONHandler(file, &slog.HandlerOptions{ReplaceAttr: readable})))

@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 func deployed(front Front, private bool) Deployment {
@@ -167,9 +168,14 @@ func TestACollectorOnPaper(t *testing.T) {
 // A busy worker's intake reads once a view, of 100 queries a second at two workers each 50th
 // with the default; and the worker reports half as often.
 func TestBusyWorkersReportAndReadByViews(t *testing.T) {
-	for viewSeconds, share := range map[float64]float64{0: 0.02, 1: 0.02, 4: 0.005} {
+	for viewSeconds, share := range map[float64]float64{0: 0.02, 1: 0.02, 4: 0.005} { // 0: as it is
 		x := SmallQueries(WorkersFront, Direct)
-		x.PerSecond, x.Workers, x.ViewSeconds = 100, 2, viewSeconds
+		x.PerSecond, x.Workers = 100, 2
+		if viewSeconds > 0 {
+			set := settings.Defaults()
+			set.ViewSeconds = viewSeconds
+			x.Periods = PeriodsOf(set)
+		}
 		const counts = 0.02 * 0.2 // of ended queries, two units each ten seconds
 		lines := Count(today, x)
 		if got, want := part(lines, "workers' reports, writes"), million*(share/2+counts)*today.DynamoDBPerWrite; math.Abs(got-want) > 1e-9 {

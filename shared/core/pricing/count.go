@@ -1,11 +1,9 @@
 package pricing
 
 import (
-	"cmp"
 	"math"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
-	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // counter counts what one query takes and keeps it as lines of a million.
@@ -219,10 +217,9 @@ func (c *counter) leaseSeconds() float64 {
 // view of fleet and settings that it reads.
 func (c *counter) reports() {
 	atMost := func(perSecond float64) float64 { return min(1, perSecond/c.PerSecond) }
-	view := cmp.Or(c.ViewSeconds, viewSeconds)
-	reads, processes, dispatchers := atMost(c.Workers/view), c.Workers, 0.0
+	reads, processes, dispatchers := atMost(c.Workers/c.ViewSeconds), c.Workers, 0.0
 	if c.byFunction() {
-		every := view
+		every := c.ViewSeconds
 		if c.Workers <= 0 {
 			every = idleViewSeconds
 		}
@@ -238,7 +235,7 @@ func (c *counter) reports() {
 		processes += dispatchers
 		c.add("dispatchers' counts of ended queries, writes", min(share, atMost(dispatchers/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
 	}
-	c.add("workers' reports, writes", atMost(c.Workers/(settings.ReportViews*view))+tallyUnits/tallySeconds*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
+	c.add("workers' reports, writes", atMost(c.Workers/c.ReportSeconds)+tallyUnits/tallySeconds*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
 	c.add("usage by owner, writes", atMost(processes/ownersSeconds), "write units", c.p.DynamoDBPerWrite)
 	c.add("dispatchers' reads of the model catalogue", min(c.dispatched(), atMost(dispatchers/CatalogueSeconds)), "S3 gets", c.p.S3PerGet)
 	c.add("workers' and api function's reads of fleet view and settings", reads, "read units", c.p.DynamoDBPerRead)
@@ -256,7 +253,7 @@ func (c *counter) arrivalKB() float64 {
 // class, and what arrivals ask for once each time that it writes them.
 func (c *counter) workerArrivalKB() float64 {
 	seconds := min(c.requests(), c.Workers/c.PerSecond)
-	return arrivalLineKB*min(c.requests(), arrivalClasses*seconds) + asksLineKB*min(seconds, c.Workers/flushSeconds/c.PerSecond)
+	return arrivalLineKB*min(c.requests(), arrivalClasses*seconds) + asksLineKB*min(seconds, c.Workers/c.ArrivalSeconds/c.PerSecond)
 }
 
 // functionTallySeconds is how long an api environment keeps what it has counted.

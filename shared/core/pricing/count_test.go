@@ -144,7 +144,11 @@ func traffic(t *rapid.T) Traffic {
 		ResultKB: rapid.Float64Range(0, 50).Draw(t, "result"), KeyedShare: share("keyed"), KeepShare: share("kept"), CallbackShare: share("callbacks"),
 		Reads: rapid.Float64Range(0, 5).Draw(t, "reads"), Receives: rapid.Float64Range(1, 3).Draw(t, "receives"),
 		ServiceMS: rapid.Float64Range(0, 500).Draw(t, "service"), FunctionMS: rapid.Float64Range(0, 2000).Draw(t, "function"),
-		ViewSeconds: rapid.Float64Range(0.05, 60).Draw(t, "view"),
+		Periods: Periods{
+			ViewSeconds:    rapid.Float64Range(0.05, 60).Draw(t, "view"),
+			ReportSeconds:  rapid.Float64Range(0.05, 120).Draw(t, "report"),
+			ArrivalSeconds: rapid.Float64Range(1, 60).Draw(t, "arrivals"),
+		},
 	}
 }
 
@@ -167,6 +171,8 @@ func TestMoreIsNeverCheaper(t *testing.T) {
 			"function":  func(y *Traffic) { y.FunctionMS *= by },
 			"service":   func(y *Traffic) { y.ServiceMS *= by },
 			"views":     func(y *Traffic) { y.ViewSeconds /= by },
+			"reports":   func(y *Traffic) { y.ReportSeconds /= by },
+			"writes":    func(y *Traffic) { y.ArrivalSeconds /= by },
 			"private":   func(y *Traffic) { y.Private = true },
 		} {
 			y := x

@@ -32,7 +32,6 @@ const (
 	arrivalLineKB    = 0.225 // of arrivals of a second in the log of a worker or an api environment: measured
 	asksLineKB       = 0.28  // more of a line that says what arrivals ask for: measured
 	asksSeconds      = 60    // between two of those of an api environment
-	flushSeconds     = 3     // and of a worker, which writes arrivals so often
 	tallySeconds     = 10    // least between two writes of what a process has counted
 	tallyUnits       = 2.0   // of a worker's with a few models; a function's takes one
 	tallyQueries     = 30    // after which an api environment writes what it has counted
@@ -43,7 +42,7 @@ const (
 	roomyShare       = 8
 	tightWrites      = 2.2 // calls a query where little is free, with those that met others': measured
 	tightReads       = 2.2
-	viewSeconds      = 1.0  // the default between a process's reads of the fleet view; a worker's reports, of one unit each, follow it
+	viewSeconds      = 1.0  // the default between two views of the fleet
 	idleViewSeconds  = 15.0 // that is while no worker is up or on its way
 	viewUnits        = 0.5  // of one read, as of a moment ago
 

@@ -2,6 +2,8 @@ package pricing
 
 import (
 	"math"
+
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Front is what takes queries behind the gateway.
@@ -71,16 +73,27 @@ type Traffic struct {
 	ServiceMS  float64 // on a worker
 	FunctionMS float64 // billed of the inference function
 
-	// ViewSeconds is the least time between two reads of the fleet view by a process that takes
-	// requests: the setting of that name. A worker's reports follow it. 0 means its default.
-	ViewSeconds float64
+	Periods
+}
+
+// Periods are the least times between what a process that takes requests reads and writes of its
+// own accord, in seconds.
+type Periods struct {
+	ViewSeconds    float64 // between two reads of the fleet view
+	ReportSeconds  float64 // between two reports of a worker
+	ArrivalSeconds float64 // between two writes of a worker's arrivals
+}
+
+// PeriodsOf are those by the settings of a stage.
+func PeriodsOf(set settings.Settings) Periods {
+	return Periods{ViewSeconds: set.ViewSeconds, ReportSeconds: set.ReportSeconds(), ArrivalSeconds: set.ArrivalSeconds()}
 }
 
 // SmallQueries is traffic of small inputs and results, as a picture of 28 x 28
 // pixels and five labels, with the defaults of a stage; rate, shares and times
 // are for the caller to set.
 func SmallQueries(f Front, path Path) Traffic {
-	return Traffic{Front: f, Path: path, OverflowPath: OverflowQueue, InputKB: 1, ResultKB: 0.3, KeepShare: 0.01, Reads: 1, Receives: receives}
+	return Traffic{Front: f, Path: path, OverflowPath: OverflowQueue, InputKB: 1, ResultKB: 0.3, KeepShare: 0.01, Reads: 1, Receives: receives, Periods: PeriodsOf(settings.Defaults())}
 }
 
 // items are the queries of one request.

@@ -95,7 +95,7 @@ func (c Case) machinery(pools []simulate.Pool, scheme procurement.Scheme) pricin
 	if c.AsDeployed != nil {
 		t.OverflowPath, t.Items = pricing.OverflowPath(c.Settings.OverflowPath), float64(max(1, c.AsDeployed.ListItems))
 	}
-	t.ViewSeconds = c.Settings.ViewSeconds
+	t.Periods = pricing.PeriodsOf(c.Settings)
 	t.PerSecond = max(0.01, c.Trace.Total()/c.Trace.Duration().Seconds())
 	workers, share := 0.0, 0.0
 	for i := range pools {
