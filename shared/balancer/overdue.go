@@ -26,6 +26,9 @@ type Overdue struct {
 	After func(*http.Request) (time.Duration, bool)
 	// Handler answers an overdue request, which came at a time.
 	Handler func(w http.ResponseWriter, r *http.Request, came time.Time)
+	// Frozen is called with a target that did not answer the check of an overdue request,
+	// before Handler. Optional.
+	Frozen func(id string)
 }
 
 // after is After. A request that makes it panic is never overdue, and ends nothing else.
@@ -71,7 +74,10 @@ func (b *Balancer) takeOverdue(a *attempt, at time.Time) {
 	a.overdue.Store(true)
 	ctx, stop := context.WithTimeoutCause(a.ctx, overdueProbe, errTooSlow)
 	defer stop()
-	if _, err := b.probe(ctx, a.target); err != nil {
+	if _, err := b.probe(ctx, a.target); err != nil && a.ctx.Err() == nil {
+		if b.opts.Overdue.Frozen != nil {
+			b.opts.Overdue.Frozen(a.to.ID)
+		}
 		a.cancel(errOverdue) // nothing where it has ended
 	}
 }

@@ -42,10 +42,12 @@ func TestOverdueRequestsAreTakenFromFrozenTargets(t *testing.T) {
 				_, _ = io.WriteString(w, "late")
 			}))
 			before := time.Now()
+			frozen := make(chan string, 9)
 			b, server := front(t, Options{
 				Health:   Health{Path: "/healthz"},
 				Fallback: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "fell back") }),
 				Overdue: &Overdue{
+					Frozen: func(id string) { frozen <- id },
 					After: func(r *http.Request) (time.Duration, bool) {
 						if data, err := io.ReadAll(r.Body); err != nil || string(data) != string(pattern(70_000)) {
 							t.Errorf("asked of a body of %d bytes, %v", len(data), err)
@@ -54,6 +56,14 @@ func TestOverdueRequestsAreTakenFromFrozenTargets(t *testing.T) {
 						return 0, !tc.never
 					},
 					Handler: func(w http.ResponseWriter, r *http.Request, came time.Time) {
+						select {
+						case id := <-frozen:
+							if id != "a" {
+								t.Errorf("target %q is said to be frozen", id)
+							}
+						default:
+							t.Error("taken over before its target is said to be frozen")
+						}
 						if came.Before(before) || came.After(time.Now()) {
 							t.Errorf("it came at %v", came)
 						}
@@ -79,6 +89,9 @@ func TestOverdueRequestsAreTakenFromFrozenTargets(t *testing.T) {
 			}
 			caller.Wait()
 			settled(t, b, server)
+			if len(frozen) > 0 {
+				t.Errorf("%s is said to be frozen", <-frozen)
+			}
 		})
 	}
 }

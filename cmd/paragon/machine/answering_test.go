@@ -20,13 +20,16 @@ func (n *notes) note(what, id string) error {
 	return n.err
 }
 
+func (n *notes) PassOver(id string)                          { n.said = append(n.said, "pass over "+id) }
 func (n *notes) Suspend(_ context.Context, id string) error  { return n.note("suspend", id) }
 func (n *notes) Resume(_ context.Context, id string) error   { return n.note("resume", id) }
 func (n *notes) MarkGone(_ context.Context, id string) error { return n.note("gone", id) }
 
 // A worker is taken out by its first failed check, in by the next that it passes, and
-// replaced by the tenth in a row; what could not be noted is tried again.
+// replaced by the tenth in a row; what could not be noted is tried again. One that held an
+// overdue request gets no messages until its next check.
 func TestAWorkerThatDoesNotAnswerIsTakenOut(t *testing.T) {
+	const overdue = -1 // between two checks
 	for _, c := range []struct {
 		name     string
 		failures []int
@@ -37,6 +40,8 @@ func TestAWorkerThatDoesNotAnswerIsTakenOut(t *testing.T) {
 		{"unwell for a while", []int{0, 1, 2, 3, 0, 0}, false, []string{"suspend w", "resume w"}},
 		{"twice", []int{1, 0, 1}, false, []string{"suspend w", "resume w", "suspend w"}},
 		{"for ever", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, false, []string{"suspend w", "gone w"}},
+		{"overdue, and frozen", []int{0, overdue, overdue, 1, overdue, 2, 0}, false, []string{"pass over w", "suspend w", "resume w"}},
+		{"overdue, and slow", []int{overdue, 0, 0, overdue}, false, []string{"pass over w", "resume w", "pass over w"}},
 		{"not noted", []int{1, 2, 3, 0}, true, []string{"suspend w", "suspend w", "resume w"}},
 	} {
 		n := &notes{}
@@ -45,6 +50,10 @@ func TestAWorkerThatDoesNotAnswerIsTakenOut(t *testing.T) {
 			n.err = nil
 			if c.fails && i == 0 {
 				n.err = errors.New("no room")
+			}
+			if failures == overdue {
+				f.passOver("w")
+				continue
 			}
 			f.checked(t.Context(), "w", failures)
 		}

@@ -49,12 +49,22 @@ type front struct {
 	roster   roster
 	log      *slog.Logger
 
-	mu        sync.Mutex
-	suspended map[string]bool // workers that do not answer, until they do or are gone
+	mu       sync.Mutex
+	takenOut map[string]takenOut // workers that do not answer, until they do or are gone
 }
+
+// takenOut says how far a worker is taken out.
+type takenOut int
+
+const (
+	passedOver takenOut = iota + 1 // it gets no messages
+	suspended                      // those that it holds go to others, too
+)
 
 // roster is where workers are taken out that do not answer.
 type roster interface {
+	// PassOver has a worker get no messages until it is suspended or resumed.
+	PassOver(id string)
 	// Suspend takes a worker out: it gets no messages, and those that it holds go to others.
 	Suspend(ctx context.Context, id string) error
 	// Resume takes it in again.
@@ -70,7 +80,7 @@ const hopeless = 10
 // the memory of bodies; nil without. A worker that does not answer is taken out of workers;
 // a request that it holds for longer than keepAfter is the API's.
 func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter func(*http.Request) (time.Duration, bool), shared *bodies.Pool, workers roster, log *slog.Logger) *front {
-	f := &front{api: api, admits: func(*http.Request) error { return nil }, shares: shared != nil, roster: workers, log: log, suspended: map[string]bool{}}
+	f := &front{api: api, admits: func(*http.Request) error { return nil }, shares: shared != nil, roster: workers, log: log, takenOut: map[string]takenOut{}}
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner, ByOwner: true,
@@ -81,7 +91,7 @@ func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter fun
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz", Checked: f.checked},
 		Overdue: &balancer.Overdue{After: keepAfter, Handler: func(w http.ResponseWriter, r *http.Request, came time.Time) {
 			api.ServeHTTP(w, httpapi.TakenAt(r, came))
-		}},
+		}, Frozen: f.passOver},
 	})
 	return f
 }
@@ -165,17 +175,29 @@ func (f *front) checked(ctx context.Context, id string, failures int) {
 	}
 }
 
-// suspend notes whether a worker is taken out; true when that is a change.
+// suspend notes whether a worker is suspended; true when that is a change.
 func (f *front) suspend(id string, out bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.suspended[id] == out {
-		return false
+	before, there := f.takenOut[id]
+	if !out {
+		delete(f.takenOut, id)
+		return there
 	}
-	if f.suspended[id] = out; !out {
-		delete(f.suspended, id)
+	f.takenOut[id] = suspended
+	return before != suspended
+}
+
+// passOver has a worker that held an overdue request without an answer get no messages
+// until its next check: a receive that it left waiting would take what the request's
+// query becomes.
+func (f *front) passOver(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.takenOut[id] == 0 {
+		f.takenOut[id] = passedOver
+		f.roster.PassOver(id)
 	}
-	return true
 }
 
 // watchFleet keeps the targets as the fleet is, until ctx ends.

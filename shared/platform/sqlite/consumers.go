@@ -18,6 +18,7 @@ type consumers struct {
 	bySecret map[[sha256.Size]byte]*visitor
 	dead     map[string]bool
 	hanging  map[string]bool // live, and do not answer
+	passed   map[string]bool // may not answer: get no lease, and keep those that they have
 	leases   atomic.Int64
 	givenUp  givenUp
 }
@@ -123,6 +124,20 @@ func (c *consumers) bury(name string) {
 	}
 	c.dead[name] = true
 	delete(c.hanging, name)
+	delete(c.passed, name)
+}
+
+// passOver has a consumer get no lease until suspend is called.
+func (c *consumers) passOver(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead[name] {
+		return
+	}
+	if c.passed == nil {
+		c.passed = map[string]bool{}
+	}
+	c.passed[name] = true
 }
 
 // suspend has a consumer get no lease until it is resumed, or again.
@@ -132,6 +147,7 @@ func (c *consumers) suspend(name string, suspended bool) {
 	if c.hanging == nil {
 		c.hanging = map[string]bool{}
 	}
+	delete(c.passed, name)
 	if suspended && !c.dead[name] {
 		c.hanging[name] = true
 	} else {
@@ -151,7 +167,7 @@ func (c *consumers) check(name string) error {
 	if c.dead[name] {
 		return fmt.Errorf("consumer %s: %w", name, platform.ErrRevoked)
 	}
-	if c.hanging[name] {
+	if c.hanging[name] || c.passed[name] {
 		return fmt.Errorf("consumer %s does not answer: %w", name, platform.ErrUnavailable)
 	}
 	return nil

@@ -76,6 +76,10 @@ func (t *tx) countDeath(worker string) error {
 	return err
 }
 
+// PassOver has a worker that may be stopped get no messages until Suspend or Resume is
+// called: a receive that it left waiting takes none. What it holds stays with it.
+func (h *Backend) PassOver(id string) { h.consumers.passOver(id) }
+
 // Suspend takes a worker out that lives and does not answer, as one that is stopped: it is
 // listed as suspended, gets no messages, and what it holds goes back to the queues at
 // once. Should it go on, its leases are lost, and its late answers meet the records there.

@@ -295,3 +295,48 @@ func TestASuspendedWorkerGetsAndHoldsNothing(t *testing.T) {
 		}
 	})
 }
+
+// A worker that is passed over gets no messages though its receive waits, keeps what it
+// holds, and is listed as before; Resume takes it in again, and Suspend out.
+func TestAWorkerThatIsPassedOverGetsNothing(t *testing.T) {
+	for name, next := range map[string]func(*Backend, context.Context, string) error{"resumed": (*Backend).Resume, "suspended": (*Backend).Suspend} {
+		synctest.Test(t, func(t *testing.T) {
+			h := open(t, Options{})
+			must(t, h.Launch(t.Context(), worker("w1", platform.Ready)))
+			w1, other := h.As("w1"), h.Platform()
+			send(t, h, "held")
+			held, err := w1.Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
+			must(t, err)
+			ended := make(chan error, 1)
+			go func() {
+				_, err := w1.Queues.Receive(t.Context(), queue, 1, time.Hour, 30*time.Minute)
+				ended <- err
+			}()
+			synctest.Wait()
+			h.PassOver("w1")
+			send(t, h, "next")
+			if ds, err := other.Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err != nil || len(ds) != 1 || ds[0].Message.ID != "next" {
+				t.Errorf("another receives %+v, %v", ds, err)
+			}
+			if err := <-ended; !errors.Is(err, platform.ErrUnavailable) {
+				t.Errorf("its receive ended with %v", err)
+			}
+			if ws, err := other.Fleet.Workers(t.Context(), "p"); err != nil || len(ws) != 1 || ws[0].Suspended {
+				t.Errorf("listed as %+v, %v", ws, err)
+			}
+			must(t, w1.Queues.Extend(t.Context(), held[0], time.Hour))
+			must(t, next(h, t.Context(), "w1"))
+			send(t, h, "last")
+			ds, err := w1.Queues.Receive(t.Context(), queue, 10, time.Hour, 0)
+			if resumed := name == "resumed"; resumed != (err == nil && len(ds) == 1) {
+				t.Errorf("%s: it receives %d messages, %v", name, len(ds), err)
+			}
+			h.PassOver("w1")
+			must(t, h.MarkGone(t.Context(), "w1"))
+			h.PassOver("w1")
+			if _, err := w1.Queues.Receive(t.Context(), queue, 1, time.Hour, 0); !errors.Is(err, platform.ErrRevoked) {
+				t.Errorf("dead, it receives: %v", err)
+			}
+		})
+	}
+}
